@@ -1,1 +1,37 @@
-//! broker
+//! The deterministic core: one [`Shard`] is one thread's whole broker.
+//!
+//! It knows no socket, clock, thread, file or random number. Time and seeds come in as
+//! data; the same inputs in the same order give the same outputs.
+//!
+//! Reading order: `input` (what goes in and out), `shard` (the one match), `fanout` (one
+//! publish to every queue), `queue`, `overload` (brake, drop, memory), `interest` and
+//! `grant` (who wants what, and how subscribing meets live traffic), `history`, `limits`.
+
+mod fanout;
+mod grant;
+mod history;
+mod ids;
+mod input;
+mod interest;
+pub mod limits;
+mod memory;
+mod overload;
+pub mod planted;
+mod queue;
+mod routes;
+mod run;
+mod session;
+mod shard;
+mod stats;
+mod time;
+
+pub use history::{HistoryRequest, Kept};
+pub use ids::{ConnId, Origin, ShardId, ShardSet};
+pub use input::{Delivery, Input, Mail, Output};
+pub use limits::Limits;
+pub use memory::Gauge;
+pub use queue::Slice;
+pub use run::{Body, Layout, LocalRun, Publisher, Run, RunBuilder, Span};
+pub use shard::{Shard, ShardConfig};
+pub use stats::Stats;
+pub use time::{Instant, Now, WallTime};

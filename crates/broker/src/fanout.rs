@@ -1,0 +1,49 @@
+//! One run to every queue of this shard that wants it.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use topic::FilterId;
+
+use crate::ids::ShardId;
+use crate::input::Output;
+use crate::interest::Interest;
+use crate::limits::Limits;
+use crate::overload::Overload;
+use crate::run::LocalRun;
+use crate::session::{Ready, Sessions};
+use crate::stats::Stats;
+
+/// What a fan-out touches.
+#[derive(Debug)]
+pub(crate) struct Receivers<'a> {
+    pub(crate) sessions: &'a mut Sessions,
+    pub(crate) interest: &'a Interest,
+    pub(crate) overload: &'a mut Overload,
+    pub(crate) ready: &'a mut Ready,
+    pub(crate) stats: &'a mut Stats,
+    pub(crate) limits: &'a Limits,
+    pub(crate) out: &'a mut VecDeque<Output>,
+}
+
+/// Pushes a run that `from` published to the queues behind `filters`.
+///
+/// Costs a reference and a queue entry per subscriber, whatever the run holds.
+pub(crate) fn deliver(r: &mut Receivers<'_>, run: &Rc<LocalRun>, from: ShardId, filters: &[FilterId]) {
+    let origin = run.run().publisher().origin;
+    let mut brake = false;
+    for slot in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
+        let session = r.sessions.at(*slot);
+        if !session.hears().contains(from) {
+            continue; // that shard's answer is still under way and has this run as history
+        }
+        session.queue.push(Rc::clone(run));
+        if session.queue.live_bytes() > r.limits.brake_bytes {
+            brake |= r.overload.queue_grew(session, origin, r.limits, r.stats, r.out);
+        }
+        r.ready.list(session);
+    }
+    if brake {
+        Overload::ask_to_brake(origin, r.out);
+    }
+}

@@ -1,0 +1,122 @@
+//! Who is interested in which filter: this shard's subscribers and the other shards.
+
+use std::rc::Rc;
+
+use topic::{Filter, FilterId, Inserted, TopicName, Trie};
+
+use crate::ids::{ShardId, ShardSet};
+use crate::planted::{self, Bug};
+use crate::routes::Routes;
+
+/// The filters of one shard with everyone who holds them.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    trie: Trie,
+    /// By filter id.
+    holders: Vec<Holders>,
+    routes: Routes,
+}
+
+#[derive(Debug, Default)]
+struct Holders {
+    /// Slots of subscribers.
+    local: Vec<u32>,
+    remote: ShardSet,
+}
+
+/// Where a subscriber stands in the table, so that it leaves in constant time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    filter: FilterId,
+    index: usize,
+}
+
+/// What leaving changed.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// The subscriber that took over the place, if one did.
+    pub(crate) moved: Option<u32>,
+    /// The filter, if nobody on this shard holds it any more.
+    pub(crate) last: Option<Filter>,
+}
+
+impl Interest {
+    pub(crate) fn new(routes: Routes) -> Self {
+        Self { trie: Trie::new(), holders: Vec::new(), routes }
+    }
+
+    /// The filters that match a topic.
+    pub(crate) fn route(&mut self, topic: &TopicName) -> Rc<[FilterId]> {
+        self.routes.route(topic, &self.trie)
+    }
+
+    /// The subscribers of one filter, as slots.
+    #[inline]
+    pub(crate) fn local(&self, filter: FilterId) -> &[u32] {
+        &self.holders[filter.0 as usize].local
+    }
+
+    /// The other shards that hold any of the filters.
+    pub(crate) fn remote(&self, filters: &[FilterId]) -> ShardSet {
+        filters
+            .iter()
+            .fold(ShardSet::EMPTY, |shards, id| shards.union(self.holders[id.0 as usize].remote))
+    }
+
+    pub(crate) fn add_local(&mut self, filter: &Filter, slot: u32) -> Place {
+        let id = self.insert(filter);
+        let local = &mut self.holders[id.0 as usize].local;
+        local.push(slot);
+        Place { filter: id, index: local.len() - 1 }
+    }
+
+    /// Takes a subscriber out; if another one moved to its place, that one's place is `place` now.
+    pub(crate) fn remove_local(&mut self, place: Place) -> Left {
+        let holders = &mut self.holders[place.filter.0 as usize];
+        holders.local.swap_remove(place.index);
+        let moved = holders.local.get(place.index).copied();
+        let last = holders.local.is_empty() || planted::is(Bug::UnwantTooEarly);
+        let last = last.then(|| self.trie.filter(place.filter).clone());
+        self.drop_if_unheld(place.filter);
+        Left { moved, last }
+    }
+
+    pub(crate) fn add_remote(&mut self, filter: &Filter, shard: ShardId) {
+        let id = self.insert(filter);
+        self.holders[id.0 as usize].remote.insert(shard);
+    }
+
+    pub(crate) fn remove_remote(&mut self, filter: &Filter, shard: ShardId) {
+        if let Some(id) = self.trie.get(filter) {
+            self.holders[id.0 as usize].remote.remove(shard);
+            self.drop_if_unheld(id);
+        }
+    }
+
+    /// Filters held by anyone, and trie nodes: 0 and 1 when everyone has gone.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.trie.len(), self.trie.node_count())
+    }
+
+    fn insert(&mut self, filter: &Filter) -> FilterId {
+        let (id, inserted) = self.trie.insert(filter);
+        if matches!(inserted, Inserted::New) {
+            self.routes.forget(filter);
+            let needed = id.0 as usize + 1;
+            if self.holders.len() < needed {
+                self.holders.resize_with(needed, Holders::default);
+            }
+        }
+        id
+    }
+
+    fn drop_if_unheld(&mut self, id: FilterId) {
+        let holders = &mut self.holders[id.0 as usize];
+        if holders.local.is_empty() && holders.remote.is_empty() {
+            holders.local = Vec::new();
+            let filter = self.trie.filter(id).clone();
+            self.trie.remove(id);
+            self.routes.forget(&filter);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Bugs on purpose, to show that the simulator finds them.
+//!
+//! Without the feature `planted` the question [`is`] is a constant `false` and the compiler
+//! removes every planted line. One bug at a time, per thread.
+
+/// A mistake that a careful person could make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Overflow drops without counting.
+    ForgetGap,
+    /// Overflow drops the newest messages, not the oldest.
+    DropNewest,
+    /// A queue has no bound.
+    NoQueueBound,
+    /// A remote publish is delivered even before that shard has granted.
+    DeliverBeforeGrant,
+    /// The acknowledgement does not wait for the other shards.
+    AckBeforeGrant,
+    /// A shard answers `Want` without noting the interest.
+    GrantWithoutInterest,
+    /// A new filter leaves the cached routes as they are.
+    StaleRoute,
+    /// The first of several subscribers that leaves takes the interest along.
+    UnwantTooEarly,
+    /// The last subscriber leaves and nobody is told.
+    NeverUnwant,
+    /// History is cut one message short.
+    HistoryOneShort,
+    /// History of several shards is put one after the other instead of merged.
+    HistoryUnmerged,
+    /// A brake is never released and never times out.
+    BrakeForever,
+    /// A run for several shards is mailed to the first one only.
+    MailFirstShardOnly,
+    /// A closed publisher's unfinished line is published.
+    PublishUnfinished,
+    /// The rest of a read behind the last newline is lost.
+    LoseCarry,
+    /// `terminate` is broadcast like any message.
+    BroadcastTerminate,
+    /// A receiver gets the bytes of another receiver's layout.
+    WrongLayout,
+    /// A gap is told one message too small.
+    GapOneShort,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::ForgetGap,
+        Self::DropNewest,
+        Self::NoQueueBound,
+        Self::DeliverBeforeGrant,
+        Self::AckBeforeGrant,
+        Self::GrantWithoutInterest,
+        Self::StaleRoute,
+        Self::UnwantTooEarly,
+        Self::NeverUnwant,
+        Self::HistoryOneShort,
+        Self::HistoryUnmerged,
+        Self::BrakeForever,
+        Self::MailFirstShardOnly,
+        Self::PublishUnfinished,
+        Self::LoseCarry,
+        Self::BroadcastTerminate,
+        Self::WrongLayout,
+        Self::GapOneShort,
+    ];
+}
+
+#[cfg(feature = "planted")]
+std::thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a bug in this thread, or pulls it out again.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this bug is planted.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether this bug is planted: never in this build.
+#[cfg(not(feature = "planted"))]
+#[inline(always)]
+#[must_use]
+pub const fn is(_bug: Bug) -> bool {
+    false
+}

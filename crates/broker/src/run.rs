@@ -1,0 +1,295 @@
+//! Runs: consecutive messages of one connection with the same topic.
+//!
+//! The run is what travels between shards, sits in queues and is encoded at once, so
+//! everything that costs per message elsewhere costs per run here.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use topic::TopicName;
+
+use crate::ids::Origin;
+use crate::memory::{Charge, Gauge};
+use crate::time::WallTime;
+
+/// Bytes that a run costs besides its body and spans (allocations, queue entries).
+const RUN_OVERHEAD_BYTES: usize = 256;
+
+/// Who published; shared by all runs of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publisher {
+    /// The connection.
+    pub origin: Origin,
+    /// Where it comes from.
+    pub addr: SocketAddr,
+    /// The name that it gave itself.
+    pub name: Option<Box<str>>,
+}
+
+/// Where one payload lies in the body of its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// Consecutive messages with one topic, publisher and time. Immutable.
+#[derive(Debug)]
+pub struct Run {
+    topic: TopicName,
+    publisher: Arc<Publisher>,
+    time: WallTime,
+    body: Bytes,
+    spans: Spans,
+    exact: bool,
+    cost: usize,
+    _charge: Charge,
+}
+
+/// One message needs no allocation for its span.
+#[derive(Debug)]
+enum Spans {
+    One(Span),
+    Many(Vec<Span>),
+}
+
+impl Run {
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    /// The publisher.
+    #[must_use]
+    pub fn publisher(&self) -> &Arc<Publisher> {
+        &self.publisher
+    }
+
+    /// When it was accepted.
+    #[must_use]
+    pub fn time(&self) -> WallTime {
+        self.time
+    }
+
+    /// How many messages it holds: one at least.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        match &self.spans {
+            Spans::One(_) => 1,
+            Spans::Many(spans) => u32::try_from(spans.len()).expect("a body is under 4 GiB"),
+        }
+    }
+
+    /// Never: a run holds a message. Here because `len` is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that it occupies, as bounds and budgets count them.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// Bytes of the body, line ends included.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether the body keeps no more memory alive than it shows.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// The payloads, without the first `skip`.
+    pub fn payloads(&self, skip: u32) -> impl ExactSizeIterator<Item = &[u8]> {
+        let spans = match &self.spans {
+            Spans::One(span) => std::slice::from_ref(span),
+            Spans::Many(spans) => spans.as_slice(),
+        };
+        let spans = spans.get(skip as usize..).unwrap_or_default();
+        spans.iter().map(|span| &self.body[span.start as usize..span.end as usize])
+    }
+
+    /// The same messages without the first `skip`, in an allocation of their exact size.
+    #[must_use]
+    pub fn compacted(&self, skip: u32, gauge: &Gauge) -> Self {
+        let bytes = self.payloads(skip).map(<[u8]>::len).sum();
+        let mut body = Vec::with_capacity(bytes);
+        let mut spans = RunBuilder::with_capacity(self.payloads(skip).len());
+        for payload in self.payloads(skip) {
+            let start = body.len();
+            body.extend_from_slice(payload);
+            spans.push(start..body.len());
+        }
+        spans.finish(&self.topic, &self.publisher, self.time, Body::exact(body.into()), gauge)
+    }
+}
+
+/// The bytes of a run and what they keep alive.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// The bytes; spans point into them.
+    pub bytes: Bytes,
+    /// Size of the allocation that `bytes` is a part of.
+    pub pinned_bytes: usize,
+}
+
+impl Body {
+    /// Bytes that are all of their allocation.
+    #[must_use]
+    pub fn exact(bytes: Bytes) -> Self {
+        let pinned_bytes = bytes.len();
+        Self { bytes, pinned_bytes }
+    }
+}
+
+/// Gathers the spans of a run while its messages are found.
+#[derive(Debug, Default)]
+pub struct RunBuilder {
+    spans: Vec<Span>,
+}
+
+impl RunBuilder {
+    /// A builder with room for `messages` spans.
+    #[must_use]
+    pub fn with_capacity(messages: usize) -> Self {
+        Self { spans: Vec::with_capacity(messages) }
+    }
+
+    /// Adds the message that lies at `range` of the body.
+    ///
+    /// # Panics
+    /// If the body is over 4 GiB; reads are far smaller.
+    #[inline]
+    pub fn push(&mut self, range: Range<usize>) {
+        let offset = |at: usize| u32::try_from(at).expect("a body is under 4 GiB");
+        self.spans.push(Span { start: offset(range.start), end: offset(range.end) });
+    }
+
+    /// Whether no message was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Messages added so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Makes the run and charges it to `gauge`.
+    ///
+    /// # Panics
+    /// If there is no message, or if a span lies outside of the body.
+    #[must_use]
+    pub fn finish(
+        self,
+        topic: &TopicName,
+        publisher: &Arc<Publisher>,
+        time: WallTime,
+        body: Body,
+        gauge: &Gauge,
+    ) -> Run {
+        let last = self.spans.last().expect("a run holds a message");
+        assert!(last.end as usize <= body.bytes.len(), "spans lie in the body");
+        let cost = body.pinned_bytes + self.spans.capacity() * size_of::<Span>() + RUN_OVERHEAD_BYTES;
+        let spans = match self.spans.as_slice() {
+            [one] => Spans::One(*one),
+            _ => Spans::Many(self.spans),
+        };
+        Run {
+            topic: topic.clone(),
+            publisher: Arc::clone(publisher),
+            time,
+            exact: body.pinned_bytes == body.bytes.len(),
+            body: body.bytes,
+            spans,
+            cost,
+            _charge: gauge.charge(cost),
+        }
+    }
+}
+
+/// A run as one shard holds it: all queues of the shard share it, and with it the bytes that
+/// were made for the layouts of this turn's receivers.
+#[derive(Debug)]
+pub struct LocalRun {
+    run: Arc<Run>,
+    encoded: RefCell<Vec<(Layout, Bytes)>>,
+}
+
+/// What makes two receivers' bytes equal; front ends give out the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout(pub u16);
+
+impl LocalRun {
+    /// Takes a run into this shard.
+    #[must_use]
+    pub fn new(run: Arc<Run>) -> Rc<Self> {
+        Rc::new(Self { run, encoded: RefCell::default() })
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    /// The bytes for `layout`, if this turn has made them already.
+    #[must_use]
+    pub fn encoded(&self, layout: Layout) -> Option<Bytes> {
+        let encoded = self.encoded.borrow();
+        encoded.iter().find(|(made, _)| *made == layout).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// Keeps the bytes for the other receivers of `layout`.
+    pub fn keep_encoded(&self, layout: Layout, bytes: Bytes) {
+        self.encoded.borrow_mut().push((layout, bytes));
+    }
+
+    /// Forgets the bytes, at the end of a turn: a slow receiver's queue must not keep them alive.
+    pub fn forget_encoded(&self) {
+        self.encoded.borrow_mut().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ConnId, ShardId};
+
+    #[test]
+    fn a_run_charges_and_compacts() {
+        let gauge = Gauge::new();
+        let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let mut spans = RunBuilder::default();
+        for range in [0..3, 4..7, 9..10] {
+            spans.push(range);
+        }
+        let body = Body { bytes: Bytes::from_static(b"one\ntwo\r\n3tail"), pinned_bytes: 4096 };
+        let topic = TopicName::parse("t").unwrap();
+        let run = spans.finish(&topic, &publisher, WallTime(7), body, &gauge);
+        assert_eq!(run.payloads(0).collect::<Vec<_>>(), [&b"one"[..], b"two", b"3"]);
+        assert!(gauge.used() >= 4096 && gauge.used() == run.cost());
+
+        let small = run.compacted(1, &gauge);
+        assert_eq!(small.payloads(0).collect::<Vec<_>>(), [&b"two"[..], b"3"]);
+        assert_eq!((small.time(), small.is_exact(), run.is_exact()), (WallTime(7), true, false));
+        assert!(small.cost() < 1024);
+        drop((run, small));
+        assert_eq!(gauge.used(), 0);
+    }
+}

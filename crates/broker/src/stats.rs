@@ -1,0 +1,27 @@
+//! Plain counters of one shard, read as a snapshot.
+
+/// What a shard has done since it began, and what it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages accepted from connections of this shard.
+    pub accepted: u64,
+    /// Messages handed to front ends for delivery.
+    pub delivered: u64,
+    /// Messages dropped from queues of slow subscribers, each of them announced.
+    pub dropped: u64,
+    /// Times that a publisher was paused for a queue or for memory.
+    pub pauses: u64,
+    /// Subscriptions that stand.
+    pub subscriptions: u64,
+}
+
+impl Stats {
+    /// Adds another shard's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        self.dropped += other.dropped;
+        self.pauses += other.pauses;
+        self.subscriptions += other.subscriptions;
+    }
+}
