@@ -71,12 +71,8 @@ pub(crate) fn subscribe(
     let mut granted = ShardSet::EMPTY;
     granted.insert(neighbours.own);
     let own = t.history.collect(filter, request).into();
-    let grants = Box::new(Grants {
-        waiting: neighbours.others,
-        granted,
-        request,
-        kept: vec![(neighbours.own, own)],
-    });
+    let grants =
+        Box::new(Grants { waiting: neighbours.others, granted, request, kept: vec![(neighbours.own, own)] });
     session.subscription = Subscription::Asked { place, grants };
     for to in neighbours.others.iter() {
         let mail = Mail::Want { filter: filter.clone(), conn, history: request };
@@ -88,7 +84,13 @@ pub(crate) fn subscribe(
 }
 
 /// Another shard asks: notes the interest, then answers.
-pub(crate) fn want(t: &mut Tables<'_>, from: ShardId, filter: &Filter, conn: ConnId, request: HistoryRequest) {
+pub(crate) fn want(
+    t: &mut Tables<'_>,
+    from: ShardId,
+    filter: &Filter,
+    conn: ConnId,
+    request: HistoryRequest,
+) {
     if !planted::is(Bug::GrantWithoutInterest) {
         t.interest.add_remote(filter, from);
     }

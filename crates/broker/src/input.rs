@@ -114,5 +114,4 @@ impl Delivery {
             Self::Gap(dropped) => *dropped,
         }
     }
-
 }

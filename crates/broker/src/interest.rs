@@ -58,9 +58,7 @@ impl Interest {
 
     /// The other shards that hold any of the filters.
     pub(crate) fn remote(&self, filters: &[FilterId]) -> ShardSet {
-        filters
-            .iter()
-            .fold(ShardSet::EMPTY, |shards, id| shards.union(self.holders[id.0 as usize].remote))
+        filters.iter().fold(ShardSet::EMPTY, |shards, id| shards.union(self.holders[id.0 as usize].remote))
     }
 
     pub(crate) fn add_local(&mut self, filter: &Filter, slot: u32) -> Place {

@@ -112,7 +112,12 @@ impl Overload {
     }
 
     /// Something was taken from a queue: releases its publishers when it is half empty.
-    pub(crate) fn queue_shrank(&mut self, session: &mut Session, limits: &Limits, out: &mut VecDeque<Output>) {
+    pub(crate) fn queue_shrank(
+        &mut self,
+        session: &mut Session,
+        limits: &Limits,
+        out: &mut VecDeque<Output>,
+    ) {
         match &session.flow {
             Flow::Keeping => {}
             Flow::Braking(_) => {

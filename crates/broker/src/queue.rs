@@ -98,11 +98,8 @@ impl Part {
     fn drop_oldest(&mut self, bytes_max: usize, runs_min: usize) -> u64 {
         let mut dropped = 0;
         while self.bytes > bytes_max && self.slices.len() > runs_min {
-            let oldest = if planted::is(Bug::DropNewest) {
-                self.slices.pop_back()
-            } else {
-                self.slices.pop_front()
-            };
+            let oldest =
+                if planted::is(Bug::DropNewest) { self.slices.pop_back() } else { self.slices.pop_front() };
             let slice = oldest.expect("bytes are charged for a slice");
             self.bytes -= slice.run.run().cost();
             dropped += slice.len();

@@ -29,8 +29,13 @@ pub(crate) struct Session {
 pub(crate) enum Subscription {
     None,
     /// Some shards have not answered yet; what the others send is queued and held back.
-    Asked { place: Place, grants: Box<Grants> },
-    Standing { place: Place },
+    Asked {
+        place: Place,
+        grants: Box<Grants>,
+    },
+    Standing {
+        place: Place,
+    },
 }
 
 impl Session {

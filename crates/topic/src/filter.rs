@@ -107,11 +107,7 @@ mod tests {
 
     fn check_parse(text: &str, expected: Result<(), TopicError>) {
         let parsed = Filter::parse(text);
-        assert_eq!(
-            parsed.as_ref().map(|_| ()).map_err(|error| *error),
-            expected,
-            "{text:?}"
-        );
+        assert_eq!(parsed.as_ref().map(|_| ()).map_err(|error| *error), expected, "{text:?}");
         if let Ok(filter) = parsed {
             assert_eq!(filter.as_str(), text);
             assert_eq!(filter.to_string(), text);
@@ -125,11 +121,7 @@ mod tests {
             for topic in topics.split_whitespace() {
                 let name = TopicName::parse(topic).unwrap();
                 assert_eq!(parsed.matches(&name), expected, "{filter} {topic}");
-                assert_eq!(
-                    crate::naive::matches(filter, topic),
-                    expected,
-                    "{filter} {topic}"
-                );
+                assert_eq!(crate::naive::matches(filter, topic), expected, "{filter} {topic}");
             }
         }
     }
@@ -141,9 +133,7 @@ mod tests {
         for text in ["#", "/#", "a/#", "a/b/#", "//#", "+/#", "$SYS/#"] {
             check_parse(text, Ok(()));
         }
-        for text in [
-            "a#", "#a", "##", "a/b#", "#/", "#/a", "a/#/b", "a/#/", "#/#",
-        ] {
+        for text in ["a#", "#a", "##", "a/b#", "#/", "#/a", "a/#/b", "a/#/", "#/#"] {
             check_parse(text, Err(MisplacedWildcard));
         }
     }
@@ -225,20 +215,11 @@ mod tests {
 
     #[test]
     fn only_text_without_wildcards_is_exact() {
-        for (filter, expected) in [
-            ("a/b", true),
-            ("/", true),
-            ("$x", true),
-            ("a/+", false),
-            ("a/#", false),
-            ("#", false),
-        ] {
+        for (filter, expected) in
+            [("a/b", true), ("/", true), ("$x", true), ("a/+", false), ("a/#", false), ("#", false)]
+        {
             let exact = Filter::parse(filter).unwrap().exact();
-            assert_eq!(
-                exact,
-                expected.then(|| TopicName::parse(filter).unwrap()),
-                "{filter}"
-            );
+            assert_eq!(exact, expected.then(|| TopicName::parse(filter).unwrap()), "{filter}");
         }
         assert_eq!(Filter::everything(), Filter::parse("#").unwrap());
     }

@@ -17,9 +17,7 @@ fn levels_match(filter: &[&str], topic: &[&str]) -> bool {
     match (filter, topic) {
         (["#"], _) | ([], []) => true,
         (["+", filter @ ..], [_, topic @ ..]) => levels_match(filter, topic),
-        ([wanted, filter @ ..], [level, topic @ ..]) => {
-            wanted == level && levels_match(filter, topic)
-        }
+        ([wanted, filter @ ..], [level, topic @ ..]) => wanted == level && levels_match(filter, topic),
         _ => false,
     }
 }

@@ -79,10 +79,7 @@ impl Trie {
         if let Some(id) = *self.mark(node, filter) {
             return (id, Inserted::Existing);
         }
-        let id = self.add_entry(Entry {
-            filter: filter.clone(),
-            node,
-        });
+        let id = self.add_entry(Entry { filter: filter.clone(), node });
         *self.mark(node, filter) = Some(id);
         (id, Inserted::New)
     }
@@ -140,10 +137,7 @@ impl Trie {
         }
         let levels = &levels[..levels_len];
         let mut pending = Pending::new();
-        pending.push(Visit {
-            node: ROOT,
-            depth: 0,
-        });
+        pending.push(Visit { node: ROOT, depth: 0 });
         while let Some(Visit { node, depth }) = pending.pop() {
             let node = self.node(node);
             //= MQTT5-4.7.2-1
@@ -158,10 +152,7 @@ impl Trie {
             let any = node.any.filter(|_| wildcards_count);
             let named = node.named.get(*level).copied();
             for node in any.into_iter().chain(named) {
-                pending.push(Visit {
-                    node,
-                    depth: depth + 1,
-                });
+                pending.push(Visit { node, depth: depth + 1 });
             }
         }
     }
@@ -194,11 +185,7 @@ impl Trie {
 
     fn child(&self, node: NodeId, level: &str) -> Option<NodeId> {
         let node = self.node(node);
-        if level == "+" {
-            node.any
-        } else {
-            node.named.get(level).copied()
-        }
+        if level == "+" { node.any } else { node.named.get(level).copied() }
     }
 
     /// Where the id of `filter`, whose path ends in `node`, is kept.
@@ -249,16 +236,8 @@ impl Trie {
             }
             let parent = self.node(node).parent;
             let siblings = self.node_mut(parent);
-            let unlinked = if level == "+" {
-                siblings.any.take()
-            } else {
-                siblings.named.remove(level)
-            };
-            assert_eq!(
-                unlinked,
-                Some(node),
-                "a parent knows its child by the child's level"
-            );
+            let unlinked = if level == "+" { siblings.any.take() } else { siblings.named.remove(level) };
+            assert_eq!(unlinked, Some(node), "a parent knows its child by the child's level");
             self.nodes_free.push(node);
             node = parent;
         }
@@ -274,13 +253,7 @@ impl Default for Trie {
 
 impl Node {
     fn below(parent: NodeId) -> Self {
-        Self {
-            parent,
-            here: None,
-            rest: None,
-            any: None,
-            named: BTreeMap::new(),
-        }
+        Self { parent, here: None, rest: None, any: None, named: BTreeMap::new() }
     }
 
     fn is_needed(&self) -> bool {
@@ -297,11 +270,7 @@ enum Ending {
 impl Ending {
     /// A `#` in a valid filter is its last level.
     fn of(filter: &Filter) -> Self {
-        if filter.as_str().ends_with('#') {
-            Self::Rest
-        } else {
-            Self::Level
-        }
+        if filter.as_str().ends_with('#') { Self::Rest } else { Self::Level }
     }
 }
 
@@ -326,13 +295,7 @@ struct Pending {
 
 impl Pending {
     fn new() -> Self {
-        Self {
-            visits: [Visit {
-                node: ROOT,
-                depth: 0,
-            }; PENDING_MAX],
-            len: 0,
-        }
+        Self { visits: [Visit { node: ROOT, depth: 0 }; PENDING_MAX], len: 0 }
     }
 
     fn push(&mut self, visit: Visit) {
@@ -348,10 +311,7 @@ impl Pending {
 
 const ROOT: NodeId = NodeId(0);
 const PENDING_MAX: usize = TOPIC_LEVELS_MAX + 1;
-const _: () = assert!(
-    TOPIC_LEVELS_MAX <= u8::MAX as usize,
-    "a depth fits in Visit::depth"
-);
+const _: () = assert!(TOPIC_LEVELS_MAX <= u8::MAX as usize, "a depth fits in Visit::depth");
 
 #[cfg(test)]
 mod tests {
@@ -379,11 +339,7 @@ mod tests {
     }
 
     fn check(filters: &str, topic: &str, expected: &str) {
-        assert_eq!(
-            matches(&trie(filters), topic),
-            expected,
-            "{filters} : {topic}"
-        );
+        assert_eq!(matches(&trie(filters), topic), expected, "{filters} : {topic}");
     }
 
     #[test]
@@ -392,11 +348,7 @@ mod tests {
     //= type=test
     fn every_matching_filter_is_found_once() {
         check("# + a a/# a/+ a/b +/b +/# +/+ b", "a", "# + +/# a a/#");
-        check(
-            "# + a a/# a/+ a/b +/b +/# +/+ b",
-            "a/b",
-            "# +/# +/+ +/b a/# a/+ a/b",
-        );
+        check("# + a a/# a/+ a/b +/b +/# +/+ b", "a/b", "# +/# +/+ +/b a/# a/+ a/b");
         check("a/b/# a/+/# a/# a/b/c", "a/b", "a/# a/+/# a/b/#");
         check("/ /# +/ /+ // +/+", "/", "+/ +/+ / /# /+");
         check("", "a", "");
@@ -424,10 +376,7 @@ mod tests {
         assert_eq!(trie.insert(&filter("a")), (FilterId(0), Inserted::New));
         assert_eq!(trie.insert(&filter("a/#")), (FilterId(1), Inserted::New));
         assert_eq!(trie.insert(&filter("a")), (FilterId(0), Inserted::Existing));
-        assert_eq!(
-            trie.insert(&filter("a/#")),
-            (FilterId(1), Inserted::Existing)
-        );
+        assert_eq!(trie.insert(&filter("a/#")), (FilterId(1), Inserted::Existing));
         assert_eq!(trie.get(&filter("a/+")), None);
         trie.remove(FilterId(0));
         assert_eq!(trie.get(&filter("a")), None);
@@ -467,10 +416,7 @@ mod tests {
             trie.insert(&filter(&levels.collect::<Vec<_>>().join("/")));
         }
         let mut ids = Vec::new();
-        trie.matches(
-            &TopicName::parse(&["a"; LEVELS].join("/")).unwrap(),
-            &mut ids,
-        );
+        trie.matches(&TopicName::parse(&["a"; LEVELS].join("/")).unwrap(), &mut ids);
         ids.sort_unstable();
         assert_eq!(ids, (0..1 << LEVELS).map(FilterId).collect::<Vec<_>>());
     }
@@ -497,10 +443,7 @@ mod tests {
             }
             assert_eq!(trie.node_count(), 1);
         };
-        let thread = std::thread::Builder::new()
-            .stack_size(64 * 1024)
-            .spawn(deepest)
-            .unwrap();
+        let thread = std::thread::Builder::new().stack_size(64 * 1024).spawn(deepest).unwrap();
         thread.join().unwrap();
     }
 }

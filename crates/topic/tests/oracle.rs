@@ -15,17 +15,12 @@ enum Step {
 /// Joins levels; a single empty level is no text at all and becomes `/`.
 fn join(levels: &[&str]) -> String {
     let text = levels.join("/");
-    if text.is_empty() {
-        "/".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { "/".to_owned() } else { text }
 }
 
 fn any_topic() -> impl Strategy<Value = TopicName> {
     let level = prop::sample::select(vec!["", "a", "b", "$x"]);
-    vec(level, 1..=4)
-        .prop_map(|levels| TopicName::parse(&join(&levels)).expect("a few plain levels"))
+    vec(level, 1..=4).prop_map(|levels| TopicName::parse(&join(&levels)).expect("a few plain levels"))
 }
 
 fn any_filter() -> impl Strategy<Value = Filter> {
@@ -39,10 +34,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        any_filter().prop_map(Step::Insert),
-        any_filter().prop_map(Step::Remove)
-    ]
+    prop_oneof![any_filter().prop_map(Step::Insert), any_filter().prop_map(Step::Remove)]
 }
 
 /// The trie, and next to it the filters that it should hold.
@@ -86,25 +78,14 @@ impl Pair {
         }
         let ids: BTreeSet<_> = self.model.values().collect();
         assert_eq!(ids.len(), self.model.len(), "no two filters share an id");
-        assert!(
-            ids.last().is_none_or(|id| (id.0 as usize) < self.len_max),
-            "ids are dense"
-        );
-        assert_eq!(
-            self.trie.node_count(),
-            self.prefixes().len(),
-            "one node per common prefix"
-        );
+        assert!(ids.last().is_none_or(|id| (id.0 as usize) < self.len_max), "ids are dense");
+        assert_eq!(self.trie.node_count(), self.prefixes().len(), "one node per common prefix");
     }
 
     fn prefixes(&self) -> BTreeSet<Vec<&str>> {
         let mut prefixes = BTreeSet::from([Vec::new()]);
         for filter in self.model.keys() {
-            let levels: Vec<_> = filter
-                .as_str()
-                .split('/')
-                .filter(|level| *level != "#")
-                .collect();
+            let levels: Vec<_> = filter.as_str().split('/').filter(|level| *level != "#").collect();
             prefixes.extend((1..=levels.len()).map(|len| levels[..len].to_vec()));
         }
         prefixes
@@ -115,12 +96,8 @@ impl Pair {
         self.trie.matches(topic, &mut found);
         found.sort_unstable();
         let matching = |filter: &Filter| naive::matches(filter.as_str(), topic.as_str());
-        let mut expected: Vec<_> = self
-            .model
-            .iter()
-            .filter(|(filter, _)| matching(filter))
-            .map(|(_, id)| *id)
-            .collect();
+        let mut expected: Vec<_> =
+            self.model.iter().filter(|(filter, _)| matching(filter)).map(|(_, id)| *id).collect();
         expected.sort_unstable();
         assert_eq!(found, expected, "{topic}");
     }

@@ -11,9 +11,7 @@ use std::fmt::{self, Display, Write as _};
 #[must_use]
 pub fn is_plain_ascii(bytes: &[u8]) -> bool {
     // Folded without a branch so that the compiler can use vector instructions.
-    bytes.iter().fold(true, |plain, &b| {
-        plain & (((b >= 0x20) & (b < 0x7f)) | (b == b'\t'))
-    })
+    bytes.iter().fold(true, |plain, &b| plain & ((0x20..0x7f).contains(&b) | (b == b'\t')))
 }
 
 /// Appends `bytes` to `out`, escaping what must not reach a terminal.

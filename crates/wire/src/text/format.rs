@@ -189,7 +189,9 @@ mod tests {
              \"publisher\":\"127.0.0.1:50123\",\"name\":\"alice\"}\n"
         );
         assert!(line(Format::Json, TimeField::Hidden, None, b"\xff\n").contains("\"payload_b64\":\"/wo=\""));
-        assert!(line(Format::Json, TimeField::Hidden, None, b"\x1b\n").contains("\"payload\":\"\\u001b\\n\""));
+        assert!(
+            line(Format::Json, TimeField::Hidden, None, b"\x1b\n").contains("\"payload\":\"\\u001b\\n\"")
+        );
         assert_eq!(gap_line(Format::From, 120), "[GAP 120 messages dropped: reading too slowly]\n");
         assert_eq!(gap_line(Format::Json, 120), "{\"gap\":120}\n");
     }

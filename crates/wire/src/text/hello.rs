@@ -107,9 +107,8 @@ pub enum RoleWord {
 #[must_use]
 pub fn role_word(bytes: &[u8]) -> RoleWord {
     let word = bytes.trim_ascii();
-    let begins = |role: &&str| {
-        role.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-    };
+    let begins =
+        |role: &&str| role.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     match ROLES.iter().map(|(role, ..)| role).filter(|role| begins(role)).map(|role| role.len()).min() {
         Some(shortest) if shortest == word.len() => RoleWord::Complete,
         Some(_) => RoleWord::Beginning,
@@ -151,12 +150,8 @@ pub fn parse_hello(bytes: &[u8]) -> Result<Hello, HelloError> {
     let topic = words.next_if(|first| !begins_option(first));
     let bad_topic = |error| HelloError::Topic(echo(topic.unwrap_or_default().as_bytes()), error);
     let role = match kind {
-        Kind::Publisher => {
-            Role::Publisher(topic.map(TopicName::parse).transpose().map_err(bad_topic)?)
-        }
-        Kind::Subscriber => {
-            Role::Subscriber(topic.map(Filter::parse).transpose().map_err(bad_topic)?)
-        }
+        Kind::Publisher => Role::Publisher(topic.map(TopicName::parse).transpose().map_err(bad_topic)?),
+        Kind::Subscriber => Role::Subscriber(topic.map(Filter::parse).transpose().map_err(bad_topic)?),
     };
     let mut hello = Hello {
         role,

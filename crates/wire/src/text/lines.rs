@@ -57,9 +57,9 @@ pub fn utf8_tail(bytes: &[u8]) -> usize {
             .find(|tail| {
                 let from = last.len() - tail;
                 last.get(from).is_some_and(|b| *b >= 0xc0)
-                    && last.get(from..).is_some_and(|end| {
-                        std::str::from_utf8(end).is_err_and(|e| e.error_len().is_none())
-                    })
+                    && last
+                        .get(from..)
+                        .is_some_and(|end| std::str::from_utf8(end).is_err_and(|e| e.error_len().is_none()))
             })
             .unwrap_or(0),
     }

@@ -1,0 +1,452 @@
+//! One connection: which state it is in and what its bytes mean there.
+//!
+//! ```text
+//! Hello ──▶ [Topic] ──▶ Publishing ──┐
+//!                 └───▶ Subscribing ─┴──▶ Ending (last bytes are written, then closed)
+//! ```
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use broker::planted::{self, Bug};
+use broker::{Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run};
+use bytes::Bytes;
+use topic::{Filter, TopicName};
+use wire::text::{
+    Hello, OK_LINE, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, WAITING_LINE, is_blank, is_terminate, next_line,
+};
+
+use crate::encode::LineStyle;
+use crate::event::{CloseReason, Event};
+use crate::hello::{First, Framing, HelloState, Progress, Rules, TopicPrompt, bad_topic, farewell};
+use crate::outgoing::Outgoing;
+use crate::publishing::{Acks, Publishing};
+
+/// The topic of a publisher that names none.
+const DEFAULT_TOPIC: &str = "broadcast";
+
+/// Bytes of one read, behind what the connection had left over.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Size of the allocation that they are a part of.
+    pub pinned_bytes: usize,
+}
+
+/// What stands behind a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadEnd {
+    /// The read filled its buffer: there may be more at once.
+    More,
+    /// Nothing more for now.
+    Drained,
+    /// The peer has closed its side.
+    Closed,
+}
+
+/// What a connection asks of the core.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Subscribe { filter: Filter, history: HistoryRequest },
+    Publish(Run),
+}
+
+/// Publisher, subscriber or not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleName {
+    /// No hello yet.
+    Unknown,
+    /// Publishes.
+    Publisher,
+    /// Subscribes.
+    Subscriber,
+}
+
+/// A connection as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct ClientRow {
+    /// Its id.
+    pub id: Origin,
+    /// Where it comes from.
+    pub addr: SocketAddr,
+    /// Its own name.
+    pub name: Option<Box<str>>,
+    /// What it is.
+    pub role: RoleName,
+    /// The topic it publishes to or the filter it hears.
+    pub topic: String,
+    /// Bytes that wait for it.
+    pub queued_bytes: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: Origin,
+    pub(crate) addr: SocketAddr,
+    pub(crate) out: Outgoing,
+    pub(crate) deadline: Option<Instant>,
+    /// Bytes of the last chunk that are not done with.
+    pub(crate) carry: Vec<u8>,
+    /// Whether the core wants this connection read.
+    pub(crate) paused: bool,
+    /// Whether it stands in the list of connections to be written.
+    pub(crate) listed: bool,
+    rules: Rc<Rules>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Hello(HelloState),
+    Topic(Box<AwaitingTopic>),
+    Publishing(Box<Publishing>),
+    Subscribing(Box<Subscribing>),
+    Ending(CloseReason),
+}
+
+#[derive(Debug)]
+struct AwaitingTopic {
+    hello: Hello,
+    framing: Framing,
+    first: First,
+}
+
+#[derive(Debug)]
+struct Subscribing {
+    style: LineStyle,
+    first: First,
+    name: Option<Box<str>>,
+    filter: Filter,
+}
+
+/// What the states need of the world around.
+#[derive(Debug)]
+pub(crate) struct Env<'a> {
+    pub(crate) now: Now,
+    pub(crate) gauge: &'a Gauge,
+    pub(crate) events: &'a mut Vec<Event>,
+}
+
+impl Connection {
+    pub(crate) fn new(now: Instant, id: Origin, addr: SocketAddr, rules: Rc<Rules>) -> Self {
+        Self {
+            id,
+            addr,
+            out: Outgoing::default(),
+            deadline: Some(now.after(rules.limits.prompt_delay)),
+            carry: Vec::new(),
+            paused: false,
+            listed: false,
+            rules,
+            state: State::Hello(HelloState::new(now)),
+        }
+    }
+
+    /// Takes a chunk: what was left over before, then what was read. Returns what the core has
+    /// to do; what is left over this time is in `carry`.
+    pub(crate) fn receive(&mut self, env: &mut Env<'_>, chunk: &Chunk, read_end: ReadEnd) -> Option<Command> {
+        let rules = Rc::clone(&self.rules);
+        let mut rest = chunk.clone();
+        let mut command = None;
+        // A hello and messages may come in one chunk: each state takes its part.
+        loop {
+            let before = rest.bytes.len();
+            let (used, wanted) = match &mut self.state {
+                State::Hello(_) => self.receive_hello(env, &rest.bytes, read_end),
+                State::Topic(_) => self.receive_topic(env, &rest.bytes, read_end),
+                State::Publishing(publishing) => {
+                    let taken = publishing.take(env.now, &rest, read_end, &rules.limits, env.gauge);
+                    self.published(env, &taken.run, taken.end);
+                    (taken.used, taken.run.map(Command::Publish))
+                }
+                State::Subscribing(_) => (self.receive_ending(env, &rest.bytes, read_end), None),
+                State::Ending(_) => (before, None),
+            };
+            let _ = rest.bytes.split_to(used);
+            command = command.or(wanted);
+            let may_go_on = used > 0 && !rest.bytes.is_empty();
+            if !may_go_on || matches!(command, Some(Command::Publish(_))) {
+                break;
+            }
+        }
+        self.keep(env, &rest.bytes);
+        if read_end == ReadEnd::Closed {
+            self.end(env, CloseReason::Gone);
+        }
+        command
+    }
+
+    /// The core says that the subscription stands.
+    pub(crate) fn subscribed(&mut self, events: &mut Vec<Event>) {
+        let State::Subscribing(subscribing) = &self.state else { return };
+        if subscribing.first == First::Server {
+            self.out.push(Bytes::from_static(WAITING_LINE.as_bytes()));
+        }
+        events.push(Event::Subscriber {
+            id: self.id,
+            addr: self.addr,
+            name: subscribing.name.clone(),
+            filter: subscribing.filter.clone(),
+        });
+    }
+
+    /// The time in `deadline` has come.
+    pub(crate) fn timeout(&mut self, env: &mut Env<'_>) -> Option<Command> {
+        self.deadline = None;
+        match &mut self.state {
+            State::Hello(hello) => {
+                let carry = std::mem::take(&mut self.carry);
+                let progress = hello.timeout(env.now.mono, &carry, &self.rules.limits);
+                let (used, command) = self.hello_progress(env, progress);
+                self.keep(env, carry.get(used..).unwrap_or_default());
+                command
+            }
+            State::Topic(_) => {
+                self.end(env, CloseReason::Silent);
+                None
+            }
+            State::Publishing(_) | State::Subscribing(_) | State::Ending(_) => None,
+        }
+    }
+
+    /// Ends the connection once what waits is written; only the first reason counts.
+    pub(crate) fn end(&mut self, env: &mut Env<'_>, reason: CloseReason) {
+        if matches!(self.state, State::Ending(_)) {
+            return;
+        }
+        if let Some(line) = farewell(&reason, &self.rules.limits) {
+            self.out.push(line.into());
+        }
+        self.carry = Vec::new();
+        self.deadline = None;
+        env.events.push(Event::Closing { id: self.id, addr: self.addr, reason: reason.clone() });
+        self.state = State::Ending(reason);
+    }
+
+    /// How deliveries look to this connection; `None` if it gets none (any more).
+    pub(crate) fn style(&self) -> Option<LineStyle> {
+        match &self.state {
+            State::Subscribing(subscribing) => Some(subscribing.style),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection ends once `out` is written.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending(_))
+    }
+
+    /// Whether its peer has gone: what waits is not worth waiting for.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Ending(CloseReason::Gone))
+    }
+
+    /// Whether it may be read now.
+    pub(crate) fn may_read(&self) -> bool {
+        match &self.state {
+            State::Publishing(_) => !self.paused && self.out.bytes() <= self.rules.limits.replies_bytes_max,
+            State::Ending(_) => false,
+            _ => true,
+        }
+    }
+
+    pub(crate) fn role(&self) -> RoleName {
+        match &self.state {
+            State::Publishing(_) => RoleName::Publisher,
+            State::Subscribing(_) => RoleName::Subscriber,
+            _ => RoleName::Unknown,
+        }
+    }
+
+    /// The row that an operator sees; the station adds what the core knows.
+    pub(crate) fn row(&self) -> ClientRow {
+        let (name, topic) = match &self.state {
+            State::Publishing(p) => (p.publisher.name.clone(), p.topic.to_string()),
+            State::Subscribing(s) => (s.name.clone(), s.filter.to_string()),
+            _ => (None, String::new()),
+        };
+        ClientRow {
+            id: self.id,
+            addr: self.addr,
+            name,
+            role: self.role(),
+            topic,
+            queued_bytes: self.out.bytes(),
+        }
+    }
+
+    fn receive_hello(
+        &mut self,
+        env: &mut Env<'_>,
+        bytes: &Bytes,
+        read_end: ReadEnd,
+    ) -> (usize, Option<Command>) {
+        let State::Hello(hello) = &mut self.state else { return (0, None) };
+        let mut progress = hello.received(env.now.mono, bytes, &self.rules.limits);
+        if read_end == ReadEnd::Closed && matches!(progress, Progress::Wait(_)) && !is_blank(bytes) {
+            progress = hello.timeout(env.now.mono, bytes, &self.rules.limits);
+        }
+        self.hello_progress(env, progress)
+    }
+
+    fn hello_progress(&mut self, env: &mut Env<'_>, progress: Progress) -> (usize, Option<Command>) {
+        match progress {
+            Progress::Wait(until) => {
+                self.deadline = Some(until);
+                (0, None)
+            }
+            Progress::Prompt(until) => {
+                self.deadline = Some(until);
+                self.out.push(Bytes::from_static(ROLE_PROMPT.as_bytes()));
+                (0, None)
+            }
+            Progress::Refused(reason) => {
+                self.end(env, reason);
+                (0, None)
+            }
+            Progress::Known { hello, framing, used } => (used, self.greeted(env, *hello, framing)),
+        }
+    }
+
+    /// The hello is whole: asks for a topic where the listener wants one, else begins.
+    fn greeted(&mut self, env: &mut Env<'_>, hello: Hello, framing: Framing) -> Option<Command> {
+        let State::Hello(HelloState { first, .. }) = self.state else { return None };
+        let no_topic = matches!(hello.role, Role::Publisher(None) | Role::Subscriber(None));
+        if no_topic && self.rules.topic_prompt == TopicPrompt::On {
+            self.deadline = Some(env.now.mono.after(self.rules.limits.hello_time));
+            if first == First::Server {
+                self.out.push(Bytes::from_static(TOPIC_PROMPT.as_bytes()));
+            }
+            self.state = State::Topic(Box::new(AwaitingTopic { hello, framing, first }));
+            return None;
+        }
+        self.begin(env, hello, framing, first)
+    }
+
+    fn receive_topic(
+        &mut self,
+        env: &mut Env<'_>,
+        bytes: &Bytes,
+        read_end: ReadEnd,
+    ) -> (usize, Option<Command>) {
+        let State::Topic(awaiting) = &mut self.state else { return (0, None) };
+        let (text, used) = match next_line(bytes, 0, 0) {
+            Some(line) => (bytes.get(..line.end), line.next),
+            None if awaiting.framing != Framing::Framed && read_end != ReadEnd::More => {
+                (Some(bytes.as_ref()), bytes.len())
+            }
+            None if bytes.len() > self.rules.limits.hello_bytes_max => (Some(bytes.as_ref()), bytes.len()),
+            None => return (0, None),
+        };
+        let text = text.unwrap_or_default().trim_ascii();
+        if awaiting.framing == Framing::Fresh {
+            awaiting.framing = if used > text.len() { Framing::Framed } else { Framing::Unframed };
+        }
+        if text.is_empty() {
+            return (used, None);
+        }
+        let mut hello = awaiting.hello.clone();
+        let (framing, first) = (awaiting.framing, awaiting.first);
+        let named = String::from_utf8_lossy(text);
+        let topic = match &hello.role {
+            Role::Publisher(_) => TopicName::parse(&named).map(|topic| Role::Publisher(Some(topic))),
+            Role::Subscriber(_) => Filter::parse(&named).map(|filter| Role::Subscriber(Some(filter))),
+        };
+        match topic {
+            Ok(role) => {
+                hello.role = role;
+                (used, self.begin(env, hello, framing, first))
+            }
+            Err(error) => {
+                self.end(env, bad_topic(text, error));
+                (used, None)
+            }
+        }
+    }
+
+    fn begin(&mut self, env: &mut Env<'_>, hello: Hello, framing: Framing, first: First) -> Option<Command> {
+        self.deadline = None;
+        let style = LineStyle { format: hello.format(), time: hello.time };
+        let name = hello.name.map(String::into_boxed_str);
+        match hello.role {
+            Role::Publisher(topic) => {
+                let topic = topic.unwrap_or_else(default_topic);
+                env.events.push(Event::Publisher {
+                    id: self.id,
+                    addr: self.addr,
+                    name: name.clone(),
+                    topic: topic.clone(),
+                });
+                let publisher = Arc::new(Publisher { origin: self.id, addr: self.addr, name });
+                let acks = if hello.ack { Acks::Wanted } else { Acks::None };
+                self.state = State::Publishing(Box::new(Publishing::new(publisher, topic, framing, acks)));
+                None
+            }
+            Role::Subscriber(filter) => {
+                let filter = filter.unwrap_or_else(Filter::everything);
+                let subscribing = Subscribing { style, first, name, filter: filter.clone() };
+                self.state = State::Subscribing(Box::new(subscribing));
+                let history = match hello.replay {
+                    Replay::None => HistoryRequest::None,
+                    Replay::Last(count) => HistoryRequest::Last(count),
+                    Replay::Since(span) => HistoryRequest::Since(env.now.wall.before(span)),
+                };
+                Some(Command::Subscribe { filter, history })
+            }
+        }
+    }
+
+    /// A chunk was taken: answers what was accepted and ends where it says so.
+    fn published(&mut self, env: &mut Env<'_>, run: &Option<Run>, end: Option<CloseReason>) {
+        if let (Some(run), State::Publishing(publishing)) = (run, &self.state)
+            && publishing.acks == Acks::Wanted
+        {
+            self.out.push(OK_LINE.repeat(run.len() as usize).into());
+        }
+        if let Some(reason) = end {
+            self.end(env, reason);
+        }
+    }
+
+    /// A subscriber has nothing to say but `terminate`; whatever else it sends is dropped.
+    fn receive_ending(&mut self, env: &mut Env<'_>, bytes: &[u8], read_end: ReadEnd) -> usize {
+        let mut start = 0;
+        while let Some(line) = next_line(bytes, start, start) {
+            if bytes.get(start..line.end).is_some_and(is_terminate) {
+                self.end(env, CloseReason::Terminated);
+                return bytes.len();
+            }
+            start = line.next;
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        if read_end != ReadEnd::More && is_terminate(rest) {
+            self.end(env, CloseReason::Terminated);
+        }
+        // The word may come in pieces; anything longer is not the word.
+        let word_may_follow = rest.len() < wire::text::TERMINATE_LINE.len();
+        if word_may_follow { start } else { bytes.len() }
+    }
+
+    /// Keeps what is left over, within the memory budget.
+    fn keep(&mut self, env: &mut Env<'_>, rest: &[u8]) {
+        if self.is_ending() {
+            return;
+        }
+        let limits = &self.rules.limits;
+        let over_budget = env.gauge.used() > limits.memory_bytes_max / 8 * 9;
+        if rest.len() > limits.unfinished_bytes_free && over_budget {
+            self.end(env, CloseReason::OutOfMemory);
+            return;
+        }
+        if planted::is(Bug::LoseCarry) && matches!(self.state, State::Publishing(_)) {
+            return;
+        }
+        self.carry = rest.to_vec();
+    }
+}
+
+fn default_topic() -> TopicName {
+    TopicName::parse(DEFAULT_TOPIC).expect("the default topic is valid")
+}

@@ -1,0 +1,80 @@
+//! What an operator gets to see; data, not text. All foreign text is still raw here.
+
+use std::net::SocketAddr;
+
+use broker::Origin;
+use bytes::Bytes;
+use topic::{Filter, TopicName};
+use wire::sniff::Sniffed;
+
+/// Something worth a line on a console or in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A connection said that it publishes.
+    Publisher {
+        /// The connection.
+        id: Origin,
+        /// Where it comes from.
+        addr: SocketAddr,
+        /// Its own name.
+        name: Option<Box<str>>,
+        /// What it publishes to.
+        topic: TopicName,
+    },
+    /// A connection's subscription stands.
+    Subscriber {
+        /// The connection.
+        id: Origin,
+        /// Where it comes from.
+        addr: SocketAddr,
+        /// Its own name.
+        name: Option<Box<str>>,
+        /// What it hears.
+        filter: Filter,
+    },
+    /// A message was published.
+    Published {
+        /// Where its publisher comes from.
+        addr: SocketAddr,
+        /// The publisher's own name.
+        name: Option<Box<str>>,
+        /// Its topic.
+        topic: TopicName,
+        /// Its first bytes.
+        payload: Bytes,
+    },
+    /// So many messages were published and not shown.
+    NotShown(u64),
+    /// A connection is over, or will be once its last bytes are written.
+    Closing {
+        /// The connection.
+        id: Origin,
+        /// Where it comes from.
+        addr: SocketAddr,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client closed it, or it broke.
+    Gone,
+    /// The client said `terminate`.
+    Terminated,
+    /// The hello was refused with this line.
+    Refused(String),
+    /// No hello within the time for it.
+    Silent,
+    /// A message over the limit.
+    TooLong,
+    /// No memory for the rest of an unfinished message.
+    OutOfMemory,
+    /// The first bytes began a protocol that this listener does not speak.
+    Foreign(Sniffed),
+    /// The operator said so.
+    Kicked,
+    /// The server shuts down.
+    Shutdown,
+}

@@ -1,0 +1,169 @@
+//! The hello of the text protocol: who speaks first, what it says, and whether it is framed.
+//!
+//! ```text
+//! Silent ──prompt delay──▶ Prompted          (server speaks first)
+//!    └─────────bytes─────────┴──▶ Word ──newline──▶ known, framed
+//!                                  └──settle time──▶ known, unframed
+//! ```
+//! A hello without a newline is taken as whole once nothing follows for the settle time, or
+//! once bytes follow a role word that cannot belong to it.
+
+use std::sync::Arc;
+
+use broker::{Instant, Limits};
+use wire::printable::Printable;
+use wire::sniff::{Sniffed, sniff};
+use wire::text::{Hello, RoleWord, is_blank, next_line, parse_hello, role_word};
+
+use crate::event::CloseReason;
+
+/// What a listener asks of its clients.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The bounds.
+    pub limits: Arc<Limits>,
+    /// Whether a hello without a topic is followed by one.
+    pub topic_prompt: TopicPrompt,
+}
+
+/// A listener's setting for clients that send role and topic as two messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TopicPrompt {
+    /// A hello without a topic is complete.
+    #[default]
+    Off,
+    /// A hello without a topic is followed by one more message with the topic.
+    On,
+}
+
+/// Whether newlines end this client's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// A newline ends a message, and nothing else does.
+    Framed,
+    /// The end of a read ends a message as well.
+    Unframed,
+    /// Unframed so far, but nothing followed yet: a lone newline still makes it framed.
+    Fresh,
+}
+
+/// Who spoke first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    Client,
+    Server,
+}
+
+/// A hello under way.
+#[derive(Debug)]
+pub(crate) struct HelloState {
+    pub(crate) first: First,
+    opened: Instant,
+    /// Length of the role word that was complete when the last read ended.
+    word: Option<usize>,
+}
+
+/// What the bytes so far amount to.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Nothing yet; look again at this time at the latest.
+    Wait(Instant),
+    /// The client is silent: send the prompt, look again at this time.
+    Prompt(Instant),
+    /// A hello, in the first `used` bytes.
+    Known { hello: Box<Hello>, framing: Framing, used: usize },
+    /// No hello and no hope of one.
+    Refused(CloseReason),
+}
+
+impl HelloState {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { first: First::Client, opened: now, word: None }
+    }
+
+    /// Looks at everything received so far.
+    pub(crate) fn received(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
+        match sniff(bytes) {
+            Sniffed::Text => {}
+            Sniffed::Undecided => return self.wait(now, limits),
+            foreign => return Progress::Refused(CloseReason::Foreign(foreign)),
+        }
+        let mut start = 0;
+        while let Some(line) = next_line(bytes, start, start) {
+            let text = bytes.get(start..line.end).unwrap_or_default();
+            if !is_blank(text) {
+                return known(text, Framing::Framed, line.next);
+            }
+            start = line.next;
+        }
+        if bytes.len() > limits.hello_bytes_max {
+            let line = format!("Hello too long: limit is {} bytes", limits.hello_bytes_max);
+            return Progress::Refused(CloseReason::Refused(line));
+        }
+        if let Some((word, rest)) = self.word.and_then(|at| bytes.split_at_checked(at)) {
+            let goes_on = role_word(bytes) != RoleWord::Other
+                || rest.first().is_none_or(|b| matches!(b, b' ' | b'\t' | b':' | b',' | b'|' | b'\r'));
+            if !goes_on {
+                return known(word, Framing::Unframed, word.len());
+            }
+        }
+        self.word = (role_word(bytes) == RoleWord::Complete).then_some(bytes.len());
+        match role_word(bytes) {
+            RoleWord::Beginning => Progress::Wait(now.after(limits.prompt_delay)),
+            _ => Progress::Wait(now.after(limits.settle_time)),
+        }
+    }
+
+    /// The time that was waited for has come.
+    pub(crate) fn timeout(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
+        if !is_blank(bytes) {
+            return known(bytes, Framing::Fresh, bytes.len());
+        }
+        match self.first {
+            First::Server => Progress::Refused(CloseReason::Silent),
+            First::Client => {
+                self.first = First::Server;
+                self.opened = now;
+                Progress::Prompt(now.after(limits.hello_time))
+            }
+        }
+    }
+
+    fn wait(&self, now: Instant, limits: &Limits) -> Progress {
+        let until = match self.first {
+            First::Client => now.after(limits.prompt_delay),
+            First::Server => self.opened.after(limits.hello_time),
+        };
+        Progress::Wait(until)
+    }
+}
+
+fn known(text: &[u8], framing: Framing, used: usize) -> Progress {
+    match parse_hello(text) {
+        Ok(hello) => Progress::Known { hello: Box::new(hello), framing, used },
+        Err(error) => Progress::Refused(CloseReason::Refused(error.to_string())),
+    }
+}
+
+/// The line that a client gets for the reason why its connection ends, if it gets one.
+pub(crate) fn farewell(reason: &CloseReason, limits: &Limits) -> Option<String> {
+    match reason {
+        CloseReason::Refused(line) => Some(format!("{line}\n")),
+        CloseReason::Silent => Some(format!("No role within {:?}: closing\n", limits.hello_time)),
+        CloseReason::TooLong => {
+            Some(format!("Message too long: limit is {} bytes\n", limits.message_bytes_max))
+        }
+        CloseReason::OutOfMemory => Some("Out of memory for messages: try again later\n".to_owned()),
+        CloseReason::Foreign(Sniffed::Http) => Some(HTTP_ANSWER.to_owned()),
+        CloseReason::Kicked | CloseReason::Shutdown => Some(wire::text::TERMINATE_LINE.to_owned()),
+        CloseReason::Gone | CloseReason::Terminated | CloseReason::Foreign(_) => None,
+    }
+}
+
+/// Refuses a topic that a client sent as a message of its own.
+pub(crate) fn bad_topic(bytes: &[u8], error: topic::TopicError) -> CloseReason {
+    CloseReason::Refused(format!("Invalid topic \"{}\": {error}", Printable::new(bytes, 40)))
+}
+
+const HTTP_ANSWER: &str = "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
+    Content-Length: 53\r\nConnection: close\r\n\r\nThis port speaks the text protocol, not HTTP, so far\n";

@@ -1,0 +1,138 @@
+//! A publisher's bytes to runs: one run per read.
+
+use std::sync::Arc;
+
+use broker::planted::{self, Bug};
+use broker::{Body, Gauge, Limits, Now, Publisher, Run, RunBuilder};
+use topic::TopicName;
+use wire::text::{is_blank, is_terminate, next_line, utf8_tail};
+
+use crate::connection::{Chunk, ReadEnd};
+use crate::event::CloseReason;
+use crate::hello::Framing;
+
+/// A connection that publishes.
+#[derive(Debug)]
+pub(crate) struct Publishing {
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) topic: TopicName,
+    pub(crate) framing: Framing,
+    pub(crate) acks: Acks,
+    /// Bytes at the front of the next chunk that hold no newline.
+    scanned: usize,
+    /// Messages of the last run: the next one is likely to need as much room.
+    messages_hint: usize,
+}
+
+/// Whether each accepted message is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acks {
+    Wanted,
+    None,
+}
+
+/// What a chunk amounts to.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Bytes of the chunk that are done with; the rest comes again with the next chunk.
+    pub(crate) used: usize,
+    pub(crate) run: Option<Run>,
+    pub(crate) end: Option<CloseReason>,
+}
+
+impl Publishing {
+    pub(crate) fn new(publisher: Arc<Publisher>, topic: TopicName, framing: Framing, acks: Acks) -> Self {
+        Self { publisher, topic, framing, acks, scanned: 0, messages_hint: 0 }
+    }
+
+    /// Finds the messages of a chunk.
+    pub(crate) fn take(
+        &mut self,
+        now: Now,
+        chunk: &Chunk,
+        read_end: ReadEnd,
+        limits: &Limits,
+        gauge: &Gauge,
+    ) -> Taken {
+        let mut spans = RunBuilder::with_capacity(self.messages_hint);
+        let (used, end) = self.find(&chunk.bytes, read_end, limits, &mut spans);
+        self.messages_hint = spans.len();
+        self.scanned = chunk.bytes.len() - used;
+        let run = (!spans.is_empty()).then(|| {
+            let body = Body { bytes: chunk.bytes.clone(), pinned_bytes: chunk.pinned_bytes };
+            spans.finish(&self.topic, &self.publisher, now.wall, body, gauge)
+        });
+        Taken { used, run, end }
+    }
+
+    fn find(
+        &mut self,
+        bytes: &[u8],
+        read_end: ReadEnd,
+        limits: &Limits,
+        spans: &mut RunBuilder,
+    ) -> (usize, Option<CloseReason>) {
+        let mut start = self.settle_framing(bytes);
+        let mut from = self.scanned.max(start);
+        while let Some(line) = next_line(bytes, start, from) {
+            if let Some(end) = add(bytes, start, line.end, limits, spans) {
+                return (bytes.len(), Some(end));
+            }
+            start = line.next;
+            from = start;
+        }
+        if self.framing != Framing::Framed && read_end != ReadEnd::More {
+            let rest = bytes.get(start..).unwrap_or_default();
+            // At the end of everything an unfinished character will not be finished.
+            let kept_back = if read_end == ReadEnd::Closed { 0 } else { utf8_tail(rest) };
+            let stop = bytes.len() - kept_back;
+            if let Some(end) = add(bytes, start, stop, limits, spans) {
+                return (bytes.len(), Some(end));
+            }
+            start = stop;
+        }
+        if read_end == ReadEnd::Closed && planted::is(Bug::PublishUnfinished) {
+            add(bytes, start, bytes.len(), limits, spans);
+        }
+        if bytes.len() - start > limits.message_bytes_max {
+            return (bytes.len(), Some(CloseReason::TooLong));
+        }
+        (start, None)
+    }
+
+    /// A newline right behind an unframed hello belongs to it and makes the client framed.
+    fn settle_framing(&mut self, bytes: &[u8]) -> usize {
+        if self.framing != Framing::Fresh || bytes.is_empty() {
+            return 0;
+        }
+        let newline = match bytes {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => 0,
+        };
+        self.framing = if newline > 0 { Framing::Framed } else { Framing::Unframed };
+        newline
+    }
+}
+
+/// Adds one message to the run unless it is blank; says why the connection ends, if it does.
+#[inline]
+fn add(
+    bytes: &[u8],
+    start: usize,
+    end: usize,
+    limits: &Limits,
+    spans: &mut RunBuilder,
+) -> Option<CloseReason> {
+    let message = bytes.get(start..end).unwrap_or_default();
+    if message.len() > limits.message_bytes_max {
+        return Some(CloseReason::TooLong);
+    }
+    if is_terminate(message) && !planted::is(Bug::BroadcastTerminate) {
+        return Some(CloseReason::Terminated);
+    }
+    if !is_blank(message) {
+        spans.push(start..end);
+    }
+    None
+}

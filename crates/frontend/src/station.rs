@@ -1,0 +1,367 @@
+//! One shard together with its connections: everything that a driver drives.
+//!
+//! The real driver and the simulator call the same functions in the same way; neither of them
+//! decides anything about messages.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, Shard, ShardConfig, ShardId};
+
+use crate::connection::{Chunk, ClientRow, Command, Connection, Env, ReadEnd, RoleName};
+use crate::encode::Encoder;
+use crate::event::{CloseReason, Event};
+use crate::hello::Rules;
+use crate::outgoing::Outgoing;
+use crate::watch::Watch;
+
+/// A shard with the front ends of its connections.
+#[derive(Debug)]
+pub struct Station {
+    own: ShardId,
+    shard: Shard,
+    connections: Vec<Option<Box<Connection>>>,
+    deadlines: BTreeSet<(Instant, ConnId)>,
+    encoder: Encoder,
+    watch: Watch,
+    gauge: Gauge,
+    write_bytes: usize,
+    draining: bool,
+    mail: VecDeque<(ShardId, Mail)>,
+    own_mail: VecDeque<Mail>,
+    to_write: VecDeque<ConnId>,
+    to_read: VecDeque<ConnId>,
+    events: Vec<Event>,
+}
+
+/// How many connections of each kind there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Said that they publish.
+    pub publishers: u64,
+    /// Said that they subscribe.
+    pub subscribers: u64,
+    /// Have not said anything yet, or are ending.
+    pub others: u64,
+}
+
+impl Station {
+    /// A station without connections.
+    #[must_use]
+    pub fn new(config: ShardConfig) -> Self {
+        let shown = config.limits.events_shown_per_second.div_ceil(u32::from(config.shards));
+        Self {
+            own: config.own,
+            connections: Vec::new(),
+            deadlines: BTreeSet::new(),
+            encoder: Encoder::default(),
+            watch: Watch::new(shown),
+            gauge: config.gauge.clone(),
+            write_bytes: config.limits.write_bytes,
+            draining: false,
+            mail: VecDeque::new(),
+            own_mail: VecDeque::new(),
+            to_write: VecDeque::new(),
+            to_read: VecDeque::new(),
+            events: Vec::new(),
+            shard: Shard::new(config),
+        }
+    }
+
+    /// A connection was accepted and given the id `conn`.
+    pub fn connect(&mut self, now: Now, conn: ConnId, addr: SocketAddr, rules: &Rc<Rules>) {
+        let id = Origin { shard: self.own, conn };
+        let slot = conn.slot as usize;
+        if self.connections.len() <= slot {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        let connection = Box::new(Connection::new(now.mono, id, addr, Rc::clone(rules)));
+        self.deadlines.extend(connection.deadline.map(|at| (at, conn)));
+        if let Some(place) = self.connections.get_mut(slot) {
+            *place = Some(connection);
+        }
+        self.handle(now, Input::Connected(conn));
+        if self.draining {
+            self.list_to_write(conn);
+        }
+    }
+
+    /// What the connection had left over: it stands in front of the next chunk.
+    pub fn take_carry(&mut self, conn: ConnId) -> Vec<u8> {
+        self.connection(conn).map_or_else(Vec::new, |connection| std::mem::take(&mut connection.carry))
+    }
+
+    /// Takes what was read from a connection, behind its carry.
+    pub fn receive(&mut self, now: Now, conn: ConnId, chunk: &Chunk, read_end: ReadEnd) {
+        self.with(now, conn, |connection, env| connection.receive(env, chunk, read_end));
+    }
+
+    /// The socket is gone: so is everything that the connection held.
+    pub fn remove(&mut self, now: Now, conn: ConnId) {
+        let Some(connection) = self.connection(conn) else { return };
+        let (id, addr, deadline) = (connection.id, connection.addr, connection.deadline);
+        if !connection.is_ending() {
+            self.events.push(Event::Closing { id, addr, reason: CloseReason::Gone });
+        }
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, conn));
+        }
+        if let Some(place) = self.connections.get_mut(conn.slot as usize) {
+            *place = None;
+        }
+        self.handle(now, Input::Closed(conn));
+    }
+
+    /// Takes mail of another shard.
+    pub fn take_mail(&mut self, now: Now, from: ShardId, mail: Mail) {
+        self.handle(now, Input::Mail { from, mail });
+    }
+
+    /// The next mail for another shard.
+    pub fn poll_mail(&mut self) -> Option<(ShardId, Mail)> {
+        self.mail.pop_front()
+    }
+
+    /// When [`Station::timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let connection = self.deadlines.first().map(|(at, _)| *at);
+        [connection, self.shard.poll_timeout(), self.watch.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn timeout(&mut self, now: Now) {
+        while let Some((at, conn)) = self.deadlines.first().copied() {
+            if at > now.mono {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.with(now, conn, Connection::timeout);
+        }
+        if self.shard.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.handle(now, Input::Timeout);
+        }
+        self.watch.timeout(now.mono, &mut self.events);
+    }
+
+    /// The next connection that may have something to write, or that is to be closed.
+    pub fn poll_write(&mut self) -> Option<ConnId> {
+        if let Some(conn) = self.to_write.pop_front() {
+            if let Some(connection) = self.connection(conn) {
+                connection.listed = false;
+            }
+            return Some(conn);
+        }
+        self.shard.poll_ready()
+    }
+
+    /// Fills a connection's outgoing bytes as far as its socket may want them; `None` if the
+    /// connection is unknown. Call it again while the socket takes everything.
+    pub fn fill(&mut self, now: Now, conn: ConnId) -> Option<&mut Outgoing> {
+        while let Some(style) = self.wants_delivery(conn) {
+            let Some(delivery) = self.shard.poll_delivery(conn) else {
+                if self.draining {
+                    self.with(now, conn, |connection, env| {
+                        connection.end(env, CloseReason::Shutdown);
+                        None
+                    });
+                }
+                break;
+            };
+            let bytes = self.encoder.encode(&delivery, style);
+            self.connection(conn)?.out.push(bytes);
+        }
+        self.drain_core(now);
+        self.connection(conn).map(|connection| &mut connection.out)
+    }
+
+    /// Tells that a connection's socket took bytes: it may be read again.
+    pub fn wrote(&mut self, conn: ConnId) {
+        let Some(connection) = self.connection(conn) else { return };
+        if connection.role() == RoleName::Publisher && connection.may_read() {
+            self.to_read.push_back(conn);
+        }
+    }
+
+    /// Whether a connection is to be closed: it ends, and nothing of it waits to be written.
+    pub fn is_over(&mut self, conn: ConnId) -> bool {
+        self.connection(conn).is_none_or(|c| c.is_ending() && (c.out.is_empty() || c.is_gone()))
+    }
+
+    /// Whether a connection may be read now. If not, [`Station::poll_read`] names it later.
+    pub fn may_read(&mut self, conn: ConnId) -> bool {
+        self.connection(conn).is_some_and(|connection| connection.may_read())
+    }
+
+    /// The next connection that may be read again.
+    pub fn poll_read(&mut self) -> Option<ConnId> {
+        self.to_read.pop_front()
+    }
+
+    /// Ends a turn: bytes that were made for several receivers are forgotten.
+    pub fn end_turn(&mut self) {
+        self.encoder.end_turn();
+    }
+
+    /// The events since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// From now on every connection gets what is queued for it, then the last line, and ends.
+    pub fn drain(&mut self, now: Now) {
+        self.draining = true;
+        for conn in self.ids() {
+            let delivers = self.connection(conn).is_some_and(|c| c.style().is_some());
+            if !delivers {
+                self.end(now, conn, CloseReason::Shutdown);
+            }
+            self.list_to_write(conn);
+        }
+    }
+
+    /// Ends one connection.
+    pub fn end(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
+        self.with(now, conn, |connection, env| {
+            connection.end(env, reason);
+            None
+        });
+    }
+
+    /// All connections as an operator sees them, at most `rows_max`.
+    pub fn clients(&mut self, rows_max: usize) -> Vec<ClientRow> {
+        let ids = self.ids();
+        let mut rows = Vec::with_capacity(ids.len().min(rows_max));
+        for conn in ids.into_iter().take(rows_max) {
+            let Some(mut row) = self.connection(conn).map(|connection| connection.row()) else { continue };
+            row.queued_bytes += self.shard.queue_bytes(conn);
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// How many connections of each kind there are.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        for connection in self.connections.iter().flatten() {
+            match connection.role() {
+                RoleName::Publisher => census.publishers += 1,
+                RoleName::Subscriber => census.subscribers += 1,
+                RoleName::Unknown => census.others += 1,
+            }
+        }
+        census
+    }
+
+    /// The core, for its counters and for checks.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Bytes that wait in the core for a connection.
+    pub fn queue_bytes(&mut self, conn: ConnId) -> usize {
+        self.shard.queue_bytes(conn)
+    }
+
+    fn connection(&mut self, conn: ConnId) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut(conn.slot as usize)?.as_mut()?;
+        (connection.id.conn == conn).then_some(connection)
+    }
+
+    fn ids(&self) -> Vec<ConnId> {
+        self.connections.iter().flatten().map(|connection| connection.id.conn).collect()
+    }
+
+    fn wants_delivery(&mut self, conn: ConnId) -> Option<crate::encode::LineStyle> {
+        let write_bytes = self.write_bytes;
+        let connection = self.connection(conn)?;
+        (connection.out.bytes() < write_bytes).then(|| connection.style()).flatten()
+    }
+
+    /// Lets a connection do something and carries out what it asks for.
+    fn with(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        act: impl FnOnce(&mut Connection, &mut Env<'_>) -> Option<Command>,
+    ) {
+        let Some(place) = self.connections.get_mut(conn.slot as usize) else { return };
+        let Some(connection) = place.as_mut().filter(|c| c.id.conn == conn) else { return };
+        let before = connection.deadline;
+        let mut env = Env { now, gauge: &self.gauge, events: &mut self.events };
+        let command = act(connection, &mut env);
+        let after = connection.deadline;
+        let write = !connection.out.is_empty() || connection.is_ending();
+        if before != after {
+            self.deadlines.extend(after.map(|at| (at, conn)));
+            if let Some(at) = before {
+                self.deadlines.remove(&(at, conn));
+            }
+        }
+        if write {
+            self.list_to_write(conn);
+        }
+        match command {
+            None => {}
+            Some(Command::Subscribe { filter, history }) => {
+                self.handle(now, Input::Subscribe { conn, filter, history });
+            }
+            Some(Command::Publish(run)) => {
+                self.watch.published(now.mono, &run, &mut self.events);
+                self.handle(now, Input::Publish(run.into()));
+            }
+        }
+    }
+
+    fn handle(&mut self, now: Now, input: Input) {
+        self.shard.handle(now, input);
+        self.drain_core(now);
+    }
+
+    /// Does what the core has to say, mail to itself included.
+    fn drain_core(&mut self, now: Now) {
+        loop {
+            while let Some(output) = self.shard.poll_output() {
+                self.output(output);
+            }
+            let Some(mail) = self.own_mail.pop_front() else { return };
+            self.shard.handle(now, Input::Mail { from: self.own, mail });
+        }
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::Mail { to, mail } if to == self.own => self.own_mail.push_back(mail),
+            Output::Mail { to, mail } => self.mail.push_back((to, mail)),
+            Output::Subscribed(conn) => {
+                let Some(place) = self.connections.get_mut(conn.slot as usize) else { return };
+                if let Some(connection) = place {
+                    connection.subscribed(&mut self.events);
+                }
+                self.list_to_write(conn);
+            }
+            Output::Pause(conn) => {
+                if let Some(connection) = self.connection(conn) {
+                    connection.paused = true;
+                }
+            }
+            Output::Resume(conn) => {
+                if let Some(connection) = self.connection(conn) {
+                    connection.paused = false;
+                    self.to_read.push_back(conn);
+                }
+            }
+        }
+    }
+
+    fn list_to_write(&mut self, conn: ConnId) {
+        let Some(connection) = self.connection(conn) else { return };
+        if !connection.listed {
+            connection.listed = true;
+            self.to_write.push_back(conn);
+        }
+    }
+}
