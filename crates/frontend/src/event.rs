@@ -10,6 +10,13 @@ use wire::sniff::Sniffed;
 /// Something worth a line on a console or in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// A connection was accepted.
+    Connected {
+        /// The connection.
+        id: Origin,
+        /// Where it comes from.
+        addr: SocketAddr,
+    },
     /// A connection said that it publishes.
     Publisher {
         /// The connection.

@@ -81,6 +81,7 @@ impl Station {
         if let Some(place) = self.connections.get_mut(slot) {
             *place = Some(connection);
         }
+        self.events.push(Event::Connected { id, addr });
         self.handle(now, Input::Connected(conn));
         if self.draining {
             self.list_to_write(conn);
@@ -88,8 +89,10 @@ impl Station {
     }
 
     /// What the connection had left over: it stands in front of the next chunk.
-    pub fn take_carry(&mut self, conn: ConnId) -> Vec<u8> {
-        self.connection(conn).map_or_else(Vec::new, |connection| std::mem::take(&mut connection.carry))
+    #[must_use]
+    pub fn carry(&self, conn: ConnId) -> &[u8] {
+        let connection = self.connections.get(conn.slot as usize).and_then(Option::as_ref);
+        connection.filter(|c| c.id.conn == conn).map_or(&[], |c| &c.carry)
     }
 
     /// Takes what was read from a connection, behind its carry.

@@ -1,1 +1,21 @@
-//! server
+//! The server: threads, sockets, configuration, console and log around the deterministic core.
+//!
+//! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
+//! one shard), `socket`, `mailbox` (between shards), `listener`, `report` and `console`
+//! (what the operator sees), `config`.
+
+mod clock;
+pub mod config;
+mod console;
+mod control;
+mod error;
+mod listener;
+mod mailbox;
+mod report;
+mod shard_thread;
+mod signals;
+mod socket;
+mod status;
+
+pub use control::{Reload, serve};
+pub use error::ServeError;

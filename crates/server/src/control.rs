@@ -1,0 +1,421 @@
+//! The control thread: starts the shards, accepts, obeys the operator, shuts down in order.
+//!
+//! Shutting down: accept no more; every shard stops reading and hands out its mail; then, with
+//! all mail delivered, every shard writes what is queued and the last line, and ends.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use broker::{ConnId, Gauge, Limits, ShardConfig, ShardId};
+use frontend::Rules;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::io::Errno;
+use sd_notify::NotifyState;
+
+use crate::clock::Clock;
+use crate::config::{self, ConfigError, Settings};
+use crate::console::{self, Typed};
+use crate::error::ServeError;
+use crate::listener::{self, Placement};
+use crate::mailbox::Mailbox;
+use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
+use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
+use crate::{signals, status};
+
+/// Connections accepted from one listener before the others get their turn.
+const ACCEPTS_MAX: usize = 64;
+/// How long to wait for file descriptors or memory before accepting again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a shard may take to answer a question.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
+
+/// Reads the configuration again, on SIGHUP.
+pub type Reload = Box<dyn Fn() -> Result<Settings, ConfigError>>;
+
+/// What the control thread is told.
+#[derive(Debug)]
+pub(crate) enum Control {
+    End,
+    Reload,
+    Typed(Typed),
+}
+
+/// Tells the control thread, from any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct ControlSender {
+    sender: Sender<Control>,
+    waker: Arc<Waker>,
+}
+
+impl ControlSender {
+    pub(crate) fn send(&self, control: Control) {
+        // Both fail only once the control thread has ended, and with it the process.
+        drop(self.sender.send(control));
+        drop(self.waker.wake());
+    }
+}
+
+/// One shard as the control thread sees it.
+#[derive(Debug)]
+struct ShardHandle {
+    orders: Sender<Order>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+struct Server {
+    settings: Settings,
+    reload: Reload,
+    poll: Poll,
+    control: Receiver<Control>,
+    listeners: Vec<Listener>,
+    shards: Vec<ShardHandle>,
+    mailboxes: Arc<[Mailbox]>,
+    placement: Placement,
+    events: EventSink,
+    format: SharedFormat,
+    printer: JoinHandle<()>,
+    gauge: Gauge,
+    status: status::Status,
+    accept_again: Option<Instant>,
+    refused: u64,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    ready: bool,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Serves until told to end.
+///
+/// # Errors
+/// If the server cannot start, with one line that says why.
+pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
+    raise_file_limit();
+    let poll = Poll::new().map_err(ServeError::Poll)?;
+    let mut listeners = Vec::new();
+    for (index, listener) in settings.listeners.iter().enumerate() {
+        let bind = |source| ServeError::Bind { addr: listener.addr, source };
+        let mut socket = listener::bind(listener.addr).map_err(bind)?;
+        poll.registry().register(&mut socket, Token(index), Interest::READABLE).map_err(bind)?;
+        listeners.push(Listener { socket, ready: true });
+    }
+    let (sender, control) = channel();
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?);
+    let sender = ControlSender { sender, waker };
+    let (events, notes) = EventSink::new(settings.limits.events_max);
+    announce(&listeners);
+    signals::watch(sender.clone()).map_err(ServeError::Signals)?;
+    let format = SharedFormat::new(settings.log_format);
+    let output = open_output(&settings, sender, &events, &format);
+    let printer = spawn("printer", move || report::print(&notes, output))?;
+    let gauge = Gauge::new();
+    let placement = Placement::new(usize::from(settings.shards));
+    let (shards, mailboxes) = start_shards(&settings, &placement, &gauge, &events)?;
+    let server = Server {
+        reload,
+        poll,
+        control,
+        listeners,
+        shards,
+        mailboxes,
+        placement,
+        events,
+        format,
+        printer,
+        gauge,
+        status: status::Status::new(),
+        accept_again: None,
+        refused: 0,
+        settings,
+    };
+    // Without systemd there is nobody to notify.
+    drop(sd_notify::notify(&[NotifyState::Ready]));
+    server.run()
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, ServeError> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(ServeError::Thread)
+}
+
+/// Says on standard output where the server listens, for people and for scripts.
+fn announce(listeners: &[Listener]) {
+    let mut out = io::stdout().lock();
+    for listener in listeners {
+        if let Ok(addr) = listener.socket.local_addr() {
+            // Nobody may be reading; the log has it as well.
+            drop(writeln!(out, "tidings {} listening on {addr}", env!("CARGO_PKG_VERSION")));
+        }
+    }
+    drop(out.flush());
+}
+
+fn open_output(
+    settings: &Settings,
+    sender: ControlSender,
+    events: &EventSink,
+    format: &SharedFormat,
+) -> Output {
+    if settings.log_format == config::LogFormat::Text && console::is_attended() {
+        match console::open(sender, events.clone()) {
+            Ok(printer) => return Output::Console(printer),
+            Err(error) => events.line(Level::Warn, format!("no console: {error}")),
+        }
+    }
+    Output::Log(format.clone())
+}
+
+fn start_shards(
+    settings: &Settings,
+    placement: &Placement,
+    gauge: &Gauge,
+    events: &EventSink,
+) -> Result<(Vec<ShardHandle>, Arc<[Mailbox]>), ServeError> {
+    let count = usize::from(settings.shards);
+    let mut polls = Vec::with_capacity(count);
+    let mut mailboxes = Vec::with_capacity(count);
+    for _ in 0..count {
+        let poll = Poll::new().map_err(ServeError::Poll)?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?;
+        mailboxes.push(Mailbox::new(waker, count));
+        polls.push(poll);
+    }
+    let mailboxes: Arc<[Mailbox]> = mailboxes.into();
+    let limits = Arc::new(settings.limits.clone());
+    let clock = Clock::new();
+    let mut shards = Vec::with_capacity(count);
+    for (own, poll) in (0..settings.shards).zip(polls) {
+        let (orders, receiver) = channel();
+        let setup = Setup {
+            config: ShardConfig {
+                own: ShardId(own),
+                shards: settings.shards,
+                limits: Arc::clone(&limits),
+                seed: random_seed(),
+                gauge: gauge.clone(),
+            },
+            rules: rules(settings, &limits),
+            clock,
+            poll,
+            mailboxes: Arc::clone(&mailboxes),
+            orders: receiver,
+            events: events.clone(),
+            load: placement.load(usize::from(own)),
+        };
+        let thread = spawn(&format!("shard-{own}"), move || ShardThread::new(setup).run())?;
+        shards.push(ShardHandle { orders, thread });
+    }
+    Ok((shards, mailboxes))
+}
+
+fn rules(settings: &Settings, limits: &Arc<Limits>) -> Vec<Rules> {
+    let rules = |topic_prompt| Rules { limits: Arc::clone(limits), topic_prompt };
+    settings.listeners.iter().map(|listener| rules(listener.topic_prompt)).collect()
+}
+
+/// A number that clients cannot know, for the hashers.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+/// As many open files as the operator allows: the soft limit is a relic of `select`.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    // If it is refused, accepting pauses at the old limit.
+    drop(rustix::process::setrlimit(rustix::process::Resource::Nofile, raised));
+}
+
+impl Server {
+    fn run(mut self) -> Result<(), ServeError> {
+        let mut ready = Events::with_capacity(64);
+        loop {
+            let accepting = self.listeners.iter().any(|listener| listener.ready);
+            let timeout = match self.accept_again {
+                Some(at) => Some(at.saturating_duration_since(Instant::now())),
+                None if accepting => Some(Duration::ZERO),
+                None => None,
+            };
+            match self.poll.poll(&mut ready, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(ServeError::Poll(error));
+                }
+                _ => {}
+            }
+            for event in &ready {
+                if let Some(listener) = self.listeners.get_mut(event.token().0) {
+                    listener.ready = true;
+                }
+            }
+            while let Ok(control) = self.control.try_recv() {
+                match control {
+                    Control::End => return self.shut_down(),
+                    Control::Reload => self.reload(),
+                    Control::Typed(typed) => self.obey(&typed),
+                }
+            }
+            self.accept_all();
+        }
+    }
+
+    fn accept_all(&mut self) {
+        if self.accept_again.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        self.accept_again = None;
+        for index in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS_MAX {
+                if !self.listeners[index].ready {
+                    break;
+                }
+                self.accept(index);
+            }
+        }
+    }
+
+    fn accept(&mut self, index: usize) {
+        match self.listeners[index].socket.accept() {
+            Ok((stream, addr)) => {
+                if self.placement.connections() >= self.settings.limits.connections_max {
+                    self.refuse();
+                    return;
+                }
+                // Options that cannot be set are no reason to turn a client away.
+                drop(listener::tune(&stream));
+                let shard = self.placement.place();
+                self.order(shard, Order::Accepted { stream, addr, listener: index });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.listeners[index].ready = false,
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.events.line(Level::Warn, format!("cannot accept, waiting: {error}"));
+                    self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                    self.listeners[index].ready = true;
+                }
+                // The client was gone before it was accepted (accept(2) lists more such errors).
+                _ => {}
+            },
+        }
+    }
+
+    fn refuse(&mut self) {
+        self.refused += 1;
+        if self.refused.is_power_of_two() {
+            let text = format!(
+                "{} connections: no more are accepted (connections_max); refused so far: {}",
+                self.settings.limits.connections_max, self.refused
+            );
+            self.events.line(Level::Warn, text);
+        }
+    }
+
+    fn order(&self, shard: usize, order: Order) {
+        // A shard that has ended takes no orders; its thread's error is shown at the end.
+        drop(self.shards[shard].orders.send(order));
+        self.mailboxes[shard].nudge();
+    }
+
+    fn ask<T>(&self, order: impl Fn(Sender<T>) -> Order, time: Duration) -> Vec<T> {
+        let (sender, receiver) = channel();
+        for shard in 0..self.shards.len() {
+            self.order(shard, order(sender.clone()));
+        }
+        drop(sender);
+        let until = Instant::now() + time;
+        let mut answers = Vec::new();
+        while let Ok(answer) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            answers.push(answer);
+        }
+        answers
+    }
+
+    fn obey(&mut self, typed: &Typed) {
+        let answer = match typed {
+            Typed::Kick(id) => self.kick(id),
+            question => {
+                let reports: Vec<Report> = self.ask(Order::Report, ANSWER_TIME);
+                match question {
+                    Typed::Clients => status::clients(&reports),
+                    Typed::Topics => status::topics(&reports),
+                    _ => self.status.describe(&reports, self.gauge.used()),
+                }
+            }
+        };
+        self.events.note(Note::Answer(answer));
+    }
+
+    fn kick(&self, id: &str) -> String {
+        let parts: Option<Vec<u32>> = id.split('-').map(|part| part.parse().ok()).collect();
+        match parts.as_deref() {
+            Some(&[shard, slot, generation]) if (shard as usize) < self.shards.len() => {
+                self.order(shard as usize, Order::Kick(ConnId { slot, generation }));
+                format!("kicked {id}, if it is still there")
+            }
+            _ => "an ID looks like 0-17-0; `clients` shows them".to_owned(),
+        }
+    }
+
+    fn reload(&mut self) {
+        drop(sd_notify::notify(&[NotifyState::Reloading]));
+        match (self.reload)() {
+            Ok(settings) => {
+                let changes = config::changes(&self.settings, &settings);
+                self.format.set(settings.log_format);
+                self.settings.log_format = settings.log_format;
+                let text = match changes.is_empty() {
+                    true => "configuration read again: nothing changed".to_owned(),
+                    false => format!("configuration read again: {}", changes.join("; ")),
+                };
+                self.events.line(Level::Info, text);
+            }
+            Err(error) => {
+                self.events.line(Level::Error, format!("configuration kept as it was: {error}"));
+            }
+        }
+        drop(sd_notify::notify(&[NotifyState::Ready]));
+    }
+
+    fn shut_down(mut self) -> Result<(), ServeError> {
+        drop(sd_notify::notify(&[NotifyState::Stopping]));
+        self.events.line(Level::Info, "shutting down: delivering what is queued");
+        self.listeners.clear();
+        self.ask(Order::Quiesce, ANSWER_TIME);
+        let drain_time = self.settings.limits.drain_time;
+        let left: Vec<usize> =
+            self.ask(|done| Order::Drain { time: drain_time, done }, drain_time + ANSWER_TIME);
+        let given_up: usize = left.iter().sum();
+        if given_up > 0 {
+            let text = format!("{given_up} clients did not take everything that was queued for them");
+            self.events.line(Level::Warn, text);
+        }
+        self.events.line(Level::Info, "stopped");
+        for shard in self.shards {
+            if shard.thread.is_finished()
+                && let Ok(Err(error)) = shard.thread.join()
+            {
+                return Err(ServeError::Poll(error));
+            }
+        }
+        let (flushed, wait) = channel();
+        self.events.note(Note::Flush(flushed));
+        // A terminal that takes nothing must not keep the process alive.
+        drop(wait.recv_timeout(ANSWER_TIME));
+        drop(self.printer);
+        Ok(())
+    }
+}

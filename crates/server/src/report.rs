@@ -1,0 +1,262 @@
+//! Lines for the operator: console or log, text or JSON, never in the way of a shard.
+//!
+//! Shards hand events to a bounded channel and go on; one thread prints. What finds no place
+//! is counted, and the count is printed. An output that fails (full disk, closed pipe) costs
+//! its lines and nothing else.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use frontend::{CloseReason, Event};
+use serde_json::{Map, Value, json};
+use wire::printable::Printable;
+
+use crate::config::LogFormat;
+
+/// How serious a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+/// One line to be.
+#[derive(Debug)]
+pub(crate) enum Note {
+    Event(Event),
+    Line(Level, String),
+    /// An answer to a command that was typed: shown as it is.
+    Answer(String),
+    /// Says when everything before it is printed.
+    Flush(std::sync::mpsc::Sender<()>),
+}
+
+/// Where shards and the control thread put their events.
+#[derive(Debug, Clone)]
+pub(crate) struct EventSink {
+    notes: SyncSender<(jiff::Timestamp, Note)>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl EventSink {
+    /// A sink for at most `notes_max` waiting notes, and its other end.
+    pub(crate) fn new(notes_max: usize) -> (Self, Notes) {
+        let (sender, receiver) = sync_channel(notes_max);
+        let dropped = Arc::new(AtomicU64::new(0));
+        (Self { notes: sender, dropped: Arc::clone(&dropped) }, Notes { receiver, dropped })
+    }
+
+    /// Hands events over; drops and counts what finds no place.
+    pub(crate) fn send(&self, events: Vec<Event>) {
+        for event in events {
+            self.note(Note::Event(event));
+        }
+    }
+
+    pub(crate) fn line(&self, level: Level, text: impl Into<String>) {
+        self.note(Note::Line(level, text.into()));
+    }
+
+    pub(crate) fn note(&self, note: Note) {
+        if let Err(TrySendError::Full(_)) = self.notes.try_send((jiff::Timestamp::now(), note)) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The other end of an [`EventSink`].
+#[derive(Debug)]
+pub(crate) struct Notes {
+    receiver: Receiver<(jiff::Timestamp, Note)>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The format in use; SIGHUP may change it.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedFormat(Arc<AtomicU8>);
+
+impl SharedFormat {
+    pub(crate) fn new(format: LogFormat) -> Self {
+        let shared = Self(Arc::default());
+        shared.set(format);
+        shared
+    }
+
+    pub(crate) fn set(&self, format: LogFormat) {
+        self.0.store(u8::from(format == LogFormat::Json), Ordering::Relaxed);
+    }
+
+    fn is_json(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 1
+    }
+}
+
+/// Where lines go.
+pub(crate) enum Output {
+    /// A terminal on which someone may be typing.
+    Console(Box<dyn rustyline::ExternalPrinter + Send>),
+    /// Standard error, with time and level.
+    Log(SharedFormat),
+}
+
+/// Prints until every sink is gone.
+pub(crate) fn print(notes: &Notes, mut output: Output) {
+    while let Ok((time, note)) = notes.receiver.recv() {
+        let dropped = notes.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            let text = format!("{dropped} lines were not shown: the output was too slow");
+            write(&mut output, time, &Note::Line(Level::Warn, text));
+        }
+        match note {
+            Note::Flush(done) => drop(done.send(())),
+            note => write(&mut output, time, &note),
+        }
+    }
+}
+
+fn write(output: &mut Output, time: jiff::Timestamp, note: &Note) {
+    // A line that cannot be written is lost: there is nowhere to say so.
+    match output {
+        Output::Console(printer) => drop(printer.print(format!("{}\n", describe(note)))),
+        Output::Log(format) => {
+            let line = if format.is_json() { json_line(time, note) } else { text_line(time, note) };
+            drop(std::io::stderr().lock().write_all(line.as_bytes()));
+        }
+    }
+}
+
+fn text_line(time: jiff::Timestamp, note: &Note) -> String {
+    let level = match level(note) {
+        Level::Info => "INFO",
+        Level::Warn => "WARN",
+        Level::Error => "ERROR",
+    };
+    format!("{time:.3} {level} {}\n", describe(note))
+}
+
+fn json_line(time: jiff::Timestamp, note: &Note) -> String {
+    let mut object = Map::new();
+    object.insert("time".into(), json!(format!("{time:.3}")));
+    object.insert("level".into(), json!(format!("{:?}", level(note)).to_lowercase()));
+    if let Note::Event(event) = note {
+        fields(event, &mut object);
+    }
+    object.insert("message".into(), json!(describe(note)));
+    format!("{}\n", Value::Object(object))
+}
+
+fn level(note: &Note) -> Level {
+    match note {
+        Note::Line(level, _) => *level,
+        Note::Event(Event::Closing { reason, .. }) => match reason {
+            CloseReason::Gone | CloseReason::Terminated | CloseReason::Shutdown => Level::Info,
+            _ => Level::Warn,
+        },
+        _ => Level::Info,
+    }
+}
+
+/// The note as a person reads it: one line without control characters.
+fn describe(note: &Note) -> String {
+    match note {
+        Note::Line(_, text) => Printable::new(text.as_bytes(), usize::MAX).to_string(),
+        Note::Answer(text) => text.clone(),
+        Note::Flush(_) => String::new(),
+        Note::Event(event) => describe_event(event),
+    }
+}
+
+fn describe_event(event: &Event) -> String {
+    match event {
+        Event::Connected { id, addr } => format!("Client connected: {addr} (id {id})"),
+        Event::Publisher { addr, name, topic, .. } => {
+            format!("[{}{addr}] Role: PUBLISHER, topic {}", at(name), safe(topic.as_str()))
+        }
+        Event::Subscriber { addr, name, filter, .. } => {
+            format!("[{}{addr}] Role: SUBSCRIBER, topic {}", at(name), safe(filter.as_str()))
+        }
+        Event::Published { addr, name, topic, payload } => {
+            let topic = match topic.as_str() {
+                "broadcast" => String::new(),
+                topic => format!("{} | ", safe(topic)),
+            };
+            let text = Printable::new(payload, usize::MAX);
+            format!("[{topic}PUBLISHER {}{addr}]: {text}", at(name))
+        }
+        Event::NotShown(count) => format!("({count} more messages, not shown)"),
+        Event::Closing { id, addr, reason } => {
+            format!("Client disconnected: {addr} (id {id}): {}", describe_reason(reason))
+        }
+    }
+}
+
+fn describe_reason(reason: &CloseReason) -> String {
+    match reason {
+        CloseReason::Gone => "closed by the client".to_owned(),
+        CloseReason::Terminated => "said terminate".to_owned(),
+        CloseReason::Refused(line) => format!("refused: {line}"),
+        CloseReason::Silent => "gave no role".to_owned(),
+        CloseReason::TooLong => "message over the limit".to_owned(),
+        CloseReason::OutOfMemory => "no memory left for its message".to_owned(),
+        CloseReason::Foreign(protocol) => {
+            format!("refused: its first bytes begin {}, which is not supported yet", protocol.name())
+        }
+        CloseReason::Kicked => "kicked".to_owned(),
+        CloseReason::Shutdown => "server shuts down".to_owned(),
+    }
+}
+
+fn fields(event: &Event, object: &mut Map<String, Value>) {
+    let mut put = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
+    match event {
+        Event::Connected { id, addr } => {
+            put("event", json!("connected"));
+            put("id", json!(id.to_string()));
+            put("addr", json!(addr));
+        }
+        Event::Publisher { id, addr, name, topic } => {
+            put("event", json!("publisher"));
+            put("id", json!(id.to_string()));
+            put("addr", json!(addr));
+            put("name", json!(name));
+            put("topic", json!(topic.as_str()));
+        }
+        Event::Subscriber { id, addr, name, filter } => {
+            put("event", json!("subscriber"));
+            put("id", json!(id.to_string()));
+            put("addr", json!(addr));
+            put("name", json!(name));
+            put("topic", json!(filter.as_str()));
+        }
+        Event::Published { addr, name, topic, payload } => {
+            put("event", json!("published"));
+            put("addr", json!(addr));
+            put("name", json!(name));
+            put("topic", json!(topic.as_str()));
+            put("payload", json!(String::from_utf8_lossy(payload)));
+        }
+        Event::NotShown(count) => {
+            put("event", json!("not_shown"));
+            put("count", json!(count));
+        }
+        Event::Closing { id, addr, reason } => {
+            put("event", json!("disconnected"));
+            put("id", json!(id.to_string()));
+            put("addr", json!(addr));
+            put("reason", json!(describe_reason(reason)));
+        }
+    }
+}
+
+fn at(name: &Option<Box<str>>) -> String {
+    name.as_deref().map_or_else(String::new, |name| format!("{}@", safe(name)))
+}
+
+fn safe(text: &str) -> Printable<'_> {
+    Printable::new(text.as_bytes(), usize::MAX)
+}

@@ -1,0 +1,429 @@
+//! One shard's thread: the loop that moves bytes between sockets and a station.
+//!
+//! A turn: wait for readiness; take mail; read; send mail; do what is due; write; send mail.
+//! Nothing here decides about messages.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use broker::{ConnId, Instant, Mail, Now, ShardConfig, ShardId, Stats};
+use frontend::{Census, ClientRow, CloseReason, Rules, Station};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::clock::Clock;
+use crate::mailbox::{Batch, Mailbox};
+use crate::report::EventSink;
+use crate::socket::{Read, ReadBuffer, Socket, Written};
+
+/// The token of the waker; sockets have their slots.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+/// How long a finished connection may take to read its last line and close.
+const LINGER: Duration = Duration::from_secs(1);
+/// Rows of a client list per shard.
+const ROWS_MAX: usize = 1000;
+
+/// What the control thread tells a shard.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// A client was accepted by this listener.
+    Accepted { stream: TcpStream, addr: SocketAddr, listener: usize },
+    /// Tell what you have.
+    Report(Sender<Report>),
+    /// End one connection.
+    Kick(ConnId),
+    /// Read no more; answer when your mail is out.
+    Quiesce(Sender<()>),
+    /// Write what is queued, then the last line, then end; answer with how many clients did not get everything.
+    Drain { time: Duration, done: Sender<usize> },
+}
+
+/// One shard's figures.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    pub(crate) stats: Stats,
+    pub(crate) census: Census,
+    pub(crate) clients: Vec<ClientRow>,
+    pub(crate) history_bytes: usize,
+}
+
+/// What a shard's thread is made with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: ShardConfig,
+    pub(crate) rules: Vec<Rules>,
+    pub(crate) clock: Clock,
+    pub(crate) poll: Poll,
+    pub(crate) mailboxes: Arc<[Mailbox]>,
+    pub(crate) orders: Receiver<Order>,
+    pub(crate) events: EventSink,
+    /// Connections of this shard, for placement; the shard only counts down.
+    pub(crate) load: Arc<AtomicUsize>,
+}
+
+/// Whether the shard goes on.
+#[derive(Debug)]
+enum Phase {
+    Serving,
+    /// Reads no more.
+    Quiet,
+    /// Writes what is left, until then.
+    Draining {
+        until: Instant,
+        done: Sender<usize>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct ShardThread {
+    own: ShardId,
+    station: Station,
+    rules: Vec<Rc<Rules>>,
+    clock: Clock,
+    poll: Poll,
+    mailboxes: Arc<[Mailbox]>,
+    orders: Receiver<Order>,
+    events: EventSink,
+    load: Arc<AtomicUsize>,
+    sockets: Vec<Option<Socket>>,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+    buffer: ReadBuffer,
+    to_read: VecDeque<ConnId>,
+    to_write: VecDeque<ConnId>,
+    lingering: VecDeque<(Instant, ConnId)>,
+    outbox: Vec<Vec<Mail>>,
+    read_turn_bytes_max: usize,
+    mail_bytes_max: usize,
+    phase: Phase,
+}
+
+impl ShardThread {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let limits = Arc::clone(&setup.config.limits);
+        Self {
+            own: setup.config.own,
+            outbox: (0..setup.config.shards).map(|_| Vec::new()).collect(),
+            station: Station::new(setup.config),
+            rules: setup.rules.into_iter().map(Rc::new).collect(),
+            clock: setup.clock,
+            poll: setup.poll,
+            mailboxes: setup.mailboxes,
+            orders: setup.orders,
+            events: setup.events,
+            load: setup.load,
+            sockets: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+            buffer: ReadBuffer::new(limits.read_bytes),
+            to_read: VecDeque::new(),
+            to_write: VecDeque::new(),
+            lingering: VecDeque::new(),
+            read_turn_bytes_max: limits.read_turn_bytes_max,
+            mail_bytes_max: limits.mail_bytes_max,
+            phase: Phase::Serving,
+        }
+    }
+
+    /// Runs until the shard has drained.
+    ///
+    /// # Errors
+    /// If the operating system's readiness queue fails.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut ready = Events::with_capacity(1024);
+        let mut batches = Vec::new();
+        loop {
+            let may_read = self.may_read();
+            self.wait(&mut ready, may_read)?;
+            let now = self.clock.now();
+            self.note_readiness(&ready);
+            self.take_mail(now, &mut batches);
+            self.take_orders(now);
+            if may_read {
+                self.read_all(now);
+                self.send_mail();
+            }
+            self.station.timeout(now);
+            self.write_all(now);
+            self.station.end_turn();
+            self.send_mail();
+            self.end_lingering(now);
+            self.events.send(self.station.take_events());
+            if self.has_drained(now) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for something to do; not at all while there is something.
+    fn wait(&mut self, ready: &mut Events, may_read: bool) -> io::Result<()> {
+        let mailbox = &self.mailboxes[usize::from(self.own.0)];
+        let busy = (may_read && !self.to_read.is_empty()) || !self.to_write.is_empty();
+        let timeout = match self.next_deadline() {
+            _ if busy || !mailbox.may_sleep() => Some(Duration::ZERO),
+            // One nanosecond more than due, so that a rounded wait does not end too early.
+            Some(at) => Some(at.since(self.clock.now().mono) + Duration::from_nanos(1)),
+            None => None,
+        };
+        let polled = self.poll.poll(ready, timeout);
+        mailbox.awake();
+        match polled {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let lingering = self.lingering.front().map(|(at, _)| *at);
+        let draining = match &self.phase {
+            Phase::Draining { until, .. } => Some(*until),
+            _ => None,
+        };
+        [self.station.poll_timeout(), lingering, draining].into_iter().flatten().min()
+    }
+
+    /// Not while another shard has not taken enough of this one's mail.
+    fn may_read(&self) -> bool {
+        let full = |mailbox: &Mailbox| mailbox.is_full(self.own, self.mail_bytes_max);
+        matches!(self.phase, Phase::Serving) && !self.mailboxes.iter().any(full)
+    }
+
+    fn note_readiness(&mut self, ready: &Events) {
+        for event in ready {
+            let Some(Some(socket)) = self.sockets.get_mut(event.token().0) else { continue };
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                socket.readable = true;
+                socket.read_closed |= event.is_read_closed() || event.is_error();
+                if !socket.listed {
+                    socket.listed = true;
+                    self.to_read.push_back(socket.conn);
+                }
+            }
+            if event.is_writable() && socket.blocked {
+                socket.blocked = false;
+                self.to_write.push_back(socket.conn);
+            }
+        }
+    }
+
+    fn take_mail(&mut self, now: Now, batches: &mut Vec<Batch>) {
+        let mailboxes = Arc::clone(&self.mailboxes);
+        let own = &mailboxes[usize::from(self.own.0)];
+        own.take(batches);
+        for mut batch in batches.drain(..) {
+            for mail in batch.mail.drain(..) {
+                self.station.take_mail(now, batch.from, mail);
+            }
+            if let Some(sender) = own.done(&batch, self.mail_bytes_max) {
+                mailboxes[usize::from(sender.0)].wake();
+            }
+        }
+    }
+
+    fn send_mail(&mut self) {
+        while let Some((to, mail)) = self.station.poll_mail() {
+            self.outbox[usize::from(to.0)].push(mail);
+        }
+        for (mailbox, mail) in self.mailboxes.iter().zip(&mut self.outbox) {
+            if !mail.is_empty() {
+                mailbox.push(self.own, std::mem::take(mail));
+            }
+        }
+    }
+
+    fn take_orders(&mut self, now: Now) {
+        while let Ok(order) = self.orders.try_recv() {
+            match order {
+                Order::Accepted { stream, addr, listener } => self.accept(now, stream, addr, listener),
+                Order::Report(reply) => {
+                    // Whoever asked may have stopped waiting.
+                    drop(reply.send(self.report()));
+                }
+                Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
+                Order::Quiesce(reply) => {
+                    self.phase = Phase::Quiet;
+                    self.send_mail();
+                    drop(reply.send(()));
+                }
+                Order::Drain { time, done } => {
+                    self.phase = Phase::Draining { until: now.mono.after(time), done };
+                    self.station.drain(now);
+                }
+            }
+        }
+    }
+
+    fn report(&mut self) -> Report {
+        Report {
+            stats: self.station.shard().stats(),
+            census: self.station.census(),
+            clients: self.station.clients(ROWS_MAX),
+            history_bytes: self.station.shard().history_bytes(),
+        }
+    }
+
+    fn accept(&mut self, now: Now, stream: TcpStream, addr: SocketAddr, listener: usize) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.sockets.push(None);
+            self.generations.push(0);
+            u32::try_from(self.sockets.len() - 1).expect("connections are bounded")
+        });
+        let index = slot as usize;
+        let conn = ConnId { slot, generation: self.generations[index] };
+        let mut socket = Socket::new(conn, stream);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().register(socket.stream(), Token(index), interest).is_err() {
+            self.free.push(slot);
+            self.load.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        socket.listed = true;
+        self.sockets[index] = Some(socket);
+        self.station.connect(now, conn, addr, &self.rules[listener]);
+        self.to_read.push_back(conn);
+    }
+
+    fn read_all(&mut self, now: Now) {
+        while let Some(conn) = self.station.poll_read() {
+            self.list_to_read(conn);
+        }
+        for _ in 0..self.to_read.len() {
+            let Some(conn) = self.to_read.pop_front() else { break };
+            self.read(now, conn);
+        }
+    }
+
+    /// Reads one connection until nothing is left, its turn is over or it may not be read.
+    fn read(&mut self, now: Now, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        socket.listed = false;
+        if socket.lingers_until.is_some() {
+            if !socket.discard(&mut self.buffer) {
+                self.close(now, conn);
+            } else if socket.readable {
+                self.list_to_read(conn);
+            }
+            return;
+        }
+        let mut turn_bytes = 0;
+        while socket.readable && self.station.may_read(conn) {
+            if turn_bytes >= self.read_turn_bytes_max {
+                socket.listed = true;
+                self.to_read.push_back(conn);
+                return;
+            }
+            match socket.read(&mut self.buffer, self.station.carry(conn)) {
+                Read::Chunk(chunk, read_end) => {
+                    turn_bytes += chunk.bytes.len();
+                    self.station.receive(now, conn, &chunk, read_end);
+                }
+                Read::Nothing => return,
+                Read::Broken => {
+                    self.close(now, conn);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn list_to_read(&mut self, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        if socket.readable && !socket.listed {
+            socket.listed = true;
+            self.to_read.push_back(conn);
+        }
+    }
+
+    fn write_all(&mut self, now: Now) {
+        for _ in 0..self.to_write.len() {
+            let Some(conn) = self.to_write.pop_front() else { break };
+            self.write(now, conn);
+        }
+        while let Some(conn) = self.station.poll_write() {
+            self.write(now, conn);
+        }
+    }
+
+    /// Writes to one connection until nothing is left or its socket is full.
+    fn write(&mut self, now: Now, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        if socket.blocked || socket.lingers_until.is_some() {
+            return;
+        }
+        loop {
+            let Some(out) = self.station.fill(now, conn) else { return };
+            if out.is_empty() {
+                break;
+            }
+            match socket.write(out) {
+                Written::All => {}
+                Written::Blocked => break,
+                Written::Broken => {
+                    self.close(now, conn);
+                    return;
+                }
+            }
+        }
+        self.station.wrote(conn);
+        if self.station.is_over(conn) {
+            self.finish(now, conn);
+        }
+    }
+
+    /// Everything is said: gives the peer a moment to read it before the socket closes.
+    fn finish(&mut self, now: Now, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        self.station.remove(now, conn);
+        if socket.read_closed || socket.finish_writing().is_err() {
+            self.close(now, conn);
+            return;
+        }
+        let until = now.mono.after(LINGER);
+        socket.lingers_until = Some(until);
+        socket.readable = true;
+        self.lingering.push_back((until, conn));
+        self.list_to_read(conn);
+    }
+
+    fn end_lingering(&mut self, now: Now) {
+        while self.lingering.front().is_some_and(|(until, _)| *until <= now.mono) {
+            let Some((_, conn)) = self.lingering.pop_front() else { break };
+            self.close(now, conn);
+        }
+    }
+
+    /// Closes a socket and gives its slot back.
+    fn close(&mut self, now: Now, conn: ConnId) {
+        let index = conn.slot as usize;
+        if socket(&mut self.sockets, conn).is_none() {
+            return;
+        }
+        self.sockets[index] = None;
+        self.station.remove(now, conn);
+        self.generations[index] = self.generations[index].wrapping_add(1);
+        self.free.push(conn.slot);
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// After a drain: whether everyone has gone or the time is up.
+    fn has_drained(&mut self, now: Now) -> bool {
+        let Phase::Draining { until, done } = &self.phase else { return false };
+        let left = self.sockets.iter().flatten().count();
+        if left > 0 && now.mono < *until {
+            return false;
+        }
+        let given_up = self.station.clients(usize::MAX).iter().filter(|row| row.queued_bytes > 0).count();
+        drop(done.send(given_up));
+        true
+    }
+}
+
+fn socket(sockets: &mut [Option<Socket>], conn: ConnId) -> Option<&mut Socket> {
+    sockets.get_mut(conn.slot as usize)?.as_mut().filter(|socket| socket.conn == conn)
+}

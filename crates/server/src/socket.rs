@@ -1,0 +1,173 @@
+//! One client's socket: reads into a shared buffer, writes what waits, remembers readiness.
+
+use std::io::{self, ErrorKind, IoSlice, Write as _};
+use std::net::Shutdown;
+
+use broker::{ConnId, Instant};
+use bytes::Bytes;
+use frontend::{Chunk, Outgoing, ReadEnd};
+use mio::net::TcpStream;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
+/// Buffers in one `writev`.
+const SLICES_MAX: usize = 64;
+
+/// A socket with what edge-triggered readiness has told of it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) conn: ConnId,
+    stream: TcpStream,
+    /// There may be something to read.
+    pub(crate) readable: bool,
+    /// Stands in the list of sockets to be read.
+    pub(crate) listed: bool,
+    /// The peer has closed its side: a short read does not mean that nothing follows.
+    pub(crate) read_closed: bool,
+    /// The kernel's buffer is full.
+    pub(crate) blocked: bool,
+    /// Everything is said; waits until then for the peer to have read it.
+    pub(crate) lingers_until: Option<Instant>,
+}
+
+/// How a read went.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// The carry and what was read behind it.
+    Chunk(Chunk, ReadEnd),
+    Nothing,
+    Broken,
+}
+
+/// How a write went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    All,
+    Blocked,
+    Broken,
+}
+
+impl Socket {
+    pub(crate) fn new(conn: ConnId, stream: TcpStream) -> Self {
+        Self {
+            conn,
+            stream,
+            // Bytes may have come before the socket was registered.
+            readable: true,
+            listed: false,
+            read_closed: false,
+            blocked: false,
+            lingers_until: None,
+        }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Reads once, behind `carry`.
+    pub(crate) fn read(&mut self, buffer: &mut ReadBuffer, carry: &[u8]) -> Read {
+        buffer.begin(carry);
+        let room = buffer.bytes.capacity() - buffer.bytes.len();
+        let read = loop {
+            match rustix::io::read(&self.stream, spare_capacity(&mut buffer.bytes)) {
+                Err(Errno::INTR) => {}
+                other => break other,
+            }
+        };
+        let end = match read {
+            Ok(0) => ReadEnd::Closed,
+            Ok(n) if n == room => ReadEnd::More,
+            Ok(_) => ReadEnd::Drained,
+            Err(Errno::AGAIN) => {
+                self.readable = false;
+                return Read::Nothing;
+            }
+            Err(_) => return Read::Broken,
+        };
+        // A short read empties the socket: the next edge tells of more (epoll(7)). The peer's
+        // close has no edge of its own if it came with these bytes.
+        self.readable = end == ReadEnd::More || (end == ReadEnd::Drained && self.read_closed);
+        Read::Chunk(buffer.take(), end)
+    }
+
+    /// Reads and throws away, for a peer that is only expected to close. False once it has.
+    pub(crate) fn discard(&mut self, buffer: &mut ReadBuffer) -> bool {
+        self.readable = false;
+        buffer.begin(&[]);
+        let read = rustix::io::read(&self.stream, spare_capacity(&mut buffer.bytes));
+        let open = matches!(read, Ok(1..) | Err(Errno::AGAIN));
+        self.readable = matches!(read, Ok(1..));
+        buffer.bytes.clear();
+        open
+    }
+
+    /// Writes until everything is written or the kernel takes no more.
+    pub(crate) fn write(&mut self, out: &mut Outgoing) -> Written {
+        while !out.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let filled = out.slices(&mut slices);
+            let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+            match self.stream.write_vectored(&slices[..filled]) {
+                Ok(0) => return Written::Broken,
+                Ok(written) => {
+                    out.advance(written);
+                    if written < offered {
+                        // A short write means a full buffer: the edge will tell.
+                        self.blocked = true;
+                        return Written::Blocked;
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return Written::Blocked;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Written::Broken,
+            }
+        }
+        Written::All
+    }
+
+    /// Says that nothing more will be written. What the peer has sent and nobody has read must
+    /// be read before closing, or the kernel throws away what the peer has not read yet.
+    pub(crate) fn finish_writing(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+/// The buffer that a shard reads into.
+#[derive(Debug)]
+pub(crate) struct ReadBuffer {
+    bytes: Vec<u8>,
+    size: usize,
+}
+
+impl ReadBuffer {
+    pub(crate) fn new(size: usize) -> Self {
+        Self { bytes: Vec::with_capacity(size), size }
+    }
+
+    /// Starts with `carry`. A long carry gets as much room again, so that a message that comes
+    /// in pieces is copied a constant number of times.
+    fn begin(&mut self, carry: &[u8]) {
+        self.bytes.clear();
+        let wanted = carry.len() + self.size.max(carry.len());
+        if self.bytes.capacity() < wanted || self.bytes.capacity() > 4 * wanted {
+            self.bytes = Vec::with_capacity(wanted);
+        }
+        self.bytes.extend_from_slice(carry);
+    }
+
+    /// What was read: the buffer itself if it is well filled, else a copy of the exact size.
+    fn take(&mut self) -> Chunk {
+        if self.bytes.len() * 2 >= self.bytes.capacity() {
+            let pinned_bytes = self.bytes.capacity();
+            let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(self.size));
+            return Chunk { bytes: bytes.into(), pinned_bytes };
+        }
+        let bytes = Bytes::copy_from_slice(&self.bytes);
+        let pinned_bytes = bytes.len();
+        Chunk { bytes, pinned_bytes }
+    }
+}
