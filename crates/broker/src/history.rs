@@ -4,7 +4,7 @@
 //! longest goes first. Runs are kept by reference while a topic is busy and copied to their
 //! exact size once it is quiet, so that a kept message does not pin a read buffer for long.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) struct History {
     /// Topics by the sequence number of their latest run: the first one goes first.
     by_age: BTreeMap<u64, TopicName>,
     /// Topics that hold runs of more than their exact size, by the time they were listed.
-    loose: VecDeque<(Instant, TopicName)>,
+    loose: BTreeSet<(Instant, TopicName)>,
     bytes: usize,
     sequence: u64,
     bounds: HistoryBounds,
@@ -80,7 +80,8 @@ struct TopicHistory {
     bytes: usize,
     latest: u64,
     latest_at: Instant,
-    loose: bool,
+    /// When it was listed as holding more than its exact size.
+    loose_since: Option<Instant>,
 }
 
 impl History {
@@ -88,7 +89,7 @@ impl History {
         Self {
             topics: HashMap::with_hasher(FixedState::with_seed(seed)),
             by_age: BTreeMap::new(),
-            loose: VecDeque::new(),
+            loose: BTreeSet::new(),
             bytes: 0,
             sequence: 0,
             bounds,
@@ -109,9 +110,9 @@ impl History {
         topic.latest = self.sequence;
         topic.latest_at = now;
         topic.push(self.sequence, run, self.bounds.messages_max);
-        if !run.is_exact() && !topic.loose {
-            topic.loose = true;
-            self.loose.push_back((now, run.topic().clone()));
+        if !run.is_exact() && topic.loose_since.is_none() {
+            topic.loose_since = Some(now);
+            self.loose.insert((now, run.topic().clone()));
         }
         let bytes_after = topic.cost(run.topic());
         self.bytes = self.bytes + bytes_after - bytes_before;
@@ -141,16 +142,17 @@ impl History {
 
     /// When [`History::compact`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.loose.front().map(|(listed, _)| listed.after(QUIET))
+        self.loose.first().map(|(listed, _)| listed.after(QUIET))
     }
 
     /// Copies the runs of topics that have been quiet to their exact size.
     pub(crate) fn compact(&mut self, now: Instant) {
         while self.poll_timeout().is_some_and(|due| due <= now) {
-            let (_, name) = self.loose.pop_front().expect("poll_timeout saw it");
-            let Some(topic) = self.topics.get_mut(&name) else { continue };
+            let (_, name) = self.loose.pop_first().expect("poll_timeout saw it");
+            let topic = self.topics.get_mut(&name).expect("a forgotten topic is not listed");
             if now.since(topic.latest_at) < QUIET {
-                self.loose.push_back((now, name));
+                topic.loose_since = Some(now);
+                self.loose.insert((now, name));
                 continue;
             }
             self.bytes -= topic.bytes;
@@ -180,6 +182,9 @@ impl History {
                 self.bytes = self.bytes - before + topic.cost(&name);
             } else {
                 self.by_age.pop_first();
+                if let Some(since) = topic.loose_since {
+                    self.loose.remove(&(since, name.clone()));
+                }
                 self.topics.remove(&name);
                 self.bytes -= before;
             }
@@ -223,7 +228,7 @@ impl TopicHistory {
             }
         }
         self.bytes = self.runs.iter().map(|(_, kept)| kept.run.cost()).sum();
-        self.loose = false;
+        self.loose_since = None;
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Mail {
     Brake(Origin),
     /// The queue is half empty again.
     Release(Origin),
+    /// The process is over its memory budget: look whether your queues are too long.
+    MemoryShort,
 }
 
 impl Mail {

@@ -65,7 +65,7 @@ mod tests {
     fn what_is_charged_is_paid_back() {
         let gauge = Gauge::new();
         let first = gauge.charge(100);
-        let mut second = gauge.clone().charge(10);
+        let mut second = gauge.charge(10);
         second.resize(50);
         assert_eq!(gauge.used(), 150);
         second.resize(5);

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::grant::Neighbours;
 use crate::ids::{ConnId, Origin, ShardId, ShardSet};
 use crate::input::{Mail, Output};
 use crate::limits::Limits;
@@ -203,6 +204,11 @@ impl Overload {
         self.memory_check.get_or_insert(now);
     }
 
+    /// Another shard is short of memory: looks at this one's queues at the next timeout.
+    pub(crate) fn look_soon(&mut self, now: Instant) {
+        self.memory_check.get_or_insert(now);
+    }
+
     /// When [`Overload::timeout`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let brake = self.brake_ends.first().map(|(at, _)| *at);
@@ -230,6 +236,15 @@ impl Overload {
     fn look_at_memory(&mut self, now: Instant, w: &mut World<'_>) {
         if self.gauge.used() > w.limits.memory_bytes_max {
             self.cut_to_fair_share(w);
+            // The long queues may be another shard's; publishers that wait are this one's.
+            if !self.memory_waits.is_empty() {
+                let mail = |to| Output::Mail { to, mail: Mail::MemoryShort };
+                w.out.extend(w.neighbours.others.iter().map(mail));
+            }
+        }
+        if self.memory_waits.is_empty() {
+            self.memory_check = None;
+            return;
         }
         if self.gauge.used() > w.limits.memory_bytes_max / 8 * 7 {
             self.memory_check = Some(now.after(MEMORY_CHECK));
@@ -247,7 +262,8 @@ impl Overload {
 
     /// Cuts every queue so that all of them together need at most half of the budget.
     fn cut_to_fair_share(&mut self, w: &mut World<'_>) {
-        let connections = w.shards * w.sessions.len().max(1);
+        let shards = 1 + w.neighbours.others.iter().count();
+        let connections = shards * w.sessions.len().max(1);
         let share = w.limits.memory_bytes_max / 2 / connections;
         for session in w.sessions.iter_mut() {
             if session.queue.bytes() > share {
@@ -290,5 +306,5 @@ pub(crate) struct World<'a> {
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) limits: &'a Limits,
     pub(crate) stats: &'a mut Stats,
-    pub(crate) shards: usize,
+    pub(crate) neighbours: Neighbours,
 }

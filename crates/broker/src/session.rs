@@ -60,6 +60,12 @@ impl Session {
         }
     }
 
+    /// Whether all shards have answered, so that what is queued may go out.
+    #[inline]
+    pub(crate) fn stands(&self) -> bool {
+        matches!(self.subscription, Subscription::Standing { .. })
+    }
+
     pub(crate) fn place(&self) -> Option<Place> {
         match &self.subscription {
             Subscription::None => None,
@@ -134,7 +140,7 @@ impl Ready {
     /// Lists a session unless it is listed or must hold back what it has.
     #[inline]
     pub(crate) fn list(&mut self, session: &mut Session) {
-        if !session.listed && matches!(session.subscription, Subscription::Standing { .. }) {
+        if !session.listed && session.stands() {
             session.listed = true;
             self.0.push_back(session.conn);
         }

@@ -40,7 +40,6 @@ pub struct ShardConfig {
 #[derive(Debug)]
 pub struct Shard {
     neighbours: Neighbours,
-    shards: u8,
     limits: Arc<Limits>,
     sessions: Sessions,
     interest: Interest,
@@ -69,7 +68,6 @@ impl Shard {
         };
         Self {
             neighbours: Neighbours { own: config.own, others },
-            shards: config.shards,
             sessions: Sessions::default(),
             interest: Interest::new(Routes::new(limits.routes_max, config.seed)),
             history: History::new(bounds, config.seed.rotate_left(32), config.gauge.clone()),
@@ -115,6 +113,9 @@ impl Shard {
     /// connection is named by [`Shard::poll_ready`] again when something arrives.
     pub fn poll_delivery(&mut self, conn: ConnId) -> Option<Delivery> {
         let session = self.sessions.get_mut(conn)?;
+        if !session.stands() {
+            return None; // what is queued waits for the last shard's answer
+        }
         let Some(delivery) = session.queue.pop() else {
             session.listed = false;
             return None;
@@ -187,6 +188,7 @@ impl Shard {
             Mail::Unwant(filter) => self.interest.remove_remote(&filter, from),
             Mail::Brake(origin) => self.brake(now, from, origin),
             Mail::Release(origin) => self.release(from, origin),
+            Mail::MemoryShort => self.overload.look_soon(now),
         }
     }
 
@@ -207,7 +209,7 @@ impl Shard {
             out: &mut self.out,
             limits: &self.limits,
             stats: &mut self.stats,
-            shards: usize::from(self.shards),
+            neighbours: self.neighbours,
         };
         self.overload.timeout(now, &mut world);
         self.history.compact(now);

@@ -1,5 +1,9 @@
 //! `tidings`: one binary for the server, the client and the measurements.
 
+mod bench;
+mod client;
+mod config_command;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -18,12 +22,30 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the broker
-    Server(server::config::ServerArgs),
+    Server(Box<server::config::ServerArgs>),
+    /// Publish or subscribe from this terminal
+    Client(Box<client::ClientArgs>),
+    /// Check or print the server's configuration
+    Config(config_command::ConfigArgs),
+    /// Measure a broker, or what the machine allows
+    Bench(Box<bench::BenchArgs>),
 }
 
 fn main() -> ExitCode {
-    let Command::Server(args) = Cli::parse().command;
-    serve(args)
+    match Cli::parse().command {
+        Command::Server(args) => serve(*args),
+        Command::Client(args) => finish(client::run(*args)),
+        Command::Config(args) => config_command::run(&args),
+        Command::Bench(args) => finish(bench::run(*args)),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one line that says why a command failed")]
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("tidings: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that says why the server did not start")]

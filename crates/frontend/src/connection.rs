@@ -14,7 +14,8 @@ use broker::{Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::text::{
-    Hello, OK_LINE, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, WAITING_LINE, is_blank, is_terminate, next_line,
+    Hello, OK_LINE, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, WAITING_LINE, begins_terminate, is_blank,
+    is_terminate, next_line,
 };
 
 use crate::encode::LineStyle;
@@ -207,7 +208,12 @@ impl Connection {
                 self.end(env, CloseReason::Silent);
                 None
             }
-            State::Publishing(_) | State::Subscribing(_) | State::Ending(_) => None,
+            State::Ending(_) => {
+                // The peer takes nothing, not even its last line.
+                self.out.clear();
+                None
+            }
+            State::Publishing(_) | State::Subscribing(_) => None,
         }
     }
 
@@ -220,7 +226,7 @@ impl Connection {
             self.out.push(line.into());
         }
         self.carry = Vec::new();
-        self.deadline = None;
+        self.deadline = Some(env.now.mono.after(self.rules.limits.drain_time));
         env.events.push(Event::Closing { id: self.id, addr: self.addr, reason: reason.clone() });
         self.state = State::Ending(reason);
     }
@@ -332,7 +338,8 @@ impl Connection {
         read_end: ReadEnd,
     ) -> (usize, Option<Command>) {
         let State::Topic(awaiting) = &mut self.state else { return (0, None) };
-        let (text, used) = match next_line(bytes, 0, 0) {
+        let line = next_line(bytes, 0, 0);
+        let (text, used) = match line {
             Some(line) => (bytes.get(..line.end), line.next),
             None if awaiting.framing != Framing::Framed && read_end != ReadEnd::More => {
                 (Some(bytes.as_ref()), bytes.len())
@@ -342,7 +349,7 @@ impl Connection {
         };
         let text = text.unwrap_or_default().trim_ascii();
         if awaiting.framing == Framing::Fresh {
-            awaiting.framing = if used > text.len() { Framing::Framed } else { Framing::Unframed };
+            awaiting.framing = if line.is_some() { Framing::Framed } else { Framing::Unframed };
         }
         if text.is_empty() {
             return (used, None);
@@ -424,9 +431,8 @@ impl Connection {
         if read_end != ReadEnd::More && is_terminate(rest) {
             self.end(env, CloseReason::Terminated);
         }
-        // The word may come in pieces; anything longer is not the word.
-        let word_may_follow = rest.len() < wire::text::TERMINATE_LINE.len();
-        if word_may_follow { start } else { bytes.len() }
+        // The word may come in pieces; nothing else is worth keeping.
+        if begins_terminate(rest) { start } else { bytes.len() }
     }
 
     /// Keeps what is left over, within the memory budget.

@@ -1,11 +1,15 @@
 //! Deliveries to bytes, once per run and layout.
+//!
+//! Bytes that several receivers get are made once and shared; bytes that only one gets go
+//! straight into its own buffer.
 
 use std::rc::Rc;
 
 use broker::planted::{self, Bug};
 use broker::{Delivery, Layout, LocalRun, Run, Slice};
-use bytes::Bytes;
 use wire::text::{Format, Sender, TimeField, gap_line, write_head, write_line};
+
+use crate::outgoing::{Outgoing, Pool};
 
 /// How one receiver's lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +31,16 @@ impl LineStyle {
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     made: Vec<Rc<LocalRun>>,
+    head: Vec<u8>,
+    pub(crate) pool: Pool,
 }
 
 impl Encoder {
-    /// The bytes of a delivery for receivers of `style`.
-    pub(crate) fn encode(&mut self, delivery: &Delivery, style: LineStyle) -> Bytes {
+    /// Appends the bytes of a delivery for a receiver of `style`.
+    pub(crate) fn encode(&mut self, delivery: &Delivery, style: LineStyle, out: &mut Outgoing) {
         match delivery {
-            Delivery::Gap(dropped) => gap_line(style.format, *dropped).into(),
-            Delivery::Messages(slice) => self.messages(slice, style),
+            Delivery::Gap(dropped) => out.push(gap_line(style.format, *dropped).into()),
+            Delivery::Messages(slice) => self.messages(slice, style, out),
         }
     }
 
@@ -45,22 +51,29 @@ impl Encoder {
         }
     }
 
-    fn messages(&mut self, slice: &Slice, style: LineStyle) -> Bytes {
-        if slice.skip > 0 {
-            return lines(slice.run.run(), slice.skip, style);
-        }
+    fn messages(&mut self, slice: &Slice, style: LineStyle, out: &mut Outgoing) {
         let layout = style.layout();
-        if let Some(bytes) = slice.run.encoded(layout) {
-            return bytes;
+        if slice.skip == 0
+            && let Some(bytes) = slice.run.encoded(layout)
+        {
+            out.push(bytes);
+            return;
         }
-        let bytes = lines(slice.run.run(), 0, style);
-        slice.run.keep_encoded(layout, bytes.clone());
+        let nobody_else = Rc::strong_count(&slice.run) == 1;
+        if slice.skip > 0 || nobody_else {
+            out.append(&mut self.pool, |own| lines(own, &mut self.head, slice.run.run(), slice.skip, style));
+            return;
+        }
+        let mut bytes = Vec::new();
+        lines(&mut bytes, &mut self.head, slice.run.run(), 0, style);
+        slice.run.keep_encoded(layout, bytes.into());
         self.made.push(Rc::clone(&slice.run));
-        bytes
+        out.push(slice.run.encoded(layout).unwrap_or_default());
     }
 }
 
-fn lines(run: &Run, skip: u32, style: LineStyle) -> Bytes {
+/// Appends the lines of a run. `head` is a buffer to work in.
+fn lines(out: &mut Vec<u8>, head: &mut Vec<u8>, run: &Run, skip: u32, style: LineStyle) {
     let publisher = run.publisher();
     let sender = Sender {
         topic: run.topic().as_str(),
@@ -69,12 +82,11 @@ fn lines(run: &Run, skip: u32, style: LineStyle) -> Bytes {
         time_ms: run.time().0,
     };
     let payloads = run.payloads(skip);
-    let mut head = Vec::with_capacity(128);
-    write_head(&mut head, style.format, style.time, &sender);
+    head.clear();
+    write_head(head, style.format, style.time, &sender);
     // Escapes are rare, so room for the plain bytes is room enough.
-    let mut out = Vec::with_capacity(run.body_bytes() + payloads.len() * (head.len() + 1));
+    out.reserve(run.body_bytes() + payloads.len() * (head.len() + 1));
     for payload in payloads {
-        write_line(&mut out, style.format, &head, payload, &sender);
+        write_line(out, style.format, head, payload, &sender);
     }
-    out.into()
 }

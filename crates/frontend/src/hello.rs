@@ -85,20 +85,22 @@ impl HelloState {
     pub(crate) fn received(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
         match sniff(bytes) {
             Sniffed::Text => {}
-            Sniffed::Undecided => return self.wait(now, limits),
+            Sniffed::Undecided => return self.wait(limits),
             foreign => return Progress::Refused(CloseReason::Foreign(foreign)),
         }
         let mut start = 0;
         while let Some(line) = next_line(bytes, start, start) {
             let text = bytes.get(start..line.end).unwrap_or_default();
             if !is_blank(text) {
-                return known(text, Framing::Framed, line.next);
+                return match text.len() > limits.hello_bytes_max {
+                    true => too_long(limits),
+                    false => known(text, Framing::Framed, line.next),
+                };
             }
             start = line.next;
         }
         if bytes.len() > limits.hello_bytes_max {
-            let line = format!("Hello too long: limit is {} bytes", limits.hello_bytes_max);
-            return Progress::Refused(CloseReason::Refused(line));
+            return too_long(limits);
         }
         if let Some((word, rest)) = self.word.and_then(|at| bytes.split_at_checked(at)) {
             let goes_on = role_word(bytes) != RoleWord::Other
@@ -107,10 +109,13 @@ impl HelloState {
                 return known(word, Framing::Unframed, word.len());
             }
         }
-        self.word = (role_word(bytes) == RoleWord::Complete).then_some(bytes.len());
+        let ends_in_blank = bytes.last().is_some_and(|b| matches!(b, b' ' | b'\t'));
+        self.word = (role_word(bytes) == RoleWord::Complete && !ends_in_blank).then_some(bytes.len());
         match role_word(bytes) {
-            RoleWord::Beginning => Progress::Wait(now.after(limits.prompt_delay)),
-            _ => Progress::Wait(now.after(limits.settle_time)),
+            // Whoever was prompted is typing.
+            RoleWord::Beginning if self.first == First::Server || is_blank(bytes) => self.wait(limits),
+            RoleWord::Beginning => Progress::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
+            _ => Progress::Wait(now.after(limits.settle_time).min(self.latest(limits))),
         }
     }
 
@@ -129,13 +134,22 @@ impl HelloState {
         }
     }
 
-    fn wait(&self, now: Instant, limits: &Limits) -> Progress {
-        let until = match self.first {
-            First::Client => now.after(limits.prompt_delay),
-            First::Server => self.opened.after(limits.hello_time),
-        };
-        Progress::Wait(until)
+    fn wait(&self, limits: &Limits) -> Progress {
+        Progress::Wait(match self.first {
+            First::Client => self.opened.after(limits.prompt_delay),
+            First::Server => self.latest(limits),
+        })
     }
+
+    /// When the hello must be whole, however slowly it comes.
+    fn latest(&self, limits: &Limits) -> Instant {
+        self.opened.after(limits.hello_time)
+    }
+}
+
+fn too_long(limits: &Limits) -> Progress {
+    let line = format!("Hello too long: limit is {} bytes", limits.hello_bytes_max);
+    Progress::Refused(CloseReason::Refused(line))
 }
 
 fn known(text: &[u8], framing: Framing, used: usize) -> Progress {

@@ -5,19 +5,71 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+/// A buffer takes more bytes until it holds this many; then the next one begins.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Larger buffers are not worth keeping for another use.
+const KEPT_BYTES_MAX: usize = 4 * BUFFER_BYTES;
+/// Buffers that a shard keeps for another use.
+const KEPT_MAX: usize = 16;
+
 /// A queue of buffers, written together and in order.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    buffers: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     bytes: usize,
+    /// Own buffers that are written and can be used again.
+    spent: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    /// Bytes that other receivers get as well.
+    Shared(Bytes),
+    /// Bytes of this receiver only, without the first `written`.
+    Own { bytes: Vec<u8>, written: usize },
+}
+
+/// Buffers for another use; the last one put back is the warmest in the cache.
+#[derive(Debug, Default)]
+pub(crate) struct Pool(Vec<Vec<u8>>);
+
+impl Pool {
+    fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Puts the buffers back that `out` is done with.
+    pub(crate) fn put_back(&mut self, out: &mut Outgoing) {
+        for mut buffer in out.spent.drain(..) {
+            if self.0.len() < KEPT_MAX && buffer.capacity() <= KEPT_BYTES_MAX {
+                buffer.clear();
+                self.0.push(buffer);
+            }
+        }
+        out.spent = Vec::new();
+    }
 }
 
 impl Outgoing {
-    /// Appends bytes.
-    pub fn push(&mut self, bytes: Bytes) {
+    /// Appends bytes that other receivers get as well.
+    pub(crate) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
-            self.buffers.push_back(bytes);
+            self.pieces.push_back(Piece::Shared(bytes));
+        }
+    }
+
+    /// Appends what `write` puts into a buffer of this receiver's own.
+    pub(crate) fn append(&mut self, pool: &mut Pool, write: impl FnOnce(&mut Vec<u8>)) {
+        let has_room =
+            |piece: &Piece| matches!(piece, Piece::Own { bytes, .. } if bytes.len() < BUFFER_BYTES);
+        if !self.pieces.back().is_some_and(has_room) {
+            self.pieces.push_back(Piece::Own { bytes: pool.take(), written: 0 });
+        }
+        if let Some(Piece::Own { bytes, .. }) = self.pieces.back_mut() {
+            let before = bytes.len();
+            write(bytes);
+            self.bytes += bytes.len() - before;
         }
     }
 
@@ -37,8 +89,8 @@ impl Outgoing {
     #[must_use]
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
-        for (slot, buffer) in slices.iter_mut().zip(&self.buffers) {
-            *slot = IoSlice::new(buffer);
+        for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slot = IoSlice::new(piece.rest());
             filled += 1;
         }
         filled
@@ -48,22 +100,37 @@ impl Outgoing {
     ///
     /// # Panics
     /// If fewer wait: a socket cannot have taken more than it was given.
-    pub fn advance(&mut self, mut written: usize) {
-        assert!(written <= self.bytes, "a socket takes what it was given");
-        self.bytes -= written;
-        while let Some(front) = self.buffers.front_mut() {
-            if written < front.len() {
-                front.advance(written);
+    pub fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.bytes, "a socket takes what it was given");
+        self.bytes -= count;
+        while let Some(front) = self.pieces.front_mut() {
+            let rest = front.rest().len();
+            if count < rest {
+                match front {
+                    Piece::Shared(bytes) => bytes.advance(count),
+                    Piece::Own { written, .. } => *written += count,
+                }
                 return;
             }
-            written -= front.len();
-            self.buffers.pop_front();
+            count -= rest;
+            if let Some(Piece::Own { bytes, .. }) = self.pieces.pop_front() {
+                self.spent.push(bytes);
+            }
         }
     }
 
     /// Gives everything up.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+impl Piece {
+    fn rest(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Own { bytes, written } => bytes.get(*written..).unwrap_or_default(),
+        }
     }
 }
 
@@ -73,15 +140,18 @@ mod tests {
 
     #[test]
     fn any_split_of_writes_gives_the_same_bytes() {
-        let all = b"abcdefghij";
+        let all = b"abcdefghijkl";
         for step in 1..=all.len() {
-            let mut out = Outgoing::default();
-            for part in [&b"abc"[..], b"", b"d", b"efghij"] {
-                out.push(Bytes::copy_from_slice(part));
-            }
+            let (mut out, mut pool) = (Outgoing::default(), Pool::default());
+            out.push(Bytes::from_static(b"abc"));
+            out.push(Bytes::new());
+            out.append(&mut pool, |own| own.extend_from_slice(b"d"));
+            out.append(&mut pool, |own| own.extend_from_slice(b"ef"));
+            out.push(Bytes::from_static(b"ghij"));
+            out.append(&mut pool, |own| own.extend_from_slice(b"kl"));
             let mut written = Vec::new();
             while !out.is_empty() {
-                let mut slices = [IoSlice::new(&[]); 2];
+                let mut slices = [IoSlice::new(&[]); 3];
                 let filled = out.slices(&mut slices);
                 let bytes: Vec<u8> =
                     slices.iter().take(filled).flat_map(|s| s.iter().copied()).take(step).collect();
@@ -89,6 +159,8 @@ mod tests {
                 written.extend(bytes);
             }
             assert_eq!(written, all);
+            pool.put_back(&mut out);
+            assert_eq!(pool.0.len(), 2, "both own buffers are used again");
         }
     }
 }

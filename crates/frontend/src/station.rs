@@ -84,7 +84,7 @@ impl Station {
         self.events.push(Event::Connected { id, addr });
         self.handle(now, Input::Connected(conn));
         if self.draining {
-            self.list_to_write(conn);
+            self.end(now, conn, CloseReason::Shutdown);
         }
     }
 
@@ -172,8 +172,8 @@ impl Station {
                 }
                 break;
             };
-            let bytes = self.encoder.encode(&delivery, style);
-            self.connection(conn)?.out.push(bytes);
+            let place = self.connections.get_mut(conn.slot as usize)?;
+            self.encoder.encode(&delivery, style, &mut place.as_mut()?.out);
         }
         self.drain_core(now);
         self.connection(conn).map(|connection| &mut connection.out)
@@ -181,7 +181,8 @@ impl Station {
 
     /// Tells that a connection's socket took bytes: it may be read again.
     pub fn wrote(&mut self, conn: ConnId) {
-        let Some(connection) = self.connection(conn) else { return };
+        let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
+        self.encoder.pool.put_back(&mut connection.out);
         if connection.role() == RoleName::Publisher && connection.may_read() {
             self.to_read.push_back(conn);
         }
@@ -293,10 +294,11 @@ impl Station {
     ) {
         let Some(place) = self.connections.get_mut(conn.slot as usize) else { return };
         let Some(connection) = place.as_mut().filter(|c| c.id.conn == conn) else { return };
-        let before = connection.deadline;
+        let (before, was_ending) = (connection.deadline, connection.is_ending());
         let mut env = Env { now, gauge: &self.gauge, events: &mut self.events };
         let command = act(connection, &mut env);
         let after = connection.deadline;
+        let ends = connection.is_ending() && !was_ending;
         let write = !connection.out.is_empty() || connection.is_ending();
         if before != after {
             self.deadlines.extend(after.map(|at| (at, conn)));
@@ -316,6 +318,10 @@ impl Station {
                 self.watch.published(now.mono, &run, &mut self.events);
                 self.handle(now, Input::Publish(run.into()));
             }
+        }
+        if ends {
+            // Nothing more is delivered to it, so it must not hold anybody up.
+            self.handle(now, Input::Closed(conn));
         }
     }
 

@@ -36,12 +36,15 @@ impl Watch {
         self.shown += show;
         let publisher = run.publisher();
         for payload in run.payloads(0).take(show as usize) {
-            let shown = payload.get(..SHOWN_BYTES_MAX).unwrap_or(payload);
+            let shown = match payload.get(..SHOWN_BYTES_MAX) {
+                Some(start) if start.len() < payload.len() => [start, "…".as_bytes()].concat(),
+                _ => payload.to_vec(),
+            };
             events.push(Event::Published {
                 addr: publisher.addr,
                 name: publisher.name.clone(),
                 topic: run.topic().clone(),
-                payload: shown.to_vec().into(),
+                payload: shown.into(),
             });
         }
     }

@@ -82,6 +82,7 @@ struct Server {
     gauge: Gauge,
     status: status::Status,
     accept_again: Option<Instant>,
+    accept_pauses: u64,
     refused: u64,
 }
 
@@ -137,6 +138,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         gauge,
         status: status::Status::new(),
         accept_again: None,
+        accept_pauses: 0,
         refused: 0,
         settings,
     };
@@ -238,7 +240,7 @@ fn raise_file_limit() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     // If it is refused, accepting pauses at the old limit.
-    drop(rustix::process::setrlimit(rustix::process::Resource::Nofile, raised));
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).ok();
 }
 
 impl Server {
@@ -280,7 +282,7 @@ impl Server {
         self.accept_again = None;
         for index in 0..self.listeners.len() {
             for _ in 0..ACCEPTS_MAX {
-                if !self.listeners[index].ready {
+                if !self.listeners[index].ready || self.accept_again.is_some() {
                     break;
                 }
                 self.accept(index);
@@ -301,15 +303,23 @@ impl Server {
                 self.order(shard, Order::Accepted { stream, addr, listener: index });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.listeners[index].ready = false,
-            Err(error) => match Errno::from_io_error(&error) {
-                Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    self.events.line(Level::Warn, format!("cannot accept, waiting: {error}"));
-                    self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-                    self.listeners[index].ready = true;
+            Err(error) => {
+                let errno = Errno::from_io_error(&error);
+                if let Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) = errno {
+                    self.accept_later(&error);
                 }
-                // The client was gone before it was accepted (accept(2) lists more such errors).
-                _ => {}
-            },
+                // Else the client was gone before it was accepted (accept(2) lists such errors).
+            }
+        }
+    }
+
+    /// No file descriptor or no memory: clients wait in the kernel's queue meanwhile.
+    fn accept_later(&mut self, error: &io::Error) {
+        self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+        self.accept_pauses += 1;
+        if self.accept_pauses.is_power_of_two() {
+            let text = format!("cannot accept, trying again: {error}; pauses so far: {}", self.accept_pauses);
+            self.events.line(Level::Warn, text);
         }
     }
 
@@ -414,7 +424,7 @@ impl Server {
         let (flushed, wait) = channel();
         self.events.note(Note::Flush(flushed));
         // A terminal that takes nothing must not keep the process alive.
-        drop(wait.recv_timeout(ANSWER_TIME));
+        wait.recv_timeout(ANSWER_TIME).ok();
         drop(self.printer);
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use frontend::{CloseReason, Event};
 use serde_json::{Map, Value, json};
-use wire::printable::Printable;
+use wire::printable::{Label, Printable};
 
 use crate::config::LogFormat;
 
@@ -111,7 +111,9 @@ pub(crate) fn print(notes: &Notes, mut output: Output) {
             write(&mut output, time, &Note::Line(Level::Warn, text));
         }
         match note {
-            Note::Flush(done) => drop(done.send(())),
+            Note::Flush(done) => {
+                done.send(()).ok();
+            }
             note => write(&mut output, time, &note),
         }
     }
@@ -257,6 +259,6 @@ fn at(name: &Option<Box<str>>) -> String {
     name.as_deref().map_or_else(String::new, |name| format!("{}@", safe(name)))
 }
 
-fn safe(text: &str) -> Printable<'_> {
-    Printable::new(text.as_bytes(), usize::MAX)
+fn safe(text: &str) -> Label<'_> {
+    Label(text)
 }

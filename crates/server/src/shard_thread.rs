@@ -13,7 +13,8 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Mail, Now, ShardConfig, ShardId, Stats};
-use frontend::{Census, ClientRow, CloseReason, Rules, Station};
+use bytes::Bytes;
+use frontend::{Census, Chunk, ClientRow, CloseReason, ReadEnd, Rules, Station};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
@@ -67,6 +68,13 @@ pub(crate) struct Setup {
     pub(crate) load: Arc<AtomicUsize>,
 }
 
+/// Whether sockets are read in this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Open,
+    Held,
+}
+
 /// Whether the shard goes on.
 #[derive(Debug)]
 enum Phase {
@@ -107,6 +115,8 @@ pub(crate) struct ShardThread {
 impl ShardThread {
     pub(crate) fn new(setup: Setup) -> Self {
         let limits = Arc::clone(&setup.config.limits);
+        let senders = usize::from(setup.config.shards.saturating_sub(1)).max(1);
+        let mail_bytes_max = limits.mail_bytes_max / senders;
         Self {
             own: setup.config.own,
             outbox: (0..setup.config.shards).map(|_| Vec::new()).collect(),
@@ -126,7 +136,7 @@ impl ShardThread {
             to_write: VecDeque::new(),
             lingering: VecDeque::new(),
             read_turn_bytes_max: limits.read_turn_bytes_max,
-            mail_bytes_max: limits.mail_bytes_max,
+            mail_bytes_max,
             phase: Phase::Serving,
         }
     }
@@ -139,13 +149,13 @@ impl ShardThread {
         let mut ready = Events::with_capacity(1024);
         let mut batches = Vec::new();
         loop {
-            let may_read = self.may_read();
-            self.wait(&mut ready, may_read)?;
+            let reading = self.reading();
+            self.wait(&mut ready, reading)?;
             let now = self.clock.now();
             self.note_readiness(&ready);
             self.take_mail(now, &mut batches);
-            self.take_orders(now);
-            if may_read {
+            self.take_orders(now, &mut batches);
+            if reading == Reading::Open {
                 self.read_all(now);
                 self.send_mail();
             }
@@ -154,6 +164,7 @@ impl ShardThread {
             self.station.end_turn();
             self.send_mail();
             self.end_lingering(now);
+            self.note_resumed();
             self.events.send(self.station.take_events());
             if self.has_drained(now) {
                 return Ok(());
@@ -162,9 +173,10 @@ impl ShardThread {
     }
 
     /// Waits for something to do; not at all while there is something.
-    fn wait(&mut self, ready: &mut Events, may_read: bool) -> io::Result<()> {
+    fn wait(&mut self, ready: &mut Events, reading: Reading) -> io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.own.0)];
-        let busy = (may_read && !self.to_read.is_empty()) || !self.to_write.is_empty();
+        let to_read = reading == Reading::Open && !self.to_read.is_empty();
+        let busy = to_read || !self.to_write.is_empty();
         let timeout = match self.next_deadline() {
             _ if busy || !mailbox.may_sleep() => Some(Duration::ZERO),
             // One nanosecond more than due, so that a rounded wait does not end too early.
@@ -188,10 +200,13 @@ impl ShardThread {
         [self.station.poll_timeout(), lingering, draining].into_iter().flatten().min()
     }
 
-    /// Not while another shard has not taken enough of this one's mail.
-    fn may_read(&self) -> bool {
+    /// Held while another shard has not taken enough of this one's mail.
+    fn reading(&self) -> Reading {
         let full = |mailbox: &Mailbox| mailbox.is_full(self.own, self.mail_bytes_max);
-        matches!(self.phase, Phase::Serving) && !self.mailboxes.iter().any(full)
+        match self.mailboxes.iter().any(full) {
+            true => Reading::Held,
+            false => Reading::Open,
+        }
     }
 
     fn note_readiness(&mut self, ready: &Events) {
@@ -237,7 +252,7 @@ impl ShardThread {
         }
     }
 
-    fn take_orders(&mut self, now: Now) {
+    fn take_orders(&mut self, now: Now, batches: &mut Vec<Batch>) {
         while let Ok(order) = self.orders.try_recv() {
             match order {
                 Order::Accepted { stream, addr, listener } => self.accept(now, stream, addr, listener),
@@ -249,9 +264,11 @@ impl ShardThread {
                 Order::Quiesce(reply) => {
                     self.phase = Phase::Quiet;
                     self.send_mail();
-                    drop(reply.send(()));
+                    reply.send(()).ok();
                 }
                 Order::Drain { time, done } => {
+                    // Everyone's last mail was sent before anyone was told to drain.
+                    self.take_mail(now, batches);
                     self.phase = Phase::Draining { until: now.mono.after(time), done };
                     self.station.drain(now);
                 }
@@ -289,45 +306,58 @@ impl ShardThread {
         self.to_read.push_back(conn);
     }
 
-    fn read_all(&mut self, now: Now) {
+    /// Lists the connections that may be read again; at the end of a turn, so that the next one
+    /// does not wait for anything else.
+    fn note_resumed(&mut self) {
         while let Some(conn) = self.station.poll_read() {
             self.list_to_read(conn);
         }
-        for _ in 0..self.to_read.len() {
+    }
+
+    /// Reads from everyone in turn, once each, until nothing is left or the turn is over.
+    fn read_all(&mut self, now: Now) {
+        self.note_resumed();
+        let mut bytes_left = self.read_turn_bytes_max;
+        while bytes_left > 0 {
             let Some(conn) = self.to_read.pop_front() else { break };
-            self.read(now, conn);
+            bytes_left = bytes_left.saturating_sub(self.read(now, conn));
         }
     }
 
-    /// Reads one connection until nothing is left, its turn is over or it may not be read.
-    fn read(&mut self, now: Now, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+    /// Reads once from a connection, unless it may not be read. Returns how much there was.
+    fn read(&mut self, now: Now, conn: ConnId) -> usize {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return 0 };
         socket.listed = false;
         if socket.lingers_until.is_some() {
             if !socket.discard(&mut self.buffer) {
                 self.close(now, conn);
-            } else if socket.readable {
+            } else {
                 self.list_to_read(conn);
             }
-            return;
+            return 0;
         }
-        let mut turn_bytes = 0;
-        while socket.readable && self.station.may_read(conn) {
-            if turn_bytes >= self.read_turn_bytes_max {
-                socket.listed = true;
-                self.to_read.push_back(conn);
-                return;
+        let serving = matches!(self.phase, Phase::Serving);
+        if !socket.readable || !serving || !self.station.may_read(conn) {
+            return 0;
+        }
+        match socket.read(&mut self.buffer, self.station.carry(conn)) {
+            Read::Chunk(chunk, read_end) => {
+                self.station.receive(now, conn, &chunk, read_end);
+                self.list_to_read(conn);
+                chunk.bytes.len()
             }
-            match socket.read(&mut self.buffer, self.station.carry(conn)) {
-                Read::Chunk(chunk, read_end) => {
-                    turn_bytes += chunk.bytes.len();
-                    self.station.receive(now, conn, &chunk, read_end);
+            Read::Nothing => {
+                // The read before may have filled its buffer to the byte: now it was the last one.
+                let carry = Bytes::copy_from_slice(self.station.carry(conn));
+                if !carry.is_empty() {
+                    let chunk = Chunk { pinned_bytes: carry.len(), bytes: carry };
+                    self.station.receive(now, conn, &chunk, ReadEnd::Drained);
                 }
-                Read::Nothing => return,
-                Read::Broken => {
-                    self.close(now, conn);
-                    return;
-                }
+                0
+            }
+            Read::Broken => {
+                self.close(now, conn);
+                0
             }
         }
     }
@@ -380,7 +410,7 @@ impl ShardThread {
     fn finish(&mut self, now: Now, conn: ConnId) {
         let Some(socket) = socket(&mut self.sockets, conn) else { return };
         self.station.remove(now, conn);
-        if socket.read_closed || socket.finish_writing().is_err() {
+        if socket.read_to_end || socket.finish_writing().is_err() {
             self.close(now, conn);
             return;
         }
@@ -419,7 +449,7 @@ impl ShardThread {
             return false;
         }
         let given_up = self.station.clients(usize::MAX).iter().filter(|row| row.queued_bytes > 0).count();
-        drop(done.send(given_up));
+        done.send(given_up).ok();
         true
     }
 }

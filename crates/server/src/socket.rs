@@ -15,6 +15,7 @@ const SLICES_MAX: usize = 64;
 
 /// A socket with what edge-triggered readiness has told of it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; every combination occurs")]
 pub(crate) struct Socket {
     pub(crate) conn: ConnId,
     stream: TcpStream,
@@ -24,6 +25,8 @@ pub(crate) struct Socket {
     pub(crate) listed: bool,
     /// The peer has closed its side: a short read does not mean that nothing follows.
     pub(crate) read_closed: bool,
+    /// Everything that the peer sent has been read.
+    pub(crate) read_to_end: bool,
     /// The kernel's buffer is full.
     pub(crate) blocked: bool,
     /// Everything is said; waits until then for the peer to have read it.
@@ -56,6 +59,7 @@ impl Socket {
             readable: true,
             listed: false,
             read_closed: false,
+            read_to_end: false,
             blocked: false,
             lingers_until: None,
         }
@@ -87,6 +91,7 @@ impl Socket {
         };
         // A short read empties the socket: the next edge tells of more (epoll(7)). The peer's
         // close has no edge of its own if it came with these bytes.
+        self.read_to_end = end == ReadEnd::Closed;
         self.readable = end == ReadEnd::More || (end == ReadEnd::Drained && self.read_closed);
         Read::Chunk(buffer.take(), end)
     }

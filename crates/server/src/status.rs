@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use broker::Stats;
 use frontend::{Census, ClientRow, RoleName};
-use wire::printable::Printable;
+use wire::printable::Label;
 
 use crate::shard_thread::Report;
 
@@ -109,7 +109,7 @@ fn more(text: &mut String, rows: usize) {
 }
 
 fn safe(text: &str) -> String {
-    Printable::new(text.as_bytes(), 200).to_string()
+    Label(text).to_string()
 }
 
 fn uptime(up: Duration) -> String {

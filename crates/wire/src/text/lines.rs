@@ -38,11 +38,20 @@ pub fn is_blank(message: &[u8]) -> bool {
 #[must_use]
 pub fn is_terminate(message: &[u8]) -> bool {
     const WORD: &[u8] = b"terminate";
-    // Longer than the word plus a few blanks is a message that only begins like it.
-    if message.len() < WORD.len() || message.len() > 64 {
-        return false;
+    match message.first() {
+        Some(b't' | b'T' | b' ' | b'\t' | b'\r') if message.len() >= WORD.len() => {
+            message.trim_ascii().eq_ignore_ascii_case(WORD)
+        }
+        _ => false,
     }
-    message.trim_ascii().eq_ignore_ascii_case(WORD)
+}
+
+/// True for what may become `terminate` when more bytes come.
+#[must_use]
+pub fn begins_terminate(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii();
+    // White space without end is not the beginning of a word.
+    bytes.len() <= 64 && b"terminate".get(..start.len()).is_some_and(|word| word.eq_ignore_ascii_case(start))
 }
 
 /// How many bytes at the end of `bytes` begin a UTF-8 character that is not complete yet
@@ -94,6 +103,7 @@ mod tests {
         assert!(is_blank(b"") && is_blank(b" \t\r"));
         assert!(!is_blank(b" x") && !is_blank(b"\x00"));
         assert!(is_terminate(b"terminate") && is_terminate(b" TerMinate \r"));
+        assert!(begins_terminate(b"") && begins_terminate(b" TERM") && !begins_terminate(b"hi"));
         assert!(!is_terminate(b"terminated") && !is_terminate(b"please terminate"));
     }
 

@@ -9,7 +9,7 @@ mod lines;
 
 pub use format::{Format, Sender, TimeField, gap_line, write_head, write_line};
 pub use hello::{Hello, HelloError, Replay, Role, RoleWord, Spelling, parse_hello, role_word};
-pub use lines::{Line, is_blank, is_terminate, next_line, utf8_tail};
+pub use lines::{Line, begins_terminate, is_blank, is_terminate, next_line, utf8_tail};
 
 /// What a silent client gets to see.
 pub const ROLE_PROMPT: &str = "Enter your role (PUBLISHER/SUBSCRIBER) : ";

@@ -1,0 +1,21 @@
+//! What a reload would change, and whether it can without a restart.
+
+use super::Settings;
+use super::key::Key;
+use super::render::toml;
+
+/// One line for each key that differs; all but `log_format` need a restart and say so.
+#[must_use]
+pub fn changes(old: &Settings, new: &Settings) -> Vec<String> {
+    let keys = [Key::Listen].into_iter().chain(Key::TOP).chain(Key::LIMITS);
+    keys.filter_map(|key| {
+        let (before, after) = (toml(key, old), toml(key, new));
+        if before == after {
+            return None;
+        }
+        let name = if key == Key::Listen { "listener".to_owned() } else { key.path() };
+        let when = if key == Key::LogFormat { "" } else { " (needs a restart)" };
+        Some(format!("{name}: {before} -> {after}{when}"))
+    })
+    .collect()
+}

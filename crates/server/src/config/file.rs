@@ -1,0 +1,192 @@
+//! The TOML file, as a layer. Walked by hand rather than by serde, which would not tell where an
+//! unknown key stands, nor name the nearest one.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::error::{ConfigError, Origin, Place};
+use super::key::{Key, Kind, nearest};
+use super::layer::{Layer, parse};
+use super::value;
+
+pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
+    layer(path, &contents(path)?)
+}
+
+/// The layer that these bytes of `path` are.
+pub(super) fn layer(path: &Path, bytes: &[u8]) -> Result<Layer, ConfigError> {
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        ConfigError::NotText { place: place(path, &String::from_utf8_lossy(good)) }
+    })?;
+    let document = DeTable::parse(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
+        ConfigError::Syntax { place: place(path, before), what: error.message().to_owned() }
+    })?;
+    let mut reading = Reading { path, text, layer: Layer::default() };
+    reading.top(document.get_ref())?;
+    Ok(reading.layer)
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ConfigError::FileMissing { path: path.to_owned() },
+        _ => ConfigError::FileUnreadable { path: path.to_owned(), source },
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let bytes_max = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(ConfigError::FileTooLong { path: path.to_owned(), bytes_max: FILE_BYTES_MAX });
+    }
+    Ok(bytes)
+}
+
+struct Reading<'a> {
+    path: &'a Path,
+    text: &'a str,
+    layer: Layer,
+}
+
+impl Reading<'_> {
+    fn top(&mut self, table: &DeTable<'_>) -> Result<(), ConfigError> {
+        for (name, value) in in_order(table) {
+            match name.get_ref().as_ref() {
+                "listener" => self.listeners(value)?,
+                "limits" => self.limits(value)?,
+                other => match key_of(other, &Key::TOP) {
+                    Some(key) => self.set(key, value)?,
+                    None => return Err(self.unknown(name)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn limits(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self.wrong_type("limits", "a table [limits]", value));
+        };
+        for (name, value) in in_order(table) {
+            let Some(key) = key_of(name.get_ref(), &Key::LIMITS) else { return Err(self.unknown(name)) };
+            self.set(key, value)?;
+        }
+        Ok(())
+    }
+
+    fn listeners(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        let DeValue::Array(array) = value.get_ref() else {
+            return Err(self.wrong_type("listener", "tables [[listener]]", value));
+        };
+        for value in array {
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(self.wrong_type("listener", "tables [[listener]]", value));
+            };
+            self.listener(table, value.span())?;
+        }
+        Ok(())
+    }
+
+    fn listener(&mut self, table: &DeTable<'_>, header: Range<usize>) -> Result<(), ConfigError> {
+        let (mut url, mut beside) = (None, None);
+        for (name, value) in in_order(table) {
+            match name.get_ref().as_ref() {
+                "url" => {
+                    let text = self.plain("listener.url", Kind::Text, value)?;
+                    let origin = Origin::File(Key::Listen, self.place(value.span()));
+                    url = Some(parse(&text, origin, value::listen_url)?);
+                }
+                "topic_prompt" => {
+                    let text = self.plain("listener.topic_prompt", Kind::Switch, value)?;
+                    let origin = Origin::File(Key::TopicPrompt, self.place(value.span()));
+                    beside = Some((parse(&text, origin, value::topic_prompt)?.value, value.span()));
+                }
+                _ => return Err(self.unknown(name)),
+            }
+        }
+        let Some(mut url) = url else { return Err(ConfigError::UrlMissing { place: self.place(header) }) };
+        if let Some((topic_prompt, span)) = beside {
+            if url.value.topic_prompt.is_some() {
+                return Err(ConfigError::TopicPromptTwice { place: self.place(span) });
+            }
+            url.value.topic_prompt = Some(topic_prompt);
+        }
+        self.layer.listen.push(url);
+        Ok(())
+    }
+
+    fn set(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        let text = self.plain(&key.path(), key.kind(), value)?;
+        self.layer.set(key, &text, Origin::File(key, self.place(value.span())))
+    }
+
+    /// The value as the other sources would write it.
+    fn plain(&self, key: &str, kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<String, ConfigError> {
+        match (kind, value.get_ref()) {
+            (Kind::Number | Kind::Size, DeValue::Integer(number)) => {
+                let decimal = u64::from_str_radix(number.as_str(), number.radix());
+                Ok(decimal.map_or_else(|_| number.to_string(), |decimal| decimal.to_string()))
+            }
+            (Kind::Switch, DeValue::Boolean(wanted)) => Ok(wanted.to_string()),
+            (Kind::Text | Kind::Size, DeValue::String(text)) => Ok(text.to_string()),
+            _ => Err(self.wrong_type(key, &kind.to_string(), value)),
+        }
+    }
+
+    fn wrong_type(&self, key: &str, expected: &str, value: &Spanned<DeValue<'_>>) -> ConfigError {
+        let found = match value.get_ref() {
+            DeValue::String(_) => "text",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a number with a point",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        let place = self.place(value.span());
+        ConfigError::WrongType { place, key: key.to_owned(), expected: expected.to_owned(), found }
+    }
+
+    fn unknown(&self, name: &Spanned<DeString<'_>>) -> ConfigError {
+        let tables = ["listener", "listener.url", "listener.topic_prompt", "limits"].map(str::to_owned);
+        let keys = Key::TOP.into_iter().chain(Key::LIMITS).map(Key::path);
+        // Without the table: a key under the wrong header is an unknown key too.
+        let bare = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
+        let key = name.get_ref().to_string();
+        let nearest = match key.as_str() {
+            // Options without a key of their own.
+            "port" | "bind" => Some("listener.url".to_owned()),
+            _ => nearest(&key.to_ascii_lowercase(), tables.into_iter().chain(keys), bare),
+        };
+        ConfigError::UnknownKey { place: self.place(name.span()), key, nearest }
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        place(self.path, self.text.get(..span.start).unwrap_or(self.text))
+    }
+}
+
+fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Spanned<DeString<'i>>, &'t Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}
+
+fn key_of(name: &str, known: &[Key]) -> Option<Key> {
+    known.iter().copied().find(|key| key.name() == name)
+}
+
+/// The place behind the text `before`.
+fn place(path: &Path, before: &str) -> Place {
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    Place { path: path.to_owned(), line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+}
+
+/// Far above any real one; a wrong path may name a device that never ends.
+const FILE_BYTES_MAX: usize = 1024 * 1024;

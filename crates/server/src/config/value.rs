@@ -1,0 +1,207 @@
+//! Values from text, the same for the file, the environment and the command line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use frontend::TopicPrompt;
+use thiserror::Error;
+
+use super::{AnonymousAccess, LogFormat, SHARDS_MAX};
+
+/// Why a text is not a value of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ValueError {
+    /// Neither an address nor localhost.
+    #[error("expected an IP address or localhost")]
+    Host,
+    /// Not an address with a port.
+    #[error("expected a URL such as tcp://127.0.0.1:8071 or tcp://[::1]:8071")]
+    Url,
+    /// Another scheme than tcp.
+    #[error("only tcp:// can be listened on")]
+    Scheme,
+    /// Something other than `topic_prompt=1` behind the question mark.
+    #[error("all that may follow the address is ?topic_prompt=1")]
+    UrlOption,
+    /// Not a number, or not one in these bounds.
+    #[error("expected a number from {min} to {max}")]
+    Number {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+    /// Not a size.
+    #[error("expected a size such as 2MiB, 512KiB or 1048576")]
+    Size,
+    /// Below what the server can work with.
+    #[error("expected at least {}", size_text(*.min))]
+    SizeTooSmall {
+        /// The least.
+        min: usize,
+    },
+    /// Above what the server can count.
+    #[error("expected at most {}", size_text(BYTES_MAX))]
+    SizeTooBig,
+    /// Not a yes or no.
+    #[error("expected true or false")]
+    Switch,
+    /// Not a log format.
+    #[error("expected text or json")]
+    LogFormat,
+}
+
+/// A listener's URL, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ListenUrl {
+    pub(super) addr: SocketAddr,
+    /// None where the URL does not mention it.
+    pub(super) topic_prompt: Option<TopicPrompt>,
+}
+
+pub(super) fn port(text: &str) -> Result<u16, ValueError> {
+    number(text, 0..=u16::MAX)
+}
+
+pub(super) fn host(text: &str) -> Result<IpAddr, ValueError> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bare.unwrap_or(text).parse().map_err(|_| ValueError::Host)
+}
+
+pub(super) fn listen_url(text: &str) -> Result<ListenUrl, ValueError> {
+    let (scheme, rest) = text.split_once("://").ok_or(ValueError::Url)?;
+    if !scheme.eq_ignore_ascii_case("tcp") {
+        return Err(ValueError::Scheme);
+    }
+    let (authority, query) = match rest.split_once('?') {
+        Some((authority, query)) => (authority, Some(query)),
+        None => (rest, None),
+    };
+    let addr = address(authority.strip_suffix('/').unwrap_or(authority))?;
+    let Some(query) = query else { return Ok(ListenUrl { addr, topic_prompt: None }) };
+    let Some(("topic_prompt", wanted)) = query.split_once('=') else { return Err(ValueError::UrlOption) };
+    let wanted = topic_prompt(wanted).map_err(|_| ValueError::UrlOption)?;
+    Ok(ListenUrl { addr, topic_prompt: Some(wanted) })
+}
+
+fn address(text: &str) -> Result<SocketAddr, ValueError> {
+    // First as a whole: the standard library also knows the zone of a link-local address.
+    if let Ok(addr) = text.parse() {
+        return Ok(addr);
+    }
+    match text.rsplit_once(':') {
+        Some((name, number)) if name.eq_ignore_ascii_case("localhost") => {
+            let port = port(number).map_err(|_| ValueError::Url)?;
+            Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        }
+        _ => Err(ValueError::Url),
+    }
+}
+
+pub(super) fn topic_prompt(text: &str) -> Result<TopicPrompt, ValueError> {
+    Ok(if switch(text)? { TopicPrompt::On } else { TopicPrompt::Off })
+}
+
+pub(super) fn allow_anonymous(text: &str) -> Result<AnonymousAccess, ValueError> {
+    Ok(if switch(text)? { AnonymousAccess::Everywhere } else { AnonymousAccess::Loopback })
+}
+
+fn switch(text: &str) -> Result<bool, ValueError> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(ValueError::Switch),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, ValueError> {
+    match text.to_ascii_lowercase().as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(ValueError::LogFormat),
+    }
+}
+
+pub(super) fn shards(text: &str) -> Result<u8, ValueError> {
+    number(text, 1..=SHARDS_MAX)
+}
+
+pub(super) fn connections_max(text: &str) -> Result<usize, ValueError> {
+    number(text, 1..=CONNECTIONS_MAX).map(|count: u32| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub(super) fn history_last(text: &str) -> Result<u32, ValueError> {
+    number(text, 0..=u32::MAX)
+}
+
+pub(super) fn queue_max(text: &str) -> Result<usize, ValueError> {
+    size(text, QUEUE_BYTES_MIN)
+}
+
+pub(super) fn memory_max(text: &str) -> Result<usize, ValueError> {
+    size(text, MEMORY_BYTES_MIN)
+}
+
+pub(super) fn history_max(text: &str) -> Result<usize, ValueError> {
+    size(text, 0)
+}
+
+fn number<N>(text: &str, bounds: RangeInclusive<N>) -> Result<N, ValueError>
+where
+    N: Copy + PartialOrd + TryFrom<u64> + Into<u64>,
+{
+    let (min, max) = ((*bounds.start()).into(), (*bounds.end()).into());
+    let value = text.parse::<u64>().ok().and_then(|value| N::try_from(value).ok());
+    value.filter(|value| bounds.contains(value)).ok_or(ValueError::Number { min, max })
+}
+
+fn size(text: &str, bytes_min: usize) -> Result<usize, ValueError> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.strip_prefix(digits).unwrap_or_default().trim_start();
+    let scale = match unit.to_ascii_lowercase().as_str() {
+        "" => 1,
+        "kib" => KIB,
+        "mib" => MIB,
+        "gib" => GIB,
+        _ => return Err(ValueError::Size),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ValueError::Size);
+    }
+    // What is left to go wrong is a number too long for the type.
+    let count = digits.parse::<usize>().map_err(|_| ValueError::SizeTooBig)?;
+    match count.checked_mul(scale) {
+        Some(bytes) if bytes < bytes_min => Err(ValueError::SizeTooSmall { min: bytes_min }),
+        Some(bytes) if bytes <= BYTES_MAX => Ok(bytes),
+        _ => Err(ValueError::SizeTooBig),
+    }
+}
+
+/// The shortest text that [`size`] reads back.
+pub(super) fn size_text(bytes: usize) -> String {
+    for (scale, unit) in [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")] {
+        if bytes >= scale && bytes.is_multiple_of(scale) {
+            return format!("{}{unit}", bytes / scale);
+        }
+    }
+    bytes.to_string()
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const GIB: usize = 1024 * MIB;
+
+/// One read of a connection must fit a queue.
+const QUEUE_BYTES_MIN: usize = 64 * KIB;
+
+/// Some messages of the greatest length must fit at once.
+const MEMORY_BYTES_MIN: usize = 16 * MIB;
+
+/// The broker adds an eighth to a size; this leaves it room on every platform.
+const BYTES_MAX: usize = usize::MAX / 4 / GIB * GIB;
+
+/// More than a machine has file descriptors for.
+const CONNECTIONS_MAX: u32 = 16 * 1024 * 1024;
