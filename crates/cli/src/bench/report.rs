@@ -1,0 +1,256 @@
+//! What a run reports: figures, the account of every message, and whether that account is clean.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::args::{Load, Pace};
+use super::cpu::{self, CpuUse};
+use super::measure::Measured;
+use super::receiver::ReceiverReport;
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct RunReport {
+    pub(super) target: String,
+    pub(super) pubs: usize,
+    pub(super) subs: usize,
+    pub(super) topics: usize,
+    pub(super) payload_bytes: usize,
+    pub(super) pace: Pace,
+    pub(super) stuck: usize,
+    pub(super) seconds: f64,
+    /// `None` for the reference that publishes nothing and writes deliveries itself.
+    pub(super) published_per_second: Option<f64>,
+    pub(super) delivered_per_second: f64,
+    /// Open loop only.
+    pub(super) latency: Option<Latency>,
+    pub(super) account: Account,
+    /// `None` where the server's process cannot be seen.
+    pub(super) server_cpu: Option<CpuUse>,
+    pub(super) generator_cpu: Option<CpuUse>,
+    pub(super) bottleneck: String,
+}
+
+/// Microseconds from when a message was due to when it was received.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Latency {
+    pub(super) p50_us: f64,
+    pub(super) p90_us: f64,
+    pub(super) p99_us: f64,
+    pub(super) p999_us: f64,
+    pub(super) max_us: f64,
+}
+
+/// All messages of a run, warm-up included: received + announced = expected, or something is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Account {
+    pub(super) published: u64,
+    /// Deliveries that the published messages must lead to.
+    pub(super) expected: u64,
+    pub(super) received: u64,
+    /// Dropped and said so, by GAP lines.
+    pub(super) announced: u64,
+    /// Neither received nor announced.
+    pub(super) lost: u64,
+    /// Announced as dropped and yet received.
+    pub(super) wrongly_announced: u64,
+    pub(super) duplicates: u64,
+    pub(super) misordered: u64,
+    pub(super) malformed: u64,
+    pub(super) malformed_example: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gaps {
+    Allowed,
+    Fail,
+}
+
+impl Account {
+    /// `expected_of` tells how many messages the subscriber of a number should have received.
+    pub(super) fn new(
+        published: u64,
+        reports: &[ReceiverReport],
+        expected_of: impl Fn(usize) -> u64,
+    ) -> Account {
+        let mut account = Account { published, ..Account::default() };
+        for (number, tally) in reports.iter().flat_map(|report| &report.tallies) {
+            let expected = expected_of(*number);
+            let arrived = tally.received + tally.announced;
+            account.expected += expected;
+            account.received += tally.received;
+            account.announced += tally.announced;
+            account.lost += expected.saturating_sub(arrived);
+            account.wrongly_announced += arrived.saturating_sub(expected);
+            account.duplicates += tally.duplicates;
+            account.misordered += tally.misordered;
+            account.malformed += tally.malformed;
+            if account.malformed_example.is_none() {
+                account.malformed_example.clone_from(&tally.malformed_example);
+            }
+        }
+        account
+    }
+
+    pub(super) fn is_clean(&self, gaps: Gaps) -> bool {
+        let wrong = self.lost + self.wrongly_announced + self.duplicates + self.misordered + self.malformed;
+        wrong == 0 && (self.announced == 0 || gaps == Gaps::Allowed)
+    }
+}
+
+impl Latency {
+    fn new(nanos: &Histogram<u64>) -> Latency {
+        let micros = |quantile| nanos.value_at_quantile(quantile) as f64 / 1000.0;
+        Latency {
+            p50_us: micros(0.5),
+            p90_us: micros(0.9),
+            p99_us: micros(0.99),
+            p999_us: micros(0.999),
+            max_us: nanos.max() as f64 / 1000.0,
+        }
+    }
+}
+
+impl RunReport {
+    pub(super) fn new(
+        target: String,
+        load: &Load,
+        measured: &Measured,
+        account: Account,
+        latencies: Option<&Histogram<u64>>,
+    ) -> RunReport {
+        let seconds = measured.elapsed.as_secs_f64();
+        let (server, generator) = (measured.server.clone(), measured.generator.clone());
+        let bottleneck = generator.as_ref().map(|generator| cpu::bottleneck(server.as_ref(), generator));
+        RunReport {
+            target,
+            pubs: load.pubs,
+            subs: load.subs,
+            topics: load.topics,
+            payload_bytes: load.size,
+            pace: load.pace,
+            stuck: load.stuck,
+            seconds,
+            published_per_second: measured.published.map(|count| count as f64 / seconds),
+            delivered_per_second: measured.delivered as f64 / seconds,
+            latency: latencies.filter(|_| matches!(load.pace, Pace::Rate(_))).map(Latency::new),
+            account,
+            server_cpu: server,
+            generator_cpu: generator,
+            bottleneck: bottleneck.unwrap_or_else(|| "unknown".to_owned()),
+        }
+    }
+
+    pub(super) fn exit_code(&self, gaps: Gaps) -> ExitCode {
+        if self.account.is_clean(gaps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// The summary for people.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { pubs, subs, topics, payload_bytes, .. } = self;
+        writeln!(out, "{}: {pubs} → {subs} over {topics} topics, {payload_bytes} B", self.target)?;
+        writeln!(out, "  delivered   {}/s", count(self.delivered_per_second))?;
+        if let Some(published) = self.published_per_second {
+            writeln!(out, "  published   {}/s", count(published))?;
+        }
+        if let Some(Latency { p50_us, p90_us, p99_us, p999_us, max_us }) = &self.latency {
+            let tail = format!("p99 {p99_us:.0}, p99.9 {p999_us:.0}, max {max_us:.0} µs");
+            writeln!(out, "  latency     p50 {p50_us:.0}, p90 {p90_us:.0}, {tail}")?;
+        }
+        writeln!(
+            out,
+            "  cores       server {}, generator {}",
+            cores(&self.server_cpu),
+            cores(&self.generator_cpu)
+        )?;
+        writeln!(out, "  bottleneck  {}", self.bottleneck)?;
+        self.account.write(out)
+    }
+}
+
+impl Account {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { expected, received, announced, lost, duplicates, misordered, malformed, .. } = self;
+        if self.is_clean(Gaps::Fail) {
+            return writeln!(out, "  checked     {received} deliveries, each once and in order");
+        }
+        let wrong = format!("{duplicates} twice, {misordered} out of order, {malformed} malformed");
+        let missing = format!("{announced} announced as dropped, {lost} lost");
+        writeln!(out, "  CHECK       {received} of {expected} deliveries: {missing}, {wrong}")?;
+        if self.wrongly_announced > 0 {
+            writeln!(
+                out,
+                "              {} more announced as dropped than were missing",
+                self.wrongly_announced
+            )?;
+        }
+        match &self.malformed_example {
+            Some(line) => writeln!(out, "              first malformed line: {}", line.escape_debug()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A figure as people read it.
+pub(super) fn count(value: f64) -> String {
+    match value {
+        _ if value >= 1e7 => format!("{:.1} M", value / 1e6),
+        _ if value >= 1e6 => format!("{:.2} M", value / 1e6),
+        _ if value >= 1e4 => format!("{:.0} k", value / 1e3),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn cores(used: &Option<CpuUse>) -> String {
+    used.as_ref().map_or_else(|| "unknown".to_owned(), |used| format!("{:.2}", used.cores))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verify::Tally;
+    use super::*;
+
+    fn account(expected: u64, tally: Tally) -> Account {
+        let latencies = Histogram::new(1).unwrap();
+        Account::new(expected, &[ReceiverReport { tallies: vec![(0, tally)], latencies }], |_| expected)
+    }
+
+    #[test]
+    fn everything_received_is_clean() {
+        assert!(account(9, Tally { received: 9, ..Tally::default() }).is_clean(Gaps::Fail));
+    }
+
+    #[test]
+    fn what_is_neither_received_nor_announced_is_lost() {
+        let account = account(9, Tally { received: 6, announced: 2, ..Tally::default() });
+        assert_eq!(account.lost, 1);
+        assert!(!account.is_clean(Gaps::Allowed));
+    }
+
+    #[test]
+    fn announced_loss_is_clean_only_where_allowed() {
+        let account = account(9, Tally { received: 6, announced: 3, ..Tally::default() });
+        assert!(account.is_clean(Gaps::Allowed));
+        assert!(!account.is_clean(Gaps::Fail));
+    }
+
+    #[test]
+    fn announcing_more_than_was_dropped_is_wrong() {
+        let account = account(9, Tally { received: 9, announced: 3, ..Tally::default() });
+        assert_eq!(account.wrongly_announced, 3);
+        assert!(!account.is_clean(Gaps::Allowed));
+    }
+
+    #[test]
+    fn one_wrong_delivery_is_not_clean() {
+        for tally in [
+            Tally { received: 9, duplicates: 1, ..Tally::default() },
+            Tally { received: 9, misordered: 1, ..Tally::default() },
+            Tally { received: 9, malformed: 1, ..Tally::default() },
+        ] {
+            assert!(!account(9, tally).is_clean(Gaps::Allowed));
+        }
+    }
+}

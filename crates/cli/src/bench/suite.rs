@@ -1,0 +1,100 @@
+//! Runs scenarios in interleaved rounds, so that a machine that slows down slows all contenders, and records the results.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::Serialize;
+
+use super::args::SuiteArgs;
+use super::idle::{self, IdleReport};
+use super::machine::Machine;
+use super::report::{Gaps, RunReport};
+use super::scenario::{self, Contender, Scenario, Work};
+use super::summary::{Summary, write_table};
+use super::{kernel, measure};
+
+/// What one turn of a contender led to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Load(Box<RunReport>),
+    Idle(IdleReport),
+    /// It could not be run to its end.
+    Failed(String),
+}
+
+#[derive(Debug, Serialize)]
+struct Results {
+    machine: Machine,
+    rounds: usize,
+    seconds: f64,
+    scenarios: Vec<Summary>,
+}
+
+/// Prints a table and writes the results file. Fails if a run failed or delivered wrongly; a missed goal is a result.
+pub(super) fn run(args: &SuiteArgs) -> anyhow::Result<ExitCode> {
+    ensure!(args.rounds > 0, "no rounds, no results");
+    let scenarios = scenario::read(&args.scenarios, args.only.as_deref())?;
+    let machine = Machine::look();
+    let out = args.out.clone().unwrap_or_else(|| default_path(&machine));
+    let measured = Duration::try_from_secs_f64(args.seconds)?;
+    let mut summaries = Vec::with_capacity(scenarios.len());
+    for scenario in &scenarios {
+        summaries.push(run_scenario(scenario, args.rounds, measured)?);
+    }
+    let results = Results { machine, rounds: args.rounds, seconds: args.seconds, scenarios: summaries };
+
+    if let Some(directory) = out.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+    }
+    let text = serde_json::to_string_pretty(&results)?;
+    fs::write(&out, text + "\n").with_context(|| format!("writing {}", out.display()))?;
+    let mut stdout = io::stdout().lock();
+    write_table(&results.scenarios, &mut stdout)?;
+    writeln!(stdout, "\nrecorded in {}", out.display())?;
+    let clean = results.scenarios.iter().all(Summary::is_clean);
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Outcome {
+    pub(super) fn is_clean(&self) -> bool {
+        match self {
+            Outcome::Load(report) => report.account.is_clean(Gaps::Fail),
+            Outcome::Idle(_) => true,
+            Outcome::Failed(_) => false,
+        }
+    }
+}
+
+fn run_scenario(scenario: &Scenario, rounds: usize, measured: Duration) -> anyhow::Result<Summary> {
+    let contenders = scenario.contenders(measured)?;
+    let mut outcomes: Vec<Vec<Outcome>> = contenders.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 1..=rounds {
+        for (contender, outcomes) in contenders.iter().zip(&mut outcomes) {
+            writeln!(io::stderr(), "{}: {}, round {round} of {rounds}", scenario.name(), contender.name)?;
+            outcomes.push(run_contender(contender));
+        }
+    }
+    let named = contenders.into_iter().map(|contender| contender.name).zip(outcomes);
+    Ok(Summary::new(scenario.name(), &scenario.goals(), named))
+}
+
+/// A failure is recorded and the suite goes on: the other figures are still worth having.
+fn run_contender(contender: &Contender) -> Outcome {
+    let result = match &contender.work {
+        Work::Load { load, target } => {
+            measure::run(load, target).map(|report| Outcome::Load(Box::new(report)))
+        }
+        Work::Kernel { load } => kernel::run(load).map(|report| Outcome::Load(Box::new(report))),
+        Work::Idle { subs, target } => idle::run(*subs, target).map(Outcome::Idle),
+    };
+    result.unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")))
+}
+
+fn default_path(machine: &Machine) -> PathBuf {
+    PathBuf::from("bench/results").join(format!("{}-{}.json", machine.date, machine.commit))
+}

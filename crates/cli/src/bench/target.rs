@@ -1,0 +1,200 @@
+//! What a run is measured against: a broker of our own, one that runs already, or the bare relay; and how to greet it.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::args::{Load, resolve};
+use super::cpu;
+use super::payload::{Layout, delivered_prefix_bytes};
+
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    /// A server process of this program, for the time of the run.
+    OwnServer {
+        shards: Option<NonZeroUsize>,
+    },
+    Remote(SocketAddr),
+    Relay {
+        threads: NonZeroUsize,
+    },
+}
+
+/// A target that accepts connections. Dropping it ends what was started for it.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) dialect: Dialect,
+    /// Its process, where that is on this machine and can be seen.
+    pub(super) pid: Option<u32>,
+    _child: Option<OwnChild>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Broker,
+    Relay,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Publisher,
+    Subscriber,
+}
+
+#[derive(Debug)]
+struct OwnChild {
+    process: Child,
+    /// The relay ends when this closes, should this process die without cleaning up.
+    _stdin: Option<ChildStdin>,
+}
+
+impl Target {
+    /// A broker at the address, or one started for the run.
+    pub(super) fn broker(address: Option<&str>, shards: Option<NonZeroUsize>) -> anyhow::Result<Target> {
+        match address {
+            Some(address) => Ok(Target::Remote(resolve(address)?)),
+            None => Ok(Target::OwnServer { shards }),
+        }
+    }
+
+    pub(super) fn start(&self) -> anyhow::Result<Running> {
+        match self {
+            Target::Remote(address) => {
+                let pid = cpu::listener_pid(*address);
+                Ok(Running { address: *address, dialect: Dialect::Broker, pid, _child: None })
+            }
+            Target::OwnServer { shards } => {
+                let mut arguments = vec!["server".to_owned(), "0".to_owned()];
+                arguments
+                    .extend(shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]));
+                start_child(&arguments, Dialect::Broker).context("starting a server")
+            }
+            Target::Relay { threads } => {
+                let arguments = ["bench", "relay", "--threads", &threads.to_string()].map(str::to_owned);
+                start_child(&arguments, Dialect::Relay).context("starting the relay")
+            }
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        match self {
+            Target::OwnServer { shards: None } => "tidings".to_owned(),
+            Target::OwnServer { shards: Some(shards) } => format!("tidings, {shards} shards"),
+            Target::Remote(address) => address.to_string(),
+            Target::Relay { threads } => format!("relay, {threads} threads"),
+        }
+    }
+}
+
+impl Running {
+    /// Connects and says hello. The broker answers nothing to that.
+    pub(super) fn connect(&self, role: Role, topic: &str) -> anyhow::Result<TcpStream> {
+        let mut stream =
+            TcpStream::connect(self.address).with_context(|| format!("connecting to {}", self.address))?;
+        stream.set_nodelay(true)?;
+        stream.write_all(self.dialect.hello(role, topic).as_bytes())?;
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    }
+}
+
+impl Dialect {
+    fn hello(self, role: Role, topic: &str) -> String {
+        let word = match (self, role) {
+            (Dialect::Broker, Role::Publisher) => "PUBLISHER",
+            (Dialect::Broker, Role::Subscriber) => "SUBSCRIBER",
+            (Dialect::Relay, Role::Publisher) => "PUB",
+            (Dialect::Relay, Role::Subscriber) => "SUB",
+        };
+        format!("{word} {topic}\n")
+    }
+
+    /// What publishers send so that subscribers of either dialect read lines of the same length.
+    pub(super) fn layout(self, load: &Load) -> Layout {
+        match self {
+            Dialect::Broker => Layout::new(0, load.size),
+            Dialect::Relay => Layout::new(delivered_prefix_bytes(load.topics - 1), load.size),
+        }
+    }
+}
+
+impl Drop for OwnChild {
+    fn drop(&mut self) {
+        // Nothing is left to measure, and a child that is gone already is what is wanted.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn start_child(arguments: &[String], dialect: Dialect) -> anyhow::Result<Running> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments).stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
+    command.stdin(match dialect {
+        Dialect::Broker => Stdio::null(),
+        Dialect::Relay => Stdio::piped(),
+    });
+    let mut process = command.spawn()?;
+    let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+    let child = OwnChild { process, _stdin: stdin };
+    let (found, address) = channel();
+    let (stdout, stderr) = stdout.zip(stderr).context("a child without output")?;
+    thread::Builder::new().name("bench-child-err".to_owned()).spawn(move || pass_on_trouble(stderr))?;
+    thread::Builder::new().name("bench-child-log".to_owned()).spawn(move || watch_output(stdout, &found))?;
+    let address = address.recv_timeout(START_TIME_MAX).context("it did not say what it is listening on")?;
+    let pid = Some(child.process.id());
+    Ok(Running { address, dialect, pid, _child: Some(child) })
+}
+
+/// Sends on the first address in the output; then keeps reading, as a full pipe would stop the child.
+fn watch_output(stdout: ChildStdout, found: &Sender<SocketAddr>) {
+    for line in BufReader::new(stdout).split(b'\n') {
+        let Ok(line) = line else { return };
+        if let Some(address) = listening_on(&String::from_utf8_lossy(&line))
+            && found.send(address).is_err()
+        {
+            // Nobody waits any more: the first address has arrived, and later lines only need reading.
+            continue;
+        }
+    }
+}
+
+/// Shows what the child complains about, without its log of who came and went.
+fn pass_on_trouble(stderr: ChildStderr) {
+    for line in BufReader::new(stderr).split(b'\n') {
+        let Ok(line) = line else { return };
+        let is_routine = memchr::memmem::find(&line, b" INFO ").is_some();
+        if !is_routine && writeln!(io::stderr(), "{}", String::from_utf8_lossy(&line)).is_err() {
+            // Nowhere to show it; the child must still be read.
+            continue;
+        }
+    }
+}
+
+fn listening_on(line: &str) -> Option<SocketAddr> {
+    let (_, after) = line.split_once("listening on ")?;
+    let word = after.split_whitespace().next()?;
+    word.trim_end_matches(['.', ',', ';', ')']).parse().ok()
+}
+
+const START_TIME_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_in_a_line_of_words() {
+        let expected = "127.0.0.1:4711".parse().ok();
+        assert_eq!(listening_on("Tidings is listening on 127.0.0.1:4711 (text, MQTT)"), expected);
+        assert_eq!(listening_on("listening on 127.0.0.1:4711, 4 shards"), expected);
+        assert_eq!(listening_on("not yet listening"), None);
+    }
+}
