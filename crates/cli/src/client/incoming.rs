@@ -1,0 +1,146 @@
+//! What a session does with the lines that it receives.
+
+use std::io;
+use std::time::Instant;
+
+use super::assemble::{Assembler, LineEnd, Part};
+use super::hello::Framing;
+use super::output::Output;
+use super::render::{Style, visible};
+
+/// The receiving side of one connection.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    assembler: Assembler,
+    reader: Reader,
+    seen: Seen,
+}
+
+/// Who reads the lines.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reader {
+    /// A subscriber: they are the messages.
+    Subscriber(Style),
+    /// A publisher: the server has something to say about what was sent.
+    Publisher,
+}
+
+/// What was received so far on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Lines,
+}
+
+/// What the lines mean for the session.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    GoOn,
+    /// The server said `terminate`.
+    ServerEnded,
+    /// The first line says why the hello was refused.
+    Refused(String),
+}
+
+impl Incoming {
+    pub(super) fn new(framing: Framing, reader: Reader) -> Self {
+        let line_end = match framing {
+            Framing::Lines => LineEnd::Newline,
+            Framing::Reads => LineEnd::NewlineOrSilence,
+        };
+        Self { assembler: Assembler::new(line_end), reader, seen: Seen::Nothing }
+    }
+
+    /// When [`Self::silence`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.assembler.deadline()
+    }
+
+    /// Whether anything but a refusal was received.
+    pub(super) fn has_lines(&self) -> bool {
+        self.seen == Seen::Lines
+    }
+
+    /// Shows the lines that these bytes complete.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(super) fn take(&mut self, bytes: &[u8], output: &mut Output) -> io::Result<Verdict> {
+        let mut page =
+            Page { reader: self.reader, seen: &mut self.seen, lines: Vec::new(), verdict: Verdict::GoOn };
+        self.assembler.push(Instant::now(), bytes, |part, line| page.add(part, line));
+        page.show(output)
+    }
+
+    /// Shows what arrived without a line end.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(super) fn silence(&mut self, output: &mut Output) -> io::Result<Verdict> {
+        let mut page =
+            Page { reader: self.reader, seen: &mut self.seen, lines: Vec::new(), verdict: Verdict::GoOn };
+        self.assembler.silence(|part, line| page.add(part, line));
+        page.show(output)
+    }
+
+    /// Shows what is left when the server is gone, and says if half a line had to be dropped.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub(super) fn finish(mut self, output: &mut Output) -> io::Result<Verdict> {
+        let mut page =
+            Page { reader: self.reader, seen: &mut self.seen, lines: Vec::new(), verdict: Verdict::GoOn };
+        let dropped = self.assembler.finish(|part, line| page.add(part, line));
+        let verdict = page.show(output);
+        if dropped > 0 {
+            output.report(&format!("the last message broke off after {dropped} bytes and is not shown"));
+        }
+        verdict
+    }
+}
+
+/// The lines of one read, printed together.
+struct Page<'a> {
+    reader: Reader,
+    seen: &'a mut Seen,
+    lines: Vec<u8>,
+    verdict: Verdict,
+}
+
+impl Page<'_> {
+    fn add(&mut self, part: Part, line: &[u8]) {
+        if self.verdict != Verdict::GoOn {
+            return;
+        }
+        if part == Part::Whole && wire::text::is_terminate(line) {
+            self.verdict = Verdict::ServerEnded;
+            return;
+        }
+        // No message begins like this: each format begins with a bracket, a brace or a time.
+        if part == Part::Whole && *self.seen == Seen::Nothing && line.starts_with(b"Invalid ") {
+            self.verdict = Verdict::Refused(visible(line));
+            return;
+        }
+        *self.seen = Seen::Lines;
+        match self.reader {
+            Reader::Subscriber(style) => style.render(&mut self.lines, part, line),
+            Reader::Publisher => {
+                self.lines.extend_from_slice(line);
+                self.lines.push(b'\n');
+            }
+        }
+    }
+
+    fn show(self, output: &mut Output) -> io::Result<Verdict> {
+        match self.reader {
+            Reader::Subscriber(_) if !self.lines.is_empty() => output.lines(&self.lines)?,
+            Reader::Subscriber(_) => {}
+            Reader::Publisher => {
+                for line in self.lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+                    output.report(&format!("server: {}", visible(line)));
+                }
+            }
+        }
+        Ok(self.verdict)
+    }
+}

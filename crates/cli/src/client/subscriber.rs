@@ -1,0 +1,178 @@
+//! A subscriber's session: lines as they come, until somebody ends it.
+
+use std::time::{Duration, Instant};
+
+use super::args::Loyalty;
+use super::connection::Connection;
+use super::ending::Ending;
+use super::hello::{Framing, Request};
+use super::inbox::{Event, InputEnd};
+use super::incoming::{Incoming, Reader, Verdict};
+use super::limits::DRAIN_SUBSCRIBER;
+use super::reconnect::{self, Pauses};
+use super::render::{Style, Target};
+use super::session::{Manners, Session, input_ending, output_ending};
+
+/// How a subscriber introduced itself, so that it can do so again.
+#[derive(Debug)]
+pub(super) struct Introduction {
+    pub(super) request: Request,
+    /// What was typed at the server's prompt for a topic, if it has one.
+    pub(super) topic: Option<Vec<u8>>,
+}
+
+/// One connection of a subscriber.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) connection: Connection,
+    pub(super) framing: Framing,
+    /// What came while the subscriber introduced itself.
+    pub(super) early: Vec<u8>,
+}
+
+/// Listens, across as many connections as it takes.
+pub(super) fn subscribe(
+    session: &mut Session,
+    introduction: &Introduction,
+    mut line: Line,
+    loyalty: Loyalty,
+) -> Ending {
+    let reader = Reader::Subscriber(style(session, &introduction.request));
+    let mut pauses = Pauses::default();
+    session.input.ask_for_end(&mut session.output);
+    loop {
+        let begin = Instant::now();
+        let (what, proven) = match listen(session, line, reader) {
+            Stop::Ended(ending) => return ending,
+            Stop::Lost { what, proven } => (what, proven),
+        };
+        if loyalty == Loyalty::GiveUp {
+            return Ending::Failed(what);
+        }
+        session.output.report(&format!("{what}; reconnecting"));
+        if proven || begin.elapsed() >= STEADY {
+            pauses = Pauses::default();
+        }
+        line = match reconnect::return_to(session, introduction, &mut pauses) {
+            Ok(line) => line,
+            Err(ending) => return ending,
+        };
+        let gap = match introduction.request.resumed(Duration::ZERO) == introduction.request {
+            true => "; what was published meanwhile is not shown",
+            false => "",
+        };
+        session.output.report(&format!("reconnected{gap}"));
+    }
+}
+
+/// Why one connection is over.
+enum Stop {
+    Ended(Ending),
+    /// The server is gone. `proven`: it did deliver something before.
+    Lost {
+        what: String,
+        proven: bool,
+    },
+}
+
+fn listen(session: &mut Session, line: Line, reader: Reader) -> Stop {
+    let mut connection = line.connection;
+    let mut incoming = Incoming::new(line.framing, reader);
+    let mut heard = incoming.take(&line.early, &mut session.output);
+    loop {
+        match heard {
+            Ok(Verdict::GoOn) => {}
+            Ok(verdict) => return Stop::Ended(end(verdict)),
+            Err(error) => return Stop::Ended(output_ending(&error)),
+        }
+        let Some(event) = session.inbox.next(incoming.deadline()) else {
+            heard = incoming.silence(&mut session.output);
+            continue;
+        };
+        heard = match event {
+            Event::Received(bytes) => incoming.take(&bytes, &mut session.output),
+            Event::Lost(loss) => {
+                let (what, proven) = (session.lost(&loss), incoming.has_lines());
+                return match incoming.finish(&mut session.output) {
+                    Ok(Verdict::GoOn) => Stop::Lost { what, proven },
+                    Ok(verdict) => Stop::Ended(end(verdict)),
+                    Err(error) => Stop::Ended(output_ending(&error)),
+                };
+            }
+            event => match wish(session, event) {
+                None => Ok(Verdict::GoOn),
+                Some(wish) => {
+                    if matches!(wish, Wish::Terminate) {
+                        // Whether it arrives or the server is gone: the session ends either way.
+                        drop(connection.terminate());
+                    }
+                    session.part(&connection, DRAIN_SUBSCRIBER, |_, _| ());
+                    return Stop::Ended(wish.ending());
+                }
+            },
+        };
+    }
+}
+
+/// How the user wants to leave.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// By the word, which the server hears.
+    Terminate,
+    /// Otherwise.
+    Leave(Ending),
+}
+
+impl Wish {
+    pub(super) fn ending(self) -> Ending {
+        match self {
+            Self::Terminate => Ending::Done,
+            Self::Leave(ending) => ending,
+        }
+    }
+}
+
+/// What input or a signal asks of a subscriber; `None`: to go on.
+pub(super) fn wish(session: &mut Session, event: Event) -> Option<Wish> {
+    match event {
+        Event::Typed(text) if text.split(|b| *b == b'\n').any(wire::text::is_terminate) => {
+            Some(Wish::Terminate)
+        }
+        Event::Typed(text) => {
+            if !wire::text::is_blank(&text) && !session.is_piped() {
+                session.output.notice("a subscriber only listens; terminate, Ctrl+D or Ctrl+C ends it");
+            }
+            session.input.ask_for_end(&mut session.output);
+            None
+        }
+        // A subscriber in a script or a service has no input, and is there to listen.
+        Event::InputEnded(InputEnd::Eof) if session.is_piped() => None,
+        Event::InputEnded(end) => Some(Wish::Leave(input_ending(end))),
+        Event::Signal(signal) => Some(Wish::Leave(Ending::Signal(signal))),
+        Event::Received(_) | Event::Lost(_) => None,
+    }
+}
+
+fn end(verdict: Verdict) -> Ending {
+    match verdict {
+        Verdict::Refused(line) => Ending::Refused(line),
+        Verdict::ServerEnded | Verdict::GoOn => Ending::ServerEnded,
+    }
+}
+
+fn style(session: &Session, request: &Request) -> Style {
+    let json = request.options.json;
+    let target = match session.output.is_terminal() {
+        true if json => Target::JsonTerminal,
+        true => Target::Terminal,
+        false => Target::Elsewhere,
+    };
+    let prefix = match session.manners {
+        Manners::RoleGiven if !json => "Server: ",
+        Manners::RoleGiven | Manners::RoleAsked => "",
+    };
+    Style { prefix, target }
+}
+
+/// A connection that lasted this long was no accident: pauses begin anew.
+const STEADY: Duration = Duration::from_secs(5);
