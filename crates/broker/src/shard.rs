@@ -18,6 +18,7 @@ use crate::run::{LocalRun, Run};
 use crate::session::{Ready, Sessions};
 use crate::stats::Stats;
 use crate::time::{Instant, Now};
+use topic::TopicName;
 
 /// What a shard is made with.
 #[derive(Debug, Clone)]
@@ -131,6 +132,15 @@ impl Shard {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.overload.poll_timeout(), self.history.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The one other shard that hears `topic`, if it is the only one that does.
+    pub fn sole_interest(&mut self, topic: &TopicName) -> Option<ShardId> {
+        let filters = self.interest.route(topic);
+        let mut remote = self.interest.remote(&filters).iter();
+        let own = filters.iter().any(|filter| !self.interest.local(*filter).is_empty());
+        let (sole, another) = (remote.next(), remote.next());
+        sole.filter(|_| !own && another.is_none())
     }
 
     /// Counters so far.

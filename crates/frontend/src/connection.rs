@@ -36,6 +36,14 @@ pub struct Chunk {
     pub pinned_bytes: usize,
 }
 
+impl Chunk {
+    /// No bytes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { bytes: Bytes::new(), pinned_bytes: 0 }
+    }
+}
+
 /// What stands behind a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadEnd {
@@ -50,8 +58,26 @@ pub enum ReadEnd {
 /// What a connection asks of the core.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Subscribe { filter: Filter, history: HistoryRequest },
+    Subscribe {
+        filter: Filter,
+        history: HistoryRequest,
+    },
     Publish(Run),
+    /// It is a publisher; what stands behind its hello is to be received where it will live.
+    Announce {
+        topic: TopicName,
+        rest: Chunk,
+        read_end: ReadEnd,
+    },
+}
+
+/// A publisher on its way to another shard.
+#[derive(Debug)]
+pub struct Handover {
+    pub(crate) addr: SocketAddr,
+    pub(crate) publishing: Box<Publishing>,
+    pub(crate) rest: Chunk,
+    pub(crate) read_end: ReadEnd,
 }
 
 /// Publisher, subscriber or not known yet.
@@ -168,8 +194,14 @@ impl Connection {
             let _ = rest.bytes.split_to(used);
             command = command.or(wanted);
             let may_go_on = used > 0 && !rest.bytes.is_empty();
-            if !may_go_on || matches!(command, Some(Command::Publish(_))) {
-                break;
+            match command {
+                Some(Command::Announce { topic, .. }) => {
+                    self.carry = Vec::new();
+                    return Some(Command::Announce { topic, rest, read_end });
+                }
+                Some(Command::Publish(_)) => break,
+                _ if !may_go_on => break,
+                _ => {}
             }
         }
         self.keep(env, &rest.bytes);
@@ -229,6 +261,39 @@ impl Connection {
         self.deadline = Some(env.now.mono.after(self.rules.limits.drain_time));
         env.events.push(Event::Closing { id: self.id, addr: self.addr, reason: reason.clone() });
         self.state = State::Ending(reason);
+    }
+
+    /// A publisher has found its place.
+    pub(crate) fn announce(&self, events: &mut Vec<Event>) {
+        let State::Publishing(publishing) = &self.state else { return };
+        let name = publishing.publisher.name.clone();
+        let topic = publishing.topic.clone();
+        events.push(Event::Publisher { id: self.id, addr: self.addr, name, topic });
+    }
+
+    /// Takes a publisher apart that has published nothing yet, for another shard. `None` for
+    /// anyone else.
+    pub(crate) fn into_handover(self, rest: Chunk, read_end: ReadEnd) -> Option<Handover> {
+        let State::Publishing(publishing) = self.state else { return None };
+        Some(Handover { addr: self.addr, publishing, rest, read_end })
+    }
+
+    /// A publisher that comes from another shard.
+    pub(crate) fn adopted(id: Origin, handover: Handover, rules: Rc<Rules>) -> Self {
+        let mut publishing = handover.publishing;
+        let publisher = Publisher { origin: id, ..publishing.publisher.as_ref().clone() };
+        publishing.publisher = Arc::new(publisher);
+        Self {
+            id,
+            addr: handover.addr,
+            out: Outgoing::default(),
+            deadline: None,
+            carry: Vec::new(),
+            paused: false,
+            listed: false,
+            rules,
+            state: State::Publishing(publishing),
+        }
     }
 
     /// How deliveries look to this connection; `None` if it gets none (any more).
@@ -380,16 +445,11 @@ impl Connection {
         match hello.role {
             Role::Publisher(topic) => {
                 let topic = topic.unwrap_or_else(default_topic);
-                env.events.push(Event::Publisher {
-                    id: self.id,
-                    addr: self.addr,
-                    name: name.clone(),
-                    topic: topic.clone(),
-                });
                 let publisher = Arc::new(Publisher { origin: self.id, addr: self.addr, name });
                 let acks = if hello.ack { Acks::Wanted } else { Acks::None };
-                self.state = State::Publishing(Box::new(Publishing::new(publisher, topic, framing, acks)));
-                None
+                let publishing = Publishing::new(publisher, topic.clone(), framing, acks);
+                self.state = State::Publishing(Box::new(publishing));
+                Some(Command::Announce { topic, rest: Chunk::empty(), read_end: ReadEnd::Drained })
             }
             Role::Subscriber(filter) => {
                 let filter = filter.unwrap_or_else(Filter::everything);

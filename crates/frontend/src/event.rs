@@ -12,8 +12,6 @@ use wire::sniff::Sniffed;
 pub enum Event {
     /// A connection was accepted.
     Connected {
-        /// The connection.
-        id: Origin,
         /// Where it comes from.
         addr: SocketAddr,
     },

@@ -15,8 +15,8 @@ mod publishing;
 mod station;
 mod watch;
 
-pub use connection::{Chunk, ClientRow, ReadEnd, RoleName};
+pub use connection::{Chunk, ClientRow, Handover, ReadEnd, RoleName};
 pub use event::{CloseReason, Event};
 pub use hello::{Rules, TopicPrompt};
 pub use outgoing::Outgoing;
-pub use station::{Census, Station};
+pub use station::{Census, Move, Placement, Station};

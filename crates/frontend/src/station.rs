@@ -9,12 +9,13 @@ use std::rc::Rc;
 
 use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, Shard, ShardConfig, ShardId};
 
-use crate::connection::{Chunk, ClientRow, Command, Connection, Env, ReadEnd, RoleName};
+use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, ReadEnd, RoleName};
 use crate::encode::Encoder;
 use crate::event::{CloseReason, Event};
 use crate::hello::Rules;
 use crate::outgoing::Outgoing;
 use crate::watch::Watch;
+use topic::TopicName;
 
 /// A shard with the front ends of its connections.
 #[derive(Debug)]
@@ -32,7 +33,31 @@ pub struct Station {
     own_mail: VecDeque<Mail>,
     to_write: VecDeque<ConnId>,
     to_read: VecDeque<ConnId>,
+    /// Whether publishers are offered to the shard that hears them.
+    placement: Placement,
+    to_move: VecDeque<Move>,
     events: Vec<Event>,
+}
+
+/// Whether a new publisher may live on another shard than the one that accepted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// It stays where it was accepted.
+    Stay,
+    /// It is offered to the only shard that hears its topic, if there is just one.
+    Offer,
+}
+
+/// A publisher that has said its hello and would be better off elsewhere. It waits until the
+/// driver has decided.
+#[derive(Debug)]
+pub struct Move {
+    /// The connection.
+    pub conn: ConnId,
+    /// The only shard that hears its topic.
+    pub to: ShardId,
+    rest: Chunk,
+    read_end: ReadEnd,
 }
 
 /// How many connections of each kind there are.
@@ -64,6 +89,8 @@ impl Station {
             own_mail: VecDeque::new(),
             to_write: VecDeque::new(),
             to_read: VecDeque::new(),
+            placement: Placement::Stay,
+            to_move: VecDeque::new(),
             events: Vec::new(),
             shard: Shard::new(config),
         }
@@ -72,20 +99,41 @@ impl Station {
     /// A connection was accepted and given the id `conn`.
     pub fn connect(&mut self, now: Now, conn: ConnId, addr: SocketAddr, rules: &Rc<Rules>) {
         let id = Origin { shard: self.own, conn };
-        let slot = conn.slot as usize;
-        if self.connections.len() <= slot {
-            self.connections.resize_with(slot + 1, || None);
-        }
-        let connection = Box::new(Connection::new(now.mono, id, addr, Rc::clone(rules)));
-        self.deadlines.extend(connection.deadline.map(|at| (at, conn)));
-        if let Some(place) = self.connections.get_mut(slot) {
-            *place = Some(connection);
-        }
-        self.events.push(Event::Connected { id, addr });
-        self.handle(now, Input::Connected(conn));
-        if self.draining {
-            self.end(now, conn, CloseReason::Shutdown);
-        }
+        self.events.push(Event::Connected { addr });
+        self.insert(now, Connection::new(now.mono, id, addr, Rc::clone(rules)));
+    }
+
+    /// Sets whether new publishers are offered to other shards.
+    pub fn set_placement(&mut self, placement: Placement) {
+        self.placement = placement;
+    }
+
+    /// The next publisher that is offered to another shard. Answer with [`Station::hand_over`]
+    /// or [`Station::stay`] at once.
+    pub fn poll_move(&mut self) -> Option<Move> {
+        self.to_move.pop_front()
+    }
+
+    /// The publisher goes: takes it out of this shard, for [`Station::adopt`] of the other.
+    /// `None` if it has ended meanwhile.
+    pub fn hand_over(&mut self, now: Now, offer: Move) -> Option<Handover> {
+        let place = self.connections.get_mut(offer.conn.slot as usize)?;
+        let connection = place.take_if(|c| c.id.conn == offer.conn)?;
+        self.handle(now, Input::Closed(offer.conn));
+        connection.into_handover(offer.rest, offer.read_end)
+    }
+
+    /// The publisher stays: goes on with what stood behind its hello.
+    pub fn stay(&mut self, now: Now, offer: &Move) {
+        self.settle(now, offer.conn, &offer.rest, offer.read_end);
+    }
+
+    /// A publisher comes from another shard and is given the id `conn` here.
+    pub fn adopt(&mut self, now: Now, conn: ConnId, handover: Handover, rules: &Rc<Rules>) {
+        let id = Origin { shard: self.own, conn };
+        let (rest, read_end) = (handover.rest.clone(), handover.read_end);
+        self.insert(now, Connection::adopted(id, handover, Rc::clone(rules)));
+        self.settle(now, conn, &rest, read_end);
     }
 
     /// What the connection had left over: it stands in front of the next chunk.
@@ -270,6 +318,47 @@ impl Station {
         self.shard.queue_bytes(conn)
     }
 
+    fn insert(&mut self, now: Now, connection: Connection) {
+        let conn = connection.id.conn;
+        let slot = conn.slot as usize;
+        if self.connections.len() <= slot {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        self.deadlines.extend(connection.deadline.map(|at| (at, conn)));
+        if let Some(place) = self.connections.get_mut(slot) {
+            *place = Some(Box::new(connection));
+        }
+        self.handle(now, Input::Connected(conn));
+        if self.draining {
+            self.end(now, conn, CloseReason::Shutdown);
+        }
+    }
+
+    /// A publisher has said its hello: offers it to the shard that hears it, or lets it begin.
+    fn announce(&mut self, now: Now, conn: ConnId, topic: &TopicName, rest: Chunk, read_end: ReadEnd) {
+        let offered = match self.placement {
+            Placement::Offer if !self.draining && self.is_written(conn) => self.shard.sole_interest(topic),
+            _ => None,
+        };
+        match offered {
+            Some(to) => self.to_move.push_back(Move { conn, to, rest, read_end }),
+            None => self.settle(now, conn, &rest, read_end),
+        }
+    }
+
+    fn is_written(&self, conn: ConnId) -> bool {
+        matches!(self.connections.get(conn.slot as usize), Some(Some(c)) if c.out.is_empty())
+    }
+
+    /// A publisher is where it will live: takes what stood behind its hello.
+    fn settle(&mut self, now: Now, conn: ConnId, rest: &Chunk, read_end: ReadEnd) {
+        let Some(Some(connection)) = self.connections.get(conn.slot as usize) else { return };
+        connection.announce(&mut self.events);
+        if !rest.bytes.is_empty() || read_end == ReadEnd::Closed {
+            self.receive(now, conn, rest, read_end);
+        }
+    }
+
     fn connection(&mut self, conn: ConnId) -> Option<&mut Connection> {
         let connection = self.connections.get_mut(conn.slot as usize)?.as_mut()?;
         (connection.id.conn == conn).then_some(connection)
@@ -317,6 +406,9 @@ impl Station {
             Some(Command::Publish(run)) => {
                 self.watch.published(now.mono, &run, &mut self.events);
                 self.handle(now, Input::Publish(run.into()));
+            }
+            Some(Command::Announce { topic, rest, read_end }) => {
+                self.announce(now, conn, &topic, rest, read_end);
             }
         }
         if ends {

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
 use crate::console::{self, Typed};
 use crate::error::ServeError;
-use crate::listener::{self, Placement};
+use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
 use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
@@ -76,6 +76,7 @@ struct Server {
     shards: Vec<ShardHandle>,
     mailboxes: Arc<[Mailbox]>,
     placement: Placement,
+    loads: Loads,
     events: EventSink,
     format: SharedFormat,
     printer: JoinHandle<()>,
@@ -122,8 +123,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     let output = open_output(&settings, sender, &events, &format);
     let printer = spawn("printer", move || report::print(&notes, output))?;
     let gauge = Gauge::new();
-    let placement = Placement::new(usize::from(settings.shards));
-    let (shards, mailboxes) = start_shards(&settings, &placement, &gauge, &events)?;
+    let loads = Loads::new(usize::from(settings.shards));
+    let (shards, mailboxes) = start_shards(&settings, &loads, &gauge, &events)?;
     let server = Server {
         reload,
         poll,
@@ -131,7 +132,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         listeners,
         shards,
         mailboxes,
-        placement,
+        placement: Placement::new(loads.clone()),
+        loads,
         events,
         format,
         printer,
@@ -183,7 +185,7 @@ fn open_output(
 
 fn start_shards(
     settings: &Settings,
-    placement: &Placement,
+    loads: &Loads,
     gauge: &Gauge,
     events: &EventSink,
 ) -> Result<(Vec<ShardHandle>, Arc<[Mailbox]>), ServeError> {
@@ -200,8 +202,8 @@ fn start_shards(
     let limits = Arc::new(settings.limits.clone());
     let clock = Clock::new();
     let mut shards = Vec::with_capacity(count);
-    for (own, poll) in (0..settings.shards).zip(polls) {
-        let (orders, receiver) = channel();
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
+    for ((own, poll), receiver) in (0..settings.shards).zip(polls).zip(receivers) {
         let setup = Setup {
             config: ShardConfig {
                 own: ShardId(own),
@@ -216,10 +218,11 @@ fn start_shards(
             mailboxes: Arc::clone(&mailboxes),
             orders: receiver,
             events: events.clone(),
-            load: placement.load(usize::from(own)),
+            shards: senders.clone(),
+            loads: loads.clone(),
         };
         let thread = spawn(&format!("shard-{own}"), move || ShardThread::new(setup).run())?;
-        shards.push(ShardHandle { orders, thread });
+        shards.push(ShardHandle { orders: senders[usize::from(own)].clone(), thread });
     }
     Ok((shards, mailboxes))
 }
@@ -293,7 +296,7 @@ impl Server {
     fn accept(&mut self, index: usize) {
         match self.listeners[index].socket.accept() {
             Ok((stream, addr)) => {
-                if self.placement.connections() >= self.settings.limits.connections_max {
+                if self.loads.connections() >= self.settings.limits.connections_max {
                     self.refuse();
                     return;
                 }

@@ -19,6 +19,9 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// a client that reads nothing for as long.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(120);
 
+/// By how many connections a shard may be ahead of another one and still get a publisher of it.
+const MOVE_SLACK: usize = 1;
+
 /// Opens a listening socket.
 pub(crate) fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), None)?;
@@ -45,35 +48,60 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     )
 }
 
-/// Gives each connection to the shard with the fewest, so that even a few spread evenly.
-#[derive(Debug)]
-pub(crate) struct Placement {
-    loads: Vec<Arc<AtomicUsize>>,
-    next: usize,
-}
+/// How many connections each shard has.
+#[derive(Debug, Clone)]
+pub(crate) struct Loads(Arc<[AtomicUsize]>);
 
-impl Placement {
+impl Loads {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { loads: (0..shards).map(|_| Arc::default()).collect(), next: 0 }
-    }
-
-    /// The counter that shard `index` counts down when a connection ends.
-    pub(crate) fn load(&self, index: usize) -> Arc<AtomicUsize> {
-        Arc::clone(&self.loads[index])
+        Self((0..shards).map(|_| AtomicUsize::new(0)).collect())
     }
 
     /// Connections that live now.
     pub(crate) fn connections(&self) -> usize {
-        self.loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
+        self.0.iter().map(|load| load.load(Ordering::Relaxed)).sum()
+    }
+
+    /// A connection of this shard has ended.
+    pub(crate) fn ended(&self, shard: usize) {
+        self.0[shard].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether a connection may move without tipping the balance.
+    pub(crate) fn may_move(&self, from: usize, to: usize) -> bool {
+        self.of(to) <= self.of(from) + MOVE_SLACK
+    }
+
+    /// A connection has moved.
+    pub(crate) fn moved(&self, from: usize, to: usize) {
+        self.0[to].fetch_add(1, Ordering::Relaxed);
+        self.ended(from);
+    }
+
+    fn of(&self, shard: usize) -> usize {
+        self.0[shard].load(Ordering::Relaxed)
+    }
+}
+
+/// Gives each connection to the shard with the fewest, so that even a few spread evenly.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    loads: Loads,
+    next: usize,
+}
+
+impl Placement {
+    pub(crate) fn new(loads: Loads) -> Self {
+        Self { loads, next: 0 }
     }
 
     /// The shard for the next connection, which is counted.
     pub(crate) fn place(&mut self) -> usize {
-        let shards = self.loads.len();
+        let shards = self.loads.0.len();
         let order = (0..shards).map(|offset| (self.next + offset) % shards);
-        let chosen = order.min_by_key(|index| self.loads[*index].load(Ordering::Relaxed)).unwrap_or_default();
+        let chosen = order.min_by_key(|shard| self.loads.of(*shard)).unwrap_or_default();
         self.next = (chosen + 1) % shards;
-        self.loads[chosen].fetch_add(1, Ordering::Relaxed);
+        self.loads.0[chosen].fetch_add(1, Ordering::Relaxed);
         chosen
     }
 }
@@ -84,13 +112,17 @@ mod tests {
 
     #[test]
     fn a_few_connections_spread_evenly() {
-        let mut placement = Placement::new(4);
+        let loads = Loads::new(4);
+        let mut placement = Placement::new(loads.clone());
         let mut shards: Vec<usize> = (0..4).map(|_| placement.place()).collect();
         shards.sort_unstable();
         assert_eq!(shards, [0, 1, 2, 3]);
-        placement.load(2).fetch_sub(1, Ordering::Relaxed);
+        loads.ended(2);
         assert_eq!(placement.place(), 2, "the one with the fewest");
-        assert_eq!(placement.connections(), 4);
+        assert!(loads.may_move(0, 3));
+        loads.moved(0, 3);
+        assert!(!loads.may_move(0, 3), "not more than the balance bears");
+        assert_eq!(loads.connections(), 4);
     }
 
     #[test]

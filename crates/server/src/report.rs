@@ -173,12 +173,12 @@ fn describe(note: &Note) -> String {
 
 fn describe_event(event: &Event) -> String {
     match event {
-        Event::Connected { id, addr } => format!("Client connected: {addr} (id {id})"),
-        Event::Publisher { addr, name, topic, .. } => {
-            format!("[{}{addr}] Role: PUBLISHER, topic {}", at(name), safe(topic.as_str()))
+        Event::Connected { addr } => format!("Client connected: {addr}"),
+        Event::Publisher { id, addr, name, topic } => {
+            format!("[{}{addr}] Role: PUBLISHER, topic {}, id {id}", at(name), safe(topic.as_str()))
         }
-        Event::Subscriber { addr, name, filter, .. } => {
-            format!("[{}{addr}] Role: SUBSCRIBER, topic {}", at(name), safe(filter.as_str()))
+        Event::Subscriber { id, addr, name, filter } => {
+            format!("[{}{addr}] Role: SUBSCRIBER, topic {}, id {id}", at(name), safe(filter.as_str()))
         }
         Event::Published { addr, name, topic, payload } => {
             let topic = match topic.as_str() {
@@ -190,7 +190,7 @@ fn describe_event(event: &Event) -> String {
         }
         Event::NotShown(count) => format!("({count} more messages, not shown)"),
         Event::Closing { id, addr, reason } => {
-            format!("Client disconnected: {addr} (id {id}): {}", describe_reason(reason))
+            format!("Client disconnected: {addr}, id {id}: {}", describe_reason(reason))
         }
     }
 }
@@ -216,9 +216,8 @@ fn fields(event: &Event, object: &mut Map<String, Value>) {
         object.insert(key.to_owned(), value);
     };
     match event {
-        Event::Connected { id, addr } => {
+        Event::Connected { addr } => {
             put("event", json!("connected"));
-            put("id", json!(id.to_string()));
             put("addr", json!(addr));
         }
         Event::Publisher { id, addr, name, topic } => {

@@ -8,17 +8,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Mail, Now, ShardConfig, ShardId, Stats};
 use bytes::Bytes;
-use frontend::{Census, Chunk, ClientRow, CloseReason, ReadEnd, Rules, Station};
+use frontend::{Census, Chunk, ClientRow, CloseReason, Handover, Placement, ReadEnd, Rules, Station};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
+use crate::listener::Loads;
 use crate::mailbox::{Batch, Mailbox};
 use crate::report::EventSink;
 use crate::socket::{Read, ReadBuffer, Socket, Written};
@@ -35,6 +35,8 @@ const ROWS_MAX: usize = 1000;
 pub(crate) enum Order {
     /// A client was accepted by this listener.
     Accepted { stream: TcpStream, addr: SocketAddr, listener: usize },
+    /// A publisher comes from another shard.
+    Moved { stream: TcpStream, handover: Handover, listener: usize },
     /// Tell what you have.
     Report(Sender<Report>),
     /// End one connection.
@@ -64,8 +66,9 @@ pub(crate) struct Setup {
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) orders: Receiver<Order>,
     pub(crate) events: EventSink,
-    /// Connections of this shard, for placement; the shard only counts down.
-    pub(crate) load: Arc<AtomicUsize>,
+    /// Where the other shards take orders, to hand publishers over.
+    pub(crate) shards: Vec<Sender<Order>>,
+    pub(crate) loads: Loads,
 }
 
 /// Whether sockets are read in this turn.
@@ -98,7 +101,8 @@ pub(crate) struct ShardThread {
     mailboxes: Arc<[Mailbox]>,
     orders: Receiver<Order>,
     events: EventSink,
-    load: Arc<AtomicUsize>,
+    shards: Vec<Sender<Order>>,
+    loads: Loads,
     sockets: Vec<Option<Socket>>,
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -117,17 +121,22 @@ impl ShardThread {
         let limits = Arc::clone(&setup.config.limits);
         let senders = usize::from(setup.config.shards.saturating_sub(1)).max(1);
         let mail_bytes_max = limits.mail_bytes_max / senders;
+        let own = setup.config.own;
+        let outbox = (0..setup.config.shards).map(|_| Vec::new()).collect();
+        let mut station = Station::new(setup.config);
+        station.set_placement(Placement::Offer);
         Self {
-            own: setup.config.own,
-            outbox: (0..setup.config.shards).map(|_| Vec::new()).collect(),
-            station: Station::new(setup.config),
+            own,
+            outbox,
+            station,
             rules: setup.rules.into_iter().map(Rc::new).collect(),
             clock: setup.clock,
             poll: setup.poll,
             mailboxes: setup.mailboxes,
             orders: setup.orders,
             events: setup.events,
-            load: setup.load,
+            shards: setup.shards,
+            loads: setup.loads,
             sockets: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
@@ -160,6 +169,7 @@ impl ShardThread {
                 self.send_mail();
             }
             self.station.timeout(now);
+            self.move_publishers(now);
             self.write_all(now);
             self.station.end_turn();
             self.send_mail();
@@ -255,7 +265,16 @@ impl ShardThread {
     fn take_orders(&mut self, now: Now, batches: &mut Vec<Batch>) {
         while let Ok(order) = self.orders.try_recv() {
             match order {
-                Order::Accepted { stream, addr, listener } => self.accept(now, stream, addr, listener),
+                Order::Accepted { stream, addr, listener } => {
+                    if let Some(conn) = self.add_socket(stream, listener) {
+                        self.station.connect(now, conn, addr, &self.rules[listener]);
+                    }
+                }
+                Order::Moved { stream, handover, listener } => {
+                    if let Some(conn) = self.add_socket(stream, listener) {
+                        self.station.adopt(now, conn, handover, &self.rules[listener]);
+                    }
+                }
                 Order::Report(reply) => {
                     // Whoever asked may have stopped waiting.
                     drop(reply.send(self.report()));
@@ -285,7 +304,8 @@ impl ShardThread {
         }
     }
 
-    fn accept(&mut self, now: Now, stream: TcpStream, addr: SocketAddr, listener: usize) {
+    /// Registers a socket and gives it a slot.
+    fn add_socket(&mut self, stream: TcpStream, listener: usize) -> Option<ConnId> {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.sockets.push(None);
             self.generations.push(0);
@@ -293,17 +313,44 @@ impl ShardThread {
         });
         let index = slot as usize;
         let conn = ConnId { slot, generation: self.generations[index] };
-        let mut socket = Socket::new(conn, stream);
+        let mut socket = Socket::new(conn, stream, listener);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(socket.stream(), Token(index), interest).is_err() {
             self.free.push(slot);
-            self.load.fetch_sub(1, Ordering::Relaxed);
-            return;
+            self.loads.ended(usize::from(self.own.0));
+            return None;
         }
         socket.listed = true;
         self.sockets[index] = Some(socket);
-        self.station.connect(now, conn, addr, &self.rules[listener]);
         self.to_read.push_back(conn);
+        Some(conn)
+    }
+
+    /// Hands publishers to the shards that hear them, as far as the balance bears it.
+    fn move_publishers(&mut self, now: Now) {
+        while let Some(offer) = self.station.poll_move() {
+            let (conn, own, to) = (offer.conn, usize::from(self.own.0), usize::from(offer.to.0));
+            if !self.loads.may_move(own, to) {
+                self.station.stay(now, &offer);
+                continue;
+            }
+            // None of them: the connection has ended since it was offered.
+            let Some(handover) = self.station.hand_over(now, offer) else { continue };
+            let Some(socket) = self.sockets[conn.slot as usize].take() else { continue };
+            let listener = socket.listener;
+            let stream = socket.into_stream(self.poll.registry());
+            self.release_slot(conn);
+            self.loads.moved(own, to);
+            // A shard that has ended takes no orders: the socket closes with it.
+            self.shards[to].send(Order::Moved { stream, handover, listener }).ok();
+            self.mailboxes[to].nudge();
+        }
+    }
+
+    fn release_slot(&mut self, conn: ConnId) {
+        let generation = &mut self.generations[conn.slot as usize];
+        *generation = generation.wrapping_add(1);
+        self.free.push(conn.slot);
     }
 
     /// Lists the connections that may be read again; at the end of a turn, so that the next one
@@ -436,9 +483,8 @@ impl ShardThread {
         }
         self.sockets[index] = None;
         self.station.remove(now, conn);
-        self.generations[index] = self.generations[index].wrapping_add(1);
-        self.free.push(conn.slot);
-        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.release_slot(conn);
+        self.loads.ended(usize::from(self.own.0));
     }
 
     /// After a drain: whether everyone has gone or the time is up.

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use broker::{ConnId, Instant};
 use bytes::Bytes;
 use frontend::{Chunk, Outgoing, ReadEnd};
+use mio::Registry;
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -18,6 +19,8 @@ const SLICES_MAX: usize = 64;
 #[expect(clippy::struct_excessive_bools, reason = "independent facts; every combination occurs")]
 pub(crate) struct Socket {
     pub(crate) conn: ConnId,
+    /// The listener that accepted it.
+    pub(crate) listener: usize,
     stream: TcpStream,
     /// There may be something to read.
     pub(crate) readable: bool,
@@ -51,9 +54,10 @@ pub(crate) enum Written {
 }
 
 impl Socket {
-    pub(crate) fn new(conn: ConnId, stream: TcpStream) -> Self {
+    pub(crate) fn new(conn: ConnId, stream: TcpStream, listener: usize) -> Self {
         Self {
             conn,
+            listener,
             stream,
             // Bytes may have come before the socket was registered.
             readable: true,
@@ -63,6 +67,13 @@ impl Socket {
             blocked: false,
             lingers_until: None,
         }
+    }
+
+    /// Gives the socket up for another shard.
+    pub(crate) fn into_stream(mut self, registry: &Registry) -> TcpStream {
+        // It is registered; the only error would be that it is not.
+        registry.deregister(&mut self.stream).ok();
+        self.stream
     }
 
     pub(crate) fn stream(&mut self) -> &mut TcpStream {

@@ -144,3 +144,37 @@ impl Page<'_> {
         Ok(self.verdict)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::render::Target;
+
+    /// What these lines mean on a connection on which this was seen, and what is printed of them.
+    fn page(mut seen: Seen, lines: &[&str]) -> (Verdict, String) {
+        let style = Style { prefix: "Server: ", target: Target::Terminal };
+        let mut page = Page {
+            reader: Reader::Subscriber(style),
+            seen: &mut seen,
+            lines: Vec::new(),
+            verdict: Verdict::GoOn,
+        };
+        lines.iter().for_each(|line| page.add(Part::Whole, line.as_bytes()));
+        (page.verdict, String::from_utf8(page.lines).unwrap())
+    }
+
+    #[test]
+    fn terminate_alone_in_its_line_ends_the_session() {
+        let (verdict, shown) = page(Seen::Nothing, &["[a]: terminate", "TERMINATE ", "[a]: too late"]);
+        assert_eq!((verdict, shown.as_str()), (Verdict::ServerEnded, "Server: [a]: terminate\n"));
+    }
+
+    #[test]
+    fn only_the_first_line_can_be_a_refusal() {
+        let (verdict, shown) = page(Seen::Nothing, &["Invalid topic \"\x1b\": no"]);
+        assert_eq!(verdict, Verdict::Refused("Invalid topic \"\\x1b\": no".to_owned()));
+        assert_eq!(shown, "");
+        let (verdict, shown) = page(Seen::Lines, &["Invalid topic"]);
+        assert_eq!((verdict, shown.as_str()), (Verdict::GoOn, "Server: Invalid topic\n"));
+    }
+}

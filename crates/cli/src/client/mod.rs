@@ -59,7 +59,10 @@ pub(crate) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
         Opening::Asked | Opening::Typed { .. } => Manners::RoleAsked,
     };
     let loyalty = args.loyalty();
-    let address = Address { host: args.host, port: args.port };
+    // An address may be written as in a URL: [::1].
+    let mut host = args.host;
+    host.retain(|c| !matches!(c, '[' | ']'));
+    let address = Address { host, port: args.port };
     let signalled = Arc::new(Signalled::default());
     let (events, inbox) = Inbox::new(Arc::clone(&signalled));
     let mut output = Output::new();
