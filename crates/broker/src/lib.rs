@@ -29,7 +29,7 @@ pub use history::{HistoryRequest, Kept};
 pub use ids::{ConnId, Origin, ShardId, ShardSet};
 pub use input::{Delivery, Input, Mail, Output};
 pub use limits::Limits;
-pub use memory::Gauge;
+pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use run::{Body, Layout, LocalRun, Publisher, Run, RunBuilder, Span};
 pub use shard::{Shard, ShardConfig};

@@ -157,8 +157,8 @@ pub fn table() -> Vec<Row> {
         row(
             "unfinished_bytes_free",
             bytes(d.unfinished_bytes_free),
-            "a longer unfinished message counts against the memory budget",
-            "over nine eighths of the budget its connection gets one line and is closed",
+            "a longer unfinished message counts against the memory budget; all of them may take a quarter of it",
+            "beyond that quarter its connection gets one line and is closed",
         ),
         row(
             "history_messages_max",

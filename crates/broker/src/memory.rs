@@ -9,7 +9,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that messages occupy in this process. Clones share one account.
 #[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicUsize>);
+pub struct Gauge(Arc<Accounts>);
+
+#[derive(Debug, Default)]
+struct Accounts {
+    runs: AtomicUsize,
+    unfinished: AtomicUsize,
+}
+
+/// What a charge is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Messages that were accepted.
+    Runs,
+    /// Long messages that have not ended yet.
+    Unfinished,
+}
 
 impl Gauge {
     /// An empty account.
@@ -21,14 +36,27 @@ impl Gauge {
     /// Bytes charged and not paid back.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.used_for(Use::Runs) + self.used_for(Use::Unfinished)
+    }
+
+    /// Bytes charged for one use.
+    #[must_use]
+    pub fn used_for(&self, what: Use) -> usize {
+        self.account(what).load(Ordering::Relaxed)
     }
 
     /// Charges `bytes` until the returned value is dropped.
     #[must_use]
-    pub fn charge(&self, bytes: usize) -> Charge {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-        Charge { gauge: self.clone(), bytes }
+    pub fn charge(&self, what: Use, bytes: usize) -> Charge {
+        self.account(what).fetch_add(bytes, Ordering::Relaxed);
+        Charge { gauge: self.clone(), what, bytes }
+    }
+
+    fn account(&self, what: Use) -> &AtomicUsize {
+        match what {
+            Use::Runs => &self.0.runs,
+            Use::Unfinished => &self.0.unfinished,
+        }
     }
 }
 
@@ -36,24 +64,13 @@ impl Gauge {
 #[derive(Debug)]
 pub struct Charge {
     gauge: Gauge,
+    what: Use,
     bytes: usize,
-}
-
-impl Charge {
-    /// Changes the part to `bytes`.
-    pub fn resize(&mut self, bytes: usize) {
-        if bytes > self.bytes {
-            self.gauge.0.fetch_add(bytes - self.bytes, Ordering::Relaxed);
-        } else {
-            self.gauge.0.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
-        }
-        self.bytes = bytes;
-    }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.gauge.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.gauge.account(self.what).fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -64,13 +81,11 @@ mod tests {
     #[test]
     fn what_is_charged_is_paid_back() {
         let gauge = Gauge::new();
-        let first = gauge.charge(100);
-        let mut second = gauge.charge(10);
-        second.resize(50);
-        assert_eq!(gauge.used(), 150);
-        second.resize(5);
+        let first = gauge.charge(Use::Runs, 100);
+        let second = gauge.clone().charge(Use::Unfinished, 10);
+        assert_eq!((gauge.used(), gauge.used_for(Use::Unfinished)), (110, 10));
         drop(first);
-        assert_eq!(gauge.used(), 5);
+        assert_eq!(gauge.used(), 10);
         drop(second);
         assert_eq!(gauge.used(), 0);
     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use topic::TopicName;
 
 use crate::ids::Origin;
-use crate::memory::{Charge, Gauge};
+use crate::memory::{Charge, Gauge, Use};
 use crate::time::WallTime;
 
 /// Bytes that a run costs besides its body and spans (allocations, queue entries).
@@ -216,7 +216,7 @@ impl RunBuilder {
             body: body.bytes,
             spans,
             cost,
-            _charge: gauge.charge(cost),
+            _charge: gauge.charge(Use::Runs, cost),
         }
     }
 }

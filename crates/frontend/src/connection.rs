@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run};
+use broker::{Charge, Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run, Use};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::text::{
@@ -116,6 +116,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: Option<Instant>,
     /// Bytes of the last chunk that are not done with.
     pub(crate) carry: Vec<u8>,
+    /// What a long carry costs.
+    unfinished: Option<Charge>,
     /// Whether the core wants this connection read.
     pub(crate) paused: bool,
     /// Whether it stands in the list of connections to be written.
@@ -164,6 +166,7 @@ impl Connection {
             out: Outgoing::default(),
             deadline: Some(now.after(rules.limits.prompt_delay)),
             carry: Vec::new(),
+            unfinished: None,
             paused: false,
             listed: false,
             rules,
@@ -258,6 +261,7 @@ impl Connection {
             self.out.push(line.into());
         }
         self.carry = Vec::new();
+        self.unfinished = None;
         self.deadline = Some(env.now.mono.after(self.rules.limits.drain_time));
         env.events.push(Event::Closing { id: self.id, addr: self.addr, reason: reason.clone() });
         self.state = State::Ending(reason);
@@ -289,6 +293,7 @@ impl Connection {
             out: Outgoing::default(),
             deadline: None,
             carry: Vec::new(),
+            unfinished: None,
             paused: false,
             listed: false,
             rules,
@@ -501,10 +506,13 @@ impl Connection {
             return;
         }
         let limits = &self.rules.limits;
-        let over_budget = env.gauge.used() > limits.memory_bytes_max / 8 * 9;
-        if rest.len() > limits.unfinished_bytes_free && over_budget {
-            self.end(env, CloseReason::OutOfMemory);
-            return;
+        self.unfinished = None;
+        if rest.len() > limits.unfinished_bytes_free {
+            self.unfinished = Some(env.gauge.charge(Use::Unfinished, rest.len()));
+            if env.gauge.used_for(Use::Unfinished) > limits.memory_bytes_max / 4 {
+                self.end(env, CloseReason::OutOfMemory);
+                return;
+            }
         }
         if planted::is(Bug::LoseCarry) && matches!(self.state, State::Publishing(_)) {
             return;

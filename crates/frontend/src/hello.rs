@@ -13,7 +13,7 @@ use std::sync::Arc;
 use broker::{Instant, Limits};
 use wire::printable::Printable;
 use wire::sniff::{Sniffed, sniff};
-use wire::text::{Hello, RoleWord, is_blank, next_line, parse_hello, role_word};
+use wire::text::{Hello, HelloError, RoleWord, is_blank, next_line, parse_hello, role_word};
 
 use crate::event::CloseReason;
 
@@ -94,7 +94,7 @@ impl HelloState {
             if !is_blank(text) {
                 return match text.len() > limits.hello_bytes_max {
                     true => too_long(limits),
-                    false => known(text, Framing::Framed, line.next),
+                    false => self.line(bytes, text, line.next),
                 };
             }
             start = line.next;
@@ -116,6 +116,17 @@ impl HelloState {
             RoleWord::Beginning if self.first == First::Server || is_blank(bytes) => self.wait(limits),
             RoleWord::Beginning => Progress::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
             _ => Progress::Wait(now.after(limits.settle_time).min(self.latest(limits))),
+        }
+    }
+
+    /// A whole line has come. If it is no hello only because a message follows a bare role word,
+    /// the word is the hello.
+    fn line(&self, bytes: &[u8], text: &[u8], used: usize) -> Progress {
+        match self.word.and_then(|at| bytes.get(..at)) {
+            Some(word) if matches!(parse_hello(text), Err(HelloError::Role(_))) => {
+                known(word, Framing::Unframed, word.len())
+            }
+            _ => known(text, Framing::Framed, used),
         }
     }
 

@@ -107,7 +107,7 @@ impl Key {
             Self::LogFormat => "Form of a log line: text or json [default: text]",
             Self::ConnectionsMax => "Connections at a time; a further one is closed [default: 65536]",
             Self::QueueMax => {
-                "Bytes that may wait for one subscriber before it loses the oldest, at least 64KiB [default: 2MiB]"
+                "Bytes that may wait for one subscriber before it loses the oldest, at least 64KiB [default: 4MiB]"
             }
             Self::MemoryMax => {
                 "Bytes of all messages in memory, at least 16MiB; publishers wait above it [default: 1GiB]"
