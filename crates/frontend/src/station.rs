@@ -384,6 +384,7 @@ impl Station {
         let Some(place) = self.connections.get_mut(conn.slot as usize) else { return };
         let Some(connection) = place.as_mut().filter(|c| c.id.conn == conn) else { return };
         let (before, was_ending) = (connection.deadline, connection.is_ending());
+        let events_before = self.events.len();
         let mut env = Env { now, gauge: &self.gauge, events: &mut self.events };
         let command = act(connection, &mut env);
         let after = connection.deadline;
@@ -404,7 +405,10 @@ impl Station {
                 self.handle(now, Input::Subscribe { conn, filter, history });
             }
             Some(Command::Publish(run)) => {
+                // A `terminate` behind the messages ends the connection after them.
+                let ending = self.events.split_off(events_before);
                 self.watch.published(now.mono, &run, &mut self.events);
+                self.events.extend(ending);
                 self.handle(now, Input::Publish(run.into()));
             }
             Some(Command::Announce { topic, rest, read_end }) => {
