@@ -26,7 +26,7 @@ enum Command {
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
     /// Check or print the server's configuration
-    Config(config_command::ConfigArgs),
+    Config(Box<config_command::ConfigArgs>),
     /// Measure a broker, or what the machine allows
     Bench(Box<bench::BenchArgs>),
 }

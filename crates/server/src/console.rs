@@ -1,8 +1,10 @@
 //! The operator's terminal: a line editor whose line is never torn by what is printed.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 use std::thread;
 
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, ExternalPrinter};
 
@@ -25,6 +27,19 @@ pub(crate) enum Typed {
     Kick(String),
 }
 
+/// The terminal's modes before the line editor changed them.
+static MODES: OnceLock<Termios> = OnceLock::new();
+
+/// Gives the terminal back as it was. The editor may be in the middle of a line when the process
+/// ends, and it is the process that has to tidy up.
+pub(crate) fn restore() {
+    if let Some(modes) = MODES.get() {
+        // A terminal that is gone needs no modes.
+        tcsetattr(io::stdin(), OptionalActions::Now, modes).ok();
+        writeln!(io::stdout()).ok();
+    }
+}
+
 /// Whether someone sits there: both directions are a terminal.
 pub(crate) fn is_attended() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
@@ -35,6 +50,9 @@ pub(crate) fn open(
     control: ControlSender,
     events: EventSink,
 ) -> rustyline::Result<Box<dyn ExternalPrinter + Send>> {
+    if let Ok(modes) = tcgetattr(io::stdin()) {
+        MODES.get_or_init(|| modes);
+    }
     let mut editor = DefaultEditor::new()?;
     let printer = editor.create_external_printer()?;
     thread::Builder::new()
@@ -45,53 +63,60 @@ pub(crate) fn open(
 }
 
 fn read(editor: &mut DefaultEditor, control: &ControlSender, events: &EventSink) {
-    let mut ending = false;
     loop {
         match editor.readline("tidings> ") {
             Ok(line) => {
                 drop(editor.add_history_entry(line.trim()));
-                ending |= obey(line.trim(), control, events);
+                if obey(line.trim(), control, events) == Then::Stop {
+                    return;
+                }
             }
-            Err(ReadlineError::Interrupted) if ending => std::process::exit(130),
             Err(ReadlineError::Interrupted) => {
-                ending = true;
-                control.send(Control::End);
+                // The next Ctrl+C is a signal, since nobody edits a line any more.
+                control.end();
+                return;
             }
             Err(ReadlineError::Eof) => {
                 events.note(Note::Answer("type exit to stop the server".to_owned()));
             }
             // The terminal is gone: nobody attends any more.
             Err(_) => {
-                control.send(Control::End);
+                control.end();
                 return;
             }
         }
     }
 }
 
-/// Returns whether the server is told to end.
-fn obey(line: &str, control: &ControlSender, events: &EventSink) -> bool {
+/// Whether there is anything more to read.
+#[derive(Debug, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Stop,
+}
+
+fn obey(line: &str, control: &ControlSender, events: &EventSink) -> Then {
     let mut words = line.split_whitespace();
     let typed = match (words.next(), words.next()) {
-        (None, _) => return false,
+        (None, _) => return Then::GoOn,
         (Some("status"), None) => Typed::Status,
         (Some("clients"), None) => Typed::Clients,
         (Some("topics"), None) => Typed::Topics,
         (Some("kick"), Some(id)) => Typed::Kick(id.to_owned()),
         (Some("exit" | "quit"), None) => {
-            control.send(Control::End);
-            return true;
+            control.end();
+            return Then::Stop;
         }
         (Some("help" | "?"), None) => {
             events.note(Note::Answer(HELP.to_owned()));
-            return false;
+            return Then::GoOn;
         }
         _ => {
             let unknown = wire::printable::Printable::new(line.as_bytes(), 40).to_string();
             events.note(Note::Answer(format!("unknown command \"{unknown}\"; these exist:\n{HELP}")));
-            return false;
+            return Then::GoOn;
         }
     };
     control.send(Control::Typed(typed));
-    false
+    Then::GoOn
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -50,6 +51,14 @@ pub(crate) enum Control {
 pub(crate) struct ControlSender {
     sender: Sender<Control>,
     waker: Arc<Waker>,
+    ending: Arc<AtomicBool>,
+}
+
+/// Whether the server was told to end before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Now,
+    Already,
 }
 
 impl ControlSender {
@@ -57,6 +66,15 @@ impl ControlSender {
         // Both fail only once the control thread has ended, and with it the process.
         drop(self.sender.send(control));
         drop(self.waker.wake());
+    }
+
+    /// Tells the server to end.
+    pub(crate) fn end(&self) -> Ending {
+        if self.ending.swap(true, Ordering::Relaxed) {
+            return Ending::Already;
+        }
+        self.send(Control::End);
+        Ending::Now
     }
 }
 
@@ -115,7 +133,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     }
     let (sender, control) = channel();
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?);
-    let sender = ControlSender { sender, waker };
+    let sender = ControlSender { sender, waker, ending: Arc::default() };
     let (events, notes) = EventSink::new(settings.limits.events_max);
     announce(&listeners);
     signals::watch(sender.clone()).map_err(ServeError::Signals)?;
@@ -146,7 +164,9 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     };
     // Without systemd there is nobody to notify.
     drop(sd_notify::notify(&[NotifyState::Ready]));
-    server.run()
+    let outcome = server.run();
+    console::restore();
+    outcome
 }
 
 fn spawn<T: Send + 'static>(
