@@ -109,7 +109,7 @@ impl Station {
     }
 
     /// The next publisher that is offered to another shard. Answer with [`Station::hand_over`]
-    /// or [`Station::stay`] at once.
+    /// or [`Station::stay`] before anything else is received from it.
     pub fn poll_move(&mut self) -> Option<Move> {
         self.to_move.pop_front()
     }
@@ -118,7 +118,7 @@ impl Station {
     /// `None` if it has ended meanwhile.
     pub fn hand_over(&mut self, now: Now, offer: Move) -> Option<Handover> {
         let place = self.connections.get_mut(offer.conn.slot as usize)?;
-        let connection = place.take_if(|c| c.id.conn == offer.conn)?;
+        let connection = place.take_if(|c| c.id.conn == offer.conn && c.role() == RoleName::Publisher)?;
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
     }

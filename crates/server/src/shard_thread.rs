@@ -390,6 +390,8 @@ impl ShardThread {
         match socket.read(&mut self.buffer, self.station.carry(conn)) {
             Read::Chunk(chunk, read_end) => {
                 self.station.receive(now, conn, &chunk, read_end);
+                // Before anything else is read: what was read is to be published first.
+                self.move_publishers(now);
                 self.list_to_read(conn);
                 chunk.bytes.len()
             }
