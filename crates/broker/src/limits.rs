@@ -152,13 +152,13 @@ pub fn table() -> Vec<Row> {
             "memory_bytes_max",
             bytes(d.memory_bytes_max),
             "queues, history and messages under way of the whole process; changed with --memory-max",
-            "publishers are not read, and every queue is cut to a fair share of half of it",
+            "publishers are not read, and every queue is cut to a fair share of an eighth of it",
         ),
         row(
             "unfinished_bytes_free",
             bytes(d.unfinished_bytes_free),
-            "a longer unfinished message counts against the memory budget; all of them may take a quarter of it",
-            "beyond that quarter its connection gets one line and is closed",
+            "a longer unfinished message counts against the memory budget; all of them may take an eighth of it",
+            "beyond that eighth its connection gets one line and is closed",
         ),
         row(
             "history_messages_max",

@@ -21,6 +21,11 @@ use crate::time::Instant;
 /// How often a process over its budget looks whether it still is.
 const MEMORY_CHECK: Duration = Duration::from_millis(10);
 
+/// What is left of the queues when memory is short. History (at most half of the budget) and
+/// unfinished messages (an eighth) stay below the level at which publishers go on, so that
+/// cutting queues always gets there.
+const QUEUES_PART: usize = 8;
+
 /// How a subscriber's queue stands.
 ///
 /// ```text
@@ -260,11 +265,11 @@ impl Overload {
         }
     }
 
-    /// Cuts every queue so that all of them together need at most half of the budget.
+    /// Cuts every queue so that all of them together need at most their part of the budget.
     fn cut_to_fair_share(&mut self, w: &mut World<'_>) {
         let shards = 1 + w.neighbours.others.iter().count();
         let connections = shards * w.sessions.len().max(1);
-        let share = w.limits.memory_bytes_max / 2 / connections;
+        let share = w.limits.memory_bytes_max / QUEUES_PART / connections;
         for session in w.sessions.iter_mut() {
             if session.queue.bytes() > share {
                 let dropped = session.queue.drop_any(share);

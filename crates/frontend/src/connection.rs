@@ -27,6 +27,9 @@ use crate::publishing::{Acks, Publishing};
 /// The topic of a publisher that names none.
 const DEFAULT_TOPIC: &str = "broadcast";
 
+/// The part of the memory budget that long unfinished messages may take.
+const UNFINISHED_PART: usize = 8;
+
 /// Bytes of one read, behind what the connection had left over.
 #[derive(Debug, Clone)]
 pub struct Chunk {
@@ -509,7 +512,7 @@ impl Connection {
         self.unfinished = None;
         if rest.len() > limits.unfinished_bytes_free {
             self.unfinished = Some(env.gauge.charge(Use::Unfinished, rest.len()));
-            if env.gauge.used_for(Use::Unfinished) > limits.memory_bytes_max / 4 {
+            if env.gauge.used_for(Use::Unfinished) > limits.memory_bytes_max / UNFINISHED_PART {
                 self.end(env, CloseReason::OutOfMemory);
                 return;
             }
