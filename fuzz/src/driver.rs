@@ -1,0 +1,214 @@
+//! A shard's thread in miniature: pretended sockets around a station, on a clock of its own.
+//!
+//! It calls the station as the real driver does: what a connection had left over stands in
+//! front of each chunk, nothing is read while the station says so, and a full socket is written
+//! again only once it has room.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{ConnId, Gauge, Instant, Limits, Now, ShardConfig, ShardId, WallTime};
+use bytes::Bytes;
+use frontend::{Chunk, Event, ReadEnd, RoleName, Rules, Station, TopicPrompt};
+
+/// What a test world holds.
+#[derive(Debug)]
+pub struct Driver {
+    /// The shard with its connections.
+    pub station: Station,
+    /// What every connection has received, also those that are closed.
+    pub received: BTreeMap<ConnId, Vec<u8>>,
+    /// What every client has sent, also those that are closed.
+    pub sent: BTreeMap<ConnId, Vec<u8>>,
+    /// Everything that an operator was shown.
+    pub events: Vec<Event>,
+    now: Now,
+    rules: Rc<Rules>,
+    sockets: BTreeMap<ConnId, Socket>,
+}
+
+#[derive(Debug, Default)]
+struct Socket {
+    /// What the peer has sent and nobody has read.
+    unread: VecDeque<(Vec<u8>, ReadEnd)>,
+    peer: Peer,
+    blocked: bool,
+}
+
+/// Whether the peer reads.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Takes everything.
+    #[default]
+    Reads,
+    /// Takes nothing.
+    Stuck,
+}
+
+impl Driver {
+    /// A shard without connections.
+    pub fn new(limits: Limits, topic_prompt: TopicPrompt, gauge: &Gauge) -> Self {
+        let limits = Arc::new(limits);
+        let config = ShardConfig {
+            own: ShardId(0),
+            shards: 1,
+            limits: Arc::clone(&limits),
+            seed: 7,
+            gauge: gauge.clone(),
+        };
+        Self {
+            station: Station::new(config),
+            received: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            events: Vec::new(),
+            now: Now { mono: Instant(1), wall: WallTime(1_795_348_800_000) },
+            rules: Rc::new(Rules { limits, topic_prompt }),
+            sockets: BTreeMap::new(),
+        }
+    }
+
+    /// A client connects.
+    pub fn connect(&mut self, conn: ConnId) {
+        let port = 40_000 + u16::try_from(conn.slot).expect("a handful of connections");
+        self.sockets.insert(conn, Socket::default());
+        self.received.insert(conn, Vec::new());
+        self.station.connect(self.now, conn, ([127, 0, 0, 1], port).into(), &self.rules);
+        self.turn();
+    }
+
+    /// A client sends, or closes.
+    pub fn send(&mut self, conn: ConnId, bytes: &[u8], read_end: ReadEnd) {
+        if let Some(socket) = self.sockets.get_mut(&conn) {
+            socket.unread.push_back((bytes.to_vec(), read_end));
+            self.sent.entry(conn).or_default().extend(bytes);
+        }
+        self.turn();
+    }
+
+    /// A client begins or stops to read.
+    pub fn set_peer(&mut self, conn: ConnId, peer: Peer) {
+        if let Some(socket) = self.sockets.get_mut(&conn) {
+            socket.peer = peer;
+            if peer == Peer::Reads && std::mem::take(&mut socket.blocked) {
+                self.write(conn);
+            }
+        }
+        self.turn();
+    }
+
+    /// Time passes, with everything done when it is due.
+    pub fn pass(&mut self, span: Duration) {
+        let end = self.now.mono.after(span);
+        loop {
+            let due = self.station.poll_timeout().filter(|at| *at <= end);
+            let next = due.unwrap_or(end).max(self.now.mono);
+            let passed = next.since(self.now.mono);
+            self.now.mono = next;
+            self.now.wall.0 += u64::try_from(passed.as_millis()).expect("short spans");
+            self.turn();
+            if due.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the socket is still open.
+    pub fn is_open(&self, conn: ConnId) -> bool {
+        self.sockets.contains_key(&conn)
+    }
+
+    /// The socket breaks.
+    pub fn close(&mut self, conn: ConnId) {
+        if self.sockets.remove(&conn).is_some() {
+            self.station.remove(self.now, conn);
+        }
+    }
+
+    /// The server shuts down: everyone gets what is queued, then the last line.
+    pub fn drain(&mut self) {
+        self.station.drain(self.now);
+        self.turn();
+    }
+
+    fn turn(&mut self) {
+        let mut to_read: Vec<ConnId> = self.sockets.keys().copied().collect();
+        loop {
+            for conn in to_read.drain(..) {
+                self.read(conn);
+            }
+            self.station.timeout(self.now);
+            while let Some(conn) = self.station.poll_write() {
+                self.write(conn);
+            }
+            to_read.extend(std::iter::from_fn(|| self.station.poll_read()));
+            to_read.retain(|conn| self.sockets.get(conn).is_some_and(|socket| !socket.unread.is_empty()));
+            self.station.end_turn();
+            assert!(self.station.poll_mail().is_none(), "a lone shard has nobody to write to");
+            self.events.extend(self.station.take_events());
+            if to_read.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self, conn: ConnId) {
+        while self.station.may_read(conn) {
+            let Some(socket) = self.sockets.get_mut(&conn) else { return };
+            let Some((sent, read_end)) = socket.unread.pop_front() else { return };
+            let mut bytes = self.station.carry(conn).to_vec();
+            bytes.extend(sent);
+            let pinned_bytes = bytes.len();
+            let chunk = Chunk { bytes: Bytes::from(bytes), pinned_bytes };
+            self.station.receive(self.now, conn, &chunk, read_end);
+            self.check_carry(conn);
+        }
+    }
+
+    fn write(&mut self, conn: ConnId) {
+        let Some(socket) = self.sockets.get_mut(&conn) else { return };
+        if socket.blocked {
+            return;
+        }
+        while let Some(out) = self.station.fill(self.now, conn) {
+            if out.is_empty() {
+                break;
+            }
+            if socket.peer == Peer::Stuck {
+                socket.blocked = true;
+                return;
+            }
+            let mut slices = [IoSlice::new(&[]); 3];
+            let filled = out.slices(&mut slices);
+            let bytes: Vec<u8> = slices.iter().take(filled).flat_map(|s| s.iter().copied()).collect();
+            out.advance(bytes.len());
+            self.received.entry(conn).or_default().extend(bytes);
+        }
+        self.station.wrote(conn);
+        if self.station.is_over(conn) {
+            self.close(conn);
+        }
+    }
+
+    /// What is left over is bounded, whatever a peer sends.
+    fn check_carry(&mut self, conn: ConnId) {
+        let carry = self.station.carry(conn).len();
+        if carry <= WORD_BYTES_MAX {
+            return;
+        }
+        let rows = self.station.clients(usize::MAX);
+        let row = rows.iter().find(|row| row.id.conn == conn).expect("who has a carry has a row");
+        let bytes_max = match row.role {
+            RoleName::Unknown => self.rules.limits.hello_bytes_max,
+            // And the CR of a line end that has come half.
+            RoleName::Publisher => self.rules.limits.message_bytes_max + 1,
+            RoleName::Subscriber => WORD_BYTES_MAX,
+        };
+        assert!(carry <= bytes_max, "{carry} bytes left over as {:?}", row.role);
+    }
+}
+
+/// What a subscriber may have left over: the beginning of `terminate`, with blanks.
+const WORD_BYTES_MAX: usize = 64;
