@@ -13,7 +13,7 @@ use std::sync::Arc;
 use broker::{Instant, Limits};
 use wire::printable::Printable;
 use wire::sniff::{Sniffed, sniff};
-use wire::text::{Hello, HelloError, RoleWord, is_blank, next_line, parse_hello, role_word};
+use wire::text::{Hello, RoleWord, is_blank, next_line, parse_hello, role_word};
 
 use crate::event::CloseReason;
 
@@ -88,26 +88,22 @@ impl HelloState {
             Sniffed::Undecided => return self.wait(limits),
             foreign => return Progress::Refused(CloseReason::Foreign(foreign)),
         }
+        if let Some(word) = self.bare_word(bytes) {
+            return known(word, Framing::Unframed, word.len());
+        }
         let mut start = 0;
         while let Some(line) = next_line(bytes, start, start) {
             let text = bytes.get(start..line.end).unwrap_or_default();
             if !is_blank(text) {
                 return match text.len() > limits.hello_bytes_max {
                     true => too_long(limits),
-                    false => self.line(bytes, text, line.next),
+                    false => known(text, Framing::Framed, line.next),
                 };
             }
             start = line.next;
         }
         if bytes.len() > limits.hello_bytes_max {
             return too_long(limits);
-        }
-        if let Some((word, rest)) = self.word.and_then(|at| bytes.split_at_checked(at)) {
-            let goes_on = role_word(bytes) != RoleWord::Other
-                || rest.first().is_none_or(|b| matches!(b, b' ' | b'\t' | b':' | b',' | b'|' | b'\r'));
-            if !goes_on {
-                return known(word, Framing::Unframed, word.len());
-            }
         }
         let ends_in_blank = bytes.last().is_some_and(|b| matches!(b, b' ' | b'\t'));
         self.word = (role_word(bytes) == RoleWord::Complete && !ends_in_blank).then_some(bytes.len());
@@ -119,15 +115,15 @@ impl HelloState {
         }
     }
 
-    /// A whole line has come. If it is no hello only because a message follows a bare role word,
-    /// the word is the hello.
-    fn line(&self, bytes: &[u8], text: &[u8], used: usize) -> Progress {
-        match self.word.and_then(|at| bytes.get(..at)) {
-            Some(word) if matches!(parse_hello(text), Err(HelloError::Role(_))) => {
-                known(word, Framing::Unframed, word.len())
-            }
-            _ => known(text, Framing::Framed, used),
-        }
+    /// The role word of the read before, if what follows it cannot belong to a hello: then the
+    /// word was all of it, and a message follows.
+    fn bare_word<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let (word, rest) = bytes.split_at_checked(self.word?)?;
+        let separates = |b: &u8| b.is_ascii_whitespace() || matches!(b, b':' | b',' | b'|');
+        let first_word = bytes.trim_ascii_start().split(separates).next().unwrap_or_default();
+        // The longer spelling may come in two pieces: SUB, then SCRIBER:sports.
+        let goes_on = role_word(first_word) != RoleWord::Other || rest.first().is_none_or(separates);
+        (!goes_on).then_some(word)
     }
 
     /// The time that was waited for has come.
