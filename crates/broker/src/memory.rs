@@ -82,7 +82,7 @@ mod tests {
     fn what_is_charged_is_paid_back() {
         let gauge = Gauge::new();
         let first = gauge.charge(Use::Runs, 100);
-        let second = gauge.clone().charge(Use::Unfinished, 10);
+        let second = gauge.charge(Use::Unfinished, 10);
         assert_eq!((gauge.used(), gauge.used_for(Use::Unfinished)), (110, 10));
         drop(first);
         assert_eq!(gauge.used(), 10);
