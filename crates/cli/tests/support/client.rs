@@ -1,0 +1,170 @@
+//! A bare socket with deadlines.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::DEADLINE;
+
+/// A connection to a server, seen from the client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: TcpStream,
+    addr: SocketAddr,
+    /// Read and not asked for yet.
+    pending: Vec<u8>,
+    ended: bool,
+}
+
+impl Client {
+    pub(crate) fn connect(port: u16) -> Self {
+        Self::new(TcpStream::connect(("127.0.0.1", port)).expect("the server accepts"))
+    }
+
+    /// With a small receive buffer, which must be set before the window is first told.
+    pub(crate) fn connect_with_little_room(port: u16) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(16 * 1024).expect("an option");
+        socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("the server accepts");
+        Self::new(socket.into())
+    }
+
+    fn new(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(DEADLINE)).expect("an option");
+        stream.set_write_timeout(Some(DEADLINE)).expect("an option");
+        let addr = stream.local_addr().expect("a connected socket");
+        Self { stream, addr, pending: Vec::new(), ended: false }
+    }
+
+    /// How the server sees this client.
+    pub(crate) fn addr(&self) -> String {
+        self.addr.to_string()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.addr.port()
+    }
+
+    /// A second handle of the same socket, for a thread that only sends.
+    pub(crate) fn sender(&self) -> TcpStream {
+        self.stream.try_clone().expect("a second handle")
+    }
+
+    /// Sends everything.
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        if let Err(error) = self.stream.write_all(bytes.as_ref()) {
+            panic!("{} cannot send: {error}", self.addr);
+        }
+    }
+
+    /// Sends to a server that may have closed already.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// The next line, without its newline.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        let line = self.line_bytes();
+        match String::from_utf8(line) {
+            Ok(line) => line,
+            Err(error) => panic!("{} got no text: {error}", self.addr),
+        }
+    }
+
+    /// The next `count` lines.
+    #[track_caller]
+    pub(crate) fn lines(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.line()).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_line(&mut self, expected: impl AsRef<str>) {
+        assert_eq!(self.line(), expected.as_ref());
+    }
+
+    /// The next bytes are these, whether or not a newline follows.
+    #[track_caller]
+    pub(crate) fn assert_bytes(&mut self, expected: &str) {
+        while self.pending.len() < expected.len() && self.more() {}
+        let got = String::from_utf8_lossy(&self.pending).into_owned();
+        assert!(got.starts_with(expected), "{} expects {expected:?} and got {got:?}", self.addr);
+        self.pending.drain(..expected.len());
+    }
+
+    /// Nothing comes any more but the end.
+    #[track_caller]
+    pub(crate) fn assert_end(&mut self) {
+        let rest = self.rest();
+        assert!(rest.is_empty(), "{} got {:?}", self.addr, String::from_utf8_lossy(&rest));
+    }
+
+    /// Everything until the end.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.more() {}
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Everything until the end, as lines.
+    #[track_caller]
+    pub(crate) fn rest_lines(&mut self) -> Vec<String> {
+        String::from_utf8(self.rest()).expect("text").lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for anything; false if that is the end.
+    pub(crate) fn hears_anything(&mut self) -> bool {
+        !self.pending.is_empty() || self.more()
+    }
+
+    /// Sends nothing more; may still read.
+    pub(crate) fn half_close(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("an open socket");
+    }
+
+    /// Closes with a reset instead of a goodbye.
+    pub(crate) fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).expect("an option");
+    }
+
+    #[track_caller]
+    fn line_bytes(&mut self) -> Vec<u8> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &self.pending[searched..]) {
+                let mut line: Vec<u8> = self.pending.drain(..=searched + at).collect();
+                line.pop();
+                return line;
+            }
+            searched = self.pending.len();
+            if !self.more() {
+                panic!("{} got the end after {:?}", self.addr, String::from_utf8_lossy(&self.pending));
+            }
+        }
+    }
+
+    /// Reads once; false at the end of the connection.
+    #[track_caller]
+    fn more(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        let mut buffer = [0; 16 * 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.ended = true,
+            Ok(count) => self.pending.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => self.ended = true,
+            Err(error) => {
+                panic!(
+                    "{} waits in vain ({error}) after {:?}",
+                    self.addr,
+                    String::from_utf8_lossy(&self.pending)
+                );
+            }
+        }
+        !self.ended
+    }
+}
