@@ -1,1 +1,84 @@
-//! sim
+//! The simulator: real stations under a seeded scheduler, in virtual time.
+//!
+//! A seed is a small world: its bounds, its clients, its network and the order of everything
+//! that is due. The stations are the very code that the server runs; sockets, clocks and mail
+//! are the world's. Checkers judge what came out, from the page of the protocol alone. The
+//! same seed gives the same trace, bit for bit. It does not test the real driver, threads or
+//! the file system.
+//!
+//! Reading order: `limits` (what differs between seeds), `client` (plans), `world` (events),
+//! `phases`, `people` (clients act), `driver` and `socket` (a station's turns), `record`, `check`.
+
+mod check;
+mod client;
+mod driver;
+mod limits;
+mod net;
+mod people;
+mod phases;
+#[cfg(feature = "planted")]
+pub mod planted;
+mod record;
+mod rng;
+mod socket;
+mod trace;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use trace::Trace;
+use world::World;
+
+/// What came of one seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Hash over every event and byte.
+    pub trace_hash: u64,
+    /// Events in the trace.
+    pub events: u64,
+    /// Messages that were accepted.
+    pub messages: u64,
+    /// Broken promises: which checker, and what it saw.
+    pub violations: Vec<(&'static str, String)>,
+    /// The last events, or all of them where asked for.
+    pub trace: Vec<String>,
+}
+
+/// How much of the trace an [`Outcome`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The last events.
+    Last,
+    /// Every event.
+    All,
+}
+
+/// Runs one seed. A panic of the code under test is a broken promise like any other.
+#[must_use]
+pub fn run(seed: u64, keep: Keep) -> Outcome {
+    let mut world = World::new(seed, Trace::new(keep));
+    let end = catch_unwind(AssertUnwindSafe(|| {
+        world.run();
+        world.finish_record();
+    }));
+    let mut violations = std::mem::take(&mut world.violations);
+    match end {
+        Ok(()) => violations.extend(check::all(&world.record)),
+        Err(panic) => violations.push(check::Violation::new("panic", panic_text(panic.as_ref()))),
+    }
+    Outcome {
+        seed,
+        trace_hash: world.trace.hash(),
+        events: world.trace.count(),
+        messages: world.accepted_ns.len() as u64,
+        violations: violations.into_iter().map(|found| (found.checker, found.detail)).collect(),
+        trace: world.trace.lines(),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without text").to_owned()
+}

@@ -1,0 +1,75 @@
+//! Queues within their bounds, looked at after every turn.
+
+use broker::Limits;
+
+use crate::check::Violation;
+use crate::record::Replay;
+
+/// Bytes that a run may cost besides its buffer and its spans; the broker's own figure is lower.
+const RUN_OVERHEAD_MAX: usize = 512;
+/// Bytes of head and tail that stand around a message in any format.
+const LINE_OVERHEAD_MAX: usize = 400;
+/// How much longer a byte may become when it is shown.
+const ESCAPE_MAX: usize = 6;
+
+/// The largest inputs that any station was given so far.
+#[derive(Debug, Default)]
+pub(crate) struct Largest {
+    chunk_bytes: usize,
+    messages: usize,
+}
+
+impl Largest {
+    pub(crate) fn saw(&mut self, chunk_bytes: usize, messages: usize) {
+        self.chunk_bytes = self.chunk_bytes.max(chunk_bytes);
+        self.messages = self.messages.max(messages);
+    }
+
+    fn run_bytes(&self) -> usize {
+        self.chunk_bytes + 2 * 8 * self.messages + RUN_OVERHEAD_MAX
+    }
+
+    fn encoded_bytes(&self) -> usize {
+        ESCAPE_MAX * self.chunk_bytes + LINE_OVERHEAD_MAX * (self.messages + 1)
+    }
+}
+
+/// Checks the bytes that wait in the core for one subscriber.
+pub(crate) fn check_queue(
+    queued: usize,
+    replay: Replay,
+    largest: &Largest,
+    limits: &Limits,
+    found: &mut Vec<Violation>,
+) {
+    let history = if replay == Replay::None { 0 } else { limits.replay_bytes_max };
+    let most = limits.queue_bytes_max + largest.run_bytes() + history;
+    if queued > most {
+        found.push(Violation::new("bounds", format!("{queued} bytes wait in a queue, at most {most} may")));
+    }
+}
+
+/// Checks the bytes that wait for one socket.
+pub(crate) fn check_outgoing(waiting: usize, largest: &Largest, limits: &Limits, found: &mut Vec<Violation>) {
+    let replies = limits.replies_bytes_max + 3 * largest.messages;
+    let most = limits.write_bytes + largest.encoded_bytes() + replies;
+    if waiting > most {
+        found
+            .push(Violation::new("bounds", format!("{waiting} bytes wait for a socket, at most {most} may")));
+    }
+}
+
+/// Checks what the whole process holds: over the budget each publisher may have had one more
+/// read, and whatever was read before was within it.
+pub(crate) fn check_memory(
+    used: usize,
+    publishers: usize,
+    largest: &Largest,
+    limits: &Limits,
+    found: &mut Vec<Violation>,
+) {
+    let most = limits.memory_bytes_max + publishers * largest.run_bytes();
+    if used > most {
+        found.push(Violation::new("bounds", format!("{used} bytes are charged, at most {most} may be")));
+    }
+}

@@ -1,0 +1,64 @@
+//! Strangers are told what is wrong and closed; when everyone has gone nothing is left.
+
+use std::collections::BTreeSet;
+
+use crate::check::Violation;
+use crate::record::Record;
+
+/// Bytes that a topic of the history may cost besides its name and its runs.
+const TOPIC_OVERHEAD_MAX: usize = 512;
+
+/// Checks the ends of connections and of the world.
+pub(super) fn check(record: &Record, found: &mut Vec<Violation>) {
+    for (id, stranger) in &record.strangers {
+        let Some(expected) = &stranger.expected else { continue };
+        let drained = record.facts.drained && stranger.received.ends_with(b"terminate\n");
+        if !drained && !stranger.received.ends_with(expected.as_bytes()) {
+            let got = stranger.received.escape_ascii();
+            found.push(Violation::new("strangers", format!("client {id} got {got}, expected …{expected:?}")));
+        }
+        if !stranger.heard_end {
+            found.push(Violation::new("strangers", format!("client {id} was not closed")));
+        }
+    }
+    let remains = &record.remains;
+    for (station, left) in remains.stations.iter().enumerate() {
+        if *left != [0; 4] {
+            let what = format!("station {station} holds [sessions, filters, nodes, brakes] = {left:?}");
+            found.push(Violation::new("leftovers", what));
+        }
+    }
+    if remains.gauge_bytes > remains.history_bytes {
+        let what = format!("{} bytes are charged, history is {}", remains.gauge_bytes, remains.history_bytes);
+        found.push(Violation::new("leftovers", what));
+    }
+    // A topic costs its name and a few hundred bytes besides its runs.
+    let topics: BTreeSet<(u8, &str)> =
+        record.publishers.values().map(|publisher| (publisher.station, publisher.topic.as_str())).collect();
+    let topic_bytes: usize = topics.iter().map(|(_, topic)| topic.len() + TOPIC_OVERHEAD_MAX).sum();
+    if remains.history_bytes > remains.gauge_bytes + topic_bytes {
+        let what = format!("history is {} bytes, {} are charged", remains.history_bytes, remains.gauge_bytes);
+        found.push(Violation::new("leftovers", what));
+    }
+    if remains.gauge_bytes_after != 0 {
+        let what = format!("{} bytes are charged by nobody", remains.gauge_bytes_after);
+        found.push(Violation::new("leftovers", what));
+    }
+}
+
+/// What an operator sees agrees with what happened.
+pub(super) fn check_figures(record: &Record, found: &mut Vec<Violation>) {
+    let remains = &record.remains;
+    let messages = record.publishers.values().flat_map(|publisher| &publisher.messages);
+    let accepted = messages.filter(|message| message.accepted.is_some()).count() as u64;
+    let mut compare = |what, said: u64, is: u64| {
+        if said != is {
+            found.push(Violation::new("figures", format!("{what}: {said} by the broker, {is} in fact")));
+        }
+    };
+    compare("accepted messages", remains.counted, accepted);
+    compare("messages shown or counted", remains.shown, accepted);
+    compare("endings", remains.closings, remains.connections);
+    compare("subscriptions", remains.subscriptions, 0);
+    compare("connections listed", remains.rows as u64, 0);
+}

@@ -1,0 +1,49 @@
+//! Judges a record. One file per family of promises.
+//!
+//! Written from the page of the text protocol: lines are parsed here by hand, and nothing is
+//! shared with the broker's own parser or with whoever drew the clients.
+
+pub(crate) mod bounds;
+mod endings;
+mod expected;
+mod history;
+mod loss;
+mod order;
+mod replies;
+mod stream;
+
+#[cfg(test)]
+mod by_hand;
+
+use crate::record::Record;
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// The checker that saw it.
+    pub(crate) checker: &'static str,
+    pub(crate) detail: String,
+}
+
+impl Violation {
+    pub(crate) fn new(checker: &'static str, detail: String) -> Self {
+        Self { checker, detail }
+    }
+}
+
+/// Everything that is wrong with a record.
+pub(crate) fn all(record: &Record) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (id, subscriber) in &record.subscribers {
+        let heard = stream::read(record, *id, subscriber, &mut found);
+        order::check(record, *id, &heard, &mut found);
+        loss::check(record, *id, subscriber, &heard, &mut found);
+        history::check(record, *id, subscriber, &heard, &mut found);
+    }
+    for (id, publisher) in &record.publishers {
+        replies::check(*id, publisher, &mut found);
+    }
+    endings::check(record, &mut found);
+    endings::check_figures(record, &mut found);
+    found
+}

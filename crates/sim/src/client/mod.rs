@@ -1,0 +1,256 @@
+//! What clients do: a plan each, drawn before the world begins.
+//!
+//! A plan says what a client writes and what that means; what comes of it is the world's
+//! business, whether it was right is the checkers'.
+
+mod greeting;
+mod publisher;
+mod stranger;
+mod subscriber;
+mod words;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use broker::ConnId;
+use frontend::ReadEnd;
+
+use crate::limits::{MS, Swarm};
+use crate::net::{Cut, Down, Up};
+use crate::record::Record;
+use crate::rng::Rng;
+
+/// A client with its connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) station: u8,
+    pub(crate) addr: SocketAddr,
+    pub(crate) role: Role,
+    pub(crate) begins_ns: u64,
+    pub(crate) plan: VecDeque<Step>,
+    pub(crate) reader: Reader,
+    pub(crate) link: Link,
+    pub(crate) up: Up,
+    pub(crate) down: Down,
+    pub(crate) waits: Waits,
+    /// Whether a read of what came down is under way.
+    pub(crate) read_due: bool,
+    /// Whether its station waits for room in `down`.
+    pub(crate) write_blocked: bool,
+    pub(crate) received: Vec<u8>,
+    written: u64,
+    handed: u64,
+    /// What it said, by the offset where it was said, until the station was handed that.
+    said: VecDeque<(u64, Meaning, SaidBy)>,
+    /// Whether its station takes nothing any more: it said its last word.
+    done: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Publisher,
+    Subscriber,
+    Stranger,
+}
+
+/// Where the connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    NotYet,
+    Open(ConnId),
+    /// The station has closed it; bytes may still come down.
+    ServerClosed,
+    /// The client has closed it, the station does not know yet.
+    ClientGone(ConnId),
+    /// The client has seen that its station closed it.
+    Over,
+    Gone,
+}
+
+/// What a client's next step waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    Nothing,
+    /// Room to write into.
+    Room,
+    /// These bytes.
+    Words(&'static [u8]),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Send(Unit),
+    Pause(u64),
+    Await(&'static [u8]),
+    HalfClose,
+    Close,
+    Reset,
+}
+
+/// Bytes written at once and what they mean.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    pub(crate) bytes: Vec<u8>,
+    /// What is said, each with the number of bytes that say it.
+    pub(crate) meanings: Vec<(usize, Meaning)>,
+    pub(crate) cut: Cut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// A whole hello.
+    Hello,
+    /// The publisher's message with this number.
+    Message(usize),
+    /// Nothing behind it counts.
+    LastWord,
+}
+
+/// How a client reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Fast,
+    Slow { bytes: usize, every_ns: u64 },
+    Stuck { from_ns: u64, until_ns: u64 },
+    Never { from_ns: u64 },
+}
+
+/// What makes a message whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SaidBy {
+    Newline,
+    EndOfRead,
+}
+
+impl Unit {
+    /// Sends bytes that say something as a whole.
+    fn send(bytes: Vec<u8>, meanings: Vec<Meaning>, cut: Cut) -> Step {
+        let meanings = meanings.into_iter().map(|meaning| (bytes.len(), meaning)).collect();
+        Step::Send(Self { bytes, meanings, cut })
+    }
+
+    pub(crate) fn publishes(&self) -> bool {
+        self.meanings.iter().any(|(_, meaning)| matches!(meaning, Meaning::Message(_)))
+    }
+}
+
+impl Client {
+    fn new(
+        role: Role,
+        station: u8,
+        addr: SocketAddr,
+        begins_ns: u64,
+        reader: Reader,
+        capacity: usize,
+    ) -> Self {
+        Self {
+            station,
+            addr,
+            role,
+            begins_ns,
+            plan: VecDeque::new(),
+            reader,
+            link: Link::NotYet,
+            up: Up::default(),
+            down: Down::new(capacity),
+            waits: Waits::Nothing,
+            read_due: false,
+            write_blocked: false,
+            received: Vec::new(),
+            written: 0,
+            handed: 0,
+            said: VecDeque::new(),
+            done: false,
+        }
+    }
+
+    /// Notes what a unit says once its bytes have been handed over.
+    pub(crate) fn wrote(&mut self, unit: &Unit) {
+        for (end, meaning) in &unit.meanings {
+            let newline = unit.bytes.get(..*end).is_some_and(|said| said.ends_with(b"\n"));
+            let by = if newline { SaidBy::Newline } else { SaidBy::EndOfRead };
+            self.said.push_back((self.written + *end as u64, *meaning, by));
+        }
+        self.written += unit.bytes.len() as u64;
+    }
+
+    /// The station was handed `bytes` more. Returns what it has been told with them.
+    pub(crate) fn was_handed(&mut self, bytes: usize, end: ReadEnd) -> Vec<Meaning> {
+        self.handed += bytes as u64;
+        let ended = end != ReadEnd::More;
+        let mut told = Vec::new();
+        while let Some((at, meaning, by)) = self.said.front().copied() {
+            if at > self.handed || self.done || (by == SaidBy::EndOfRead && !ended) {
+                break;
+            }
+            self.said.pop_front();
+            self.done |= meaning == Meaning::LastWord;
+            told.push(meaning);
+        }
+        told
+    }
+
+    /// Whether it has said its last word and its station knows.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(crate) fn conn(&self) -> Option<ConnId> {
+        match self.link {
+            Link::Open(conn) | Link::ClientGone(conn) => Some(conn),
+            Link::NotYet | Link::ServerClosed | Link::Over | Link::Gone => None,
+        }
+    }
+}
+
+/// Draws all clients of a seed and what the checkers must know of them.
+pub(crate) fn draw_all(rng: &mut Rng, swarm: &Swarm, record: &mut Record) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for _ in 0..swarm.load.publishers {
+        let (client, publisher) = publisher::draw(rng, swarm, clients.len());
+        record.publishers.insert(clients.len(), publisher);
+        clients.push(client);
+    }
+    for _ in 0..swarm.load.subscribers {
+        let (client, subscriber) = subscriber::draw(rng, swarm, clients.len());
+        record.subscribers.insert(clients.len(), subscriber);
+        clients.push(client);
+    }
+    for _ in 0..swarm.load.strangers {
+        let (client, stranger) = stranger::draw(rng, swarm, clients.len());
+        record.strangers.insert(clients.len(), stranger);
+        clients.push(client);
+    }
+    clients
+}
+
+/// Draws a few clients that come while the server drains; `first` is the number of the first.
+pub(crate) fn draw_latecomers(
+    rng: &mut Rng,
+    swarm: &Swarm,
+    record: &mut Record,
+    first: usize,
+    from_ns: u64,
+) -> Vec<Client> {
+    let mut latecomers = Vec::new();
+    for id in first..first + rng.size(0, 3) {
+        let (client, stranger) = stranger::draw_late(rng, swarm, id, from_ns);
+        record.strangers.insert(id, stranger);
+        latecomers.push(client);
+    }
+    latecomers
+}
+
+fn draw_addr(rng: &mut Rng, id: usize) -> SocketAddr {
+    let port = u16::try_from(20_000 + id).expect("few clients");
+    if rng.percent(20) { ([0, 0, 0, 0, 0, 0, 0, 1], port).into() } else { ([127, 0, 0, 1], port).into() }
+}
+
+fn draw_station(rng: &mut Rng, swarm: &Swarm) -> u8 {
+    u8::try_from(rng.below(u64::from(swarm.stations))).expect("below the number of stations")
+}
+
+/// A time before the lull or in the time around it.
+fn draw_begin(rng: &mut Rng, swarm: &Swarm) -> u64 {
+    rng.below(swarm.load.lull.1 + 200 * MS)
+}

@@ -1,0 +1,69 @@
+//! Clients that are no clients: silence, noise, other protocols, hellos that never end.
+
+use crate::client::words;
+use crate::client::{Client, Reader, Role, Step, Unit, draw_addr, draw_begin, draw_station};
+use crate::limits::{MS, Swarm};
+use crate::net::Cut;
+use crate::record::StrangerRecord;
+use crate::rng::Rng;
+
+/// Draws a stranger.
+pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, StrangerRecord) {
+    let capacity = rng.size(1, swarm.network.capacity_max);
+    let begins_ns = draw_begin(rng, swarm);
+    let station = draw_station(rng, swarm);
+    let mut client =
+        Client::new(Role::Stranger, station, draw_addr(rng, id), begins_ns, Reader::Fast, capacity);
+    let (bytes, expected) = draw_words(rng, swarm);
+    let mut plan = Vec::new();
+    if !bytes.is_empty() {
+        plan.push(Unit::send(bytes, Vec::new(), Cut::Closely));
+    }
+    let mut expected = expected.map(str::to_owned);
+    if rng.percent(20) {
+        plan.push(Step::Pause(rng.below(600 * MS)));
+        plan.push([Step::Close, Step::Reset, Step::HalfClose][rng.index(3)].clone());
+        expected = None;
+    }
+    client.plan = plan.into();
+    (client, StrangerRecord { expected, received: Vec::new(), heard_end: false })
+}
+
+/// What it says, and how the answer ends if it is sure to get one.
+fn draw_words(rng: &mut Rng, swarm: &Swarm) -> (Vec<u8>, Option<&'static str>) {
+    match rng.below(10) {
+        0 | 1 => (Vec::new(), Some(": closing\n")),
+        2 => {
+            let length = rng.size(1, 600);
+            let noise = (0..length).map(|_| u8::try_from(rng.below(256)).expect("a byte")).collect();
+            (noise, None)
+        }
+        3 => {
+            // Something that is no newline, for ever.
+            let length = swarm.limits.hello_bytes_max + rng.size(1, 200);
+            let endless = words::filler(rng, length);
+            (endless, Some("\n"))
+        }
+        4 => (b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00".to_vec(), Some("")),
+        5 => (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), Some("")),
+        6 => (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), Some("so far\n")),
+        7 => (b"LISTENER\n".to_vec(), Some("Invalid role \"LISTENER\": use PUBLISHER or SUBSCRIBER\n")),
+        8 => (b"pub a/#\n".to_vec(), Some("\n")),
+        _ => (b"sub a color=red\n".to_vec(), Some("\n")),
+    }
+}
+
+/// Draws clients that come while the server drains: they are told so and closed.
+pub(super) fn draw_late(rng: &mut Rng, swarm: &Swarm, id: usize, from_ns: u64) -> (Client, StrangerRecord) {
+    let begins_ns = from_ns + rng.below(10 * MS);
+    let capacity = rng.size(1, swarm.network.capacity_max);
+    let station = draw_station(rng, swarm);
+    let mut client =
+        Client::new(Role::Stranger, station, draw_addr(rng, id), begins_ns, Reader::Fast, capacity);
+    if rng.percent(50) {
+        let hello = rng.pick(&[&b"sub\n"[..], b"pub\n", b"sub"]);
+        client.plan.push_back(Unit::send(hello.to_vec(), Vec::new(), Cut::Closely));
+    }
+    let expected = Some("terminate\n".to_owned());
+    (client, StrangerRecord { expected, received: Vec::new(), heard_end: false })
+}

@@ -1,0 +1,266 @@
+//! What drives one station: the same turns as the real driver takes, on pipes instead of sockets.
+//!
+//! A turn takes some of what is pending, then hands out mail, writes, and names what may be
+//! read again. The contract between driver and station is kept to the letter here, so that a
+//! broken promise of the station shows as bytes that never move.
+
+use std::collections::VecDeque;
+
+use broker::{ConnId, Mail, Origin, ShardId};
+use frontend::{CloseReason, Station};
+
+use crate::check::bounds;
+use crate::client::{Link, Role};
+use crate::limits::MS;
+use crate::record::{Mark, Stay};
+use crate::trace::Kind;
+use crate::world::{Event, World};
+
+/// A station with its driver.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) station: Station,
+    pub(crate) timer_ns: Option<u64>,
+    slots: Vec<Slot>,
+    pending: Vec<Pending>,
+    turn_due: bool,
+    /// Mail by sender; when it arrives is the world's business.
+    inbox: Vec<VecDeque<Mail>>,
+    last_mail_ns: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    client: Option<usize>,
+    generation: u32,
+}
+
+/// What a station has to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pending {
+    Connect(usize),
+    Readable(usize),
+    Writable(usize),
+    Mail(usize),
+    Timeout,
+    Drain,
+    Kick(usize),
+}
+
+impl Site {
+    pub(crate) fn new(station: Station, sites: usize) -> Self {
+        Self {
+            station,
+            timer_ns: None,
+            slots: Vec::new(),
+            pending: Vec::new(),
+            turn_due: false,
+            inbox: (0..sites).map(|_| VecDeque::new()).collect(),
+            last_mail_ns: vec![0; sites],
+        }
+    }
+
+    /// Gives out the slot that was freed last, or a new one.
+    fn slot_for(&mut self, client: usize) -> ConnId {
+        let index = self.slots.iter().rposition(|slot| slot.client.is_none()).unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() - 1
+        });
+        let slot = &mut self.slots[index];
+        slot.client = Some(client);
+        slot.generation += 1;
+        ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation }
+    }
+
+    fn client_of(&self, conn: ConnId) -> Option<usize> {
+        let slot = self.slots.get(conn.slot as usize)?;
+        slot.client.filter(|_| slot.generation == conn.generation)
+    }
+}
+
+impl World {
+    /// Something is to be looked at by a site in one of its next turns.
+    pub(crate) fn pend(&mut self, site: usize, what: Pending) {
+        let pending = &mut self.sites[site].pending;
+        if matches!(what, Pending::Mail(_)) || !pending.contains(&what) {
+            pending.push(what);
+        }
+        self.wake(site);
+    }
+
+    /// A site takes some of what is pending, in any order, and then hands out the results.
+    pub(crate) fn turn(&mut self, site: usize) {
+        let inputs_max = self.scheduler.size(1, self.swarm.turn_inputs_max);
+        self.scheduler.shuffle(&mut self.sites[site].pending);
+        let later = inputs_max.min(self.sites[site].pending.len());
+        let now: Vec<Pending> = self.sites[site].pending.drain(..later).collect();
+        for what in now {
+            self.take(site, what);
+        }
+        self.hand_out(site);
+        self.sites[site].station.end_turn();
+        self.check_bounds(site);
+        self.sites[site].turn_due = false;
+        if !self.sites[site].pending.is_empty() {
+            self.wake(site);
+        }
+        self.arm(site);
+    }
+
+    /// The connection is gone, whoever ended it.
+    pub(crate) fn remove(&mut self, id: usize, conn: ConnId) {
+        let now = self.now();
+        let site = usize::from(self.clients[id].station);
+        self.sites[site].station.remove(now, conn);
+        self.sites[site].slots[conn.slot as usize].client = None;
+        self.note_events(site);
+        let client = &mut self.clients[id];
+        self.trace.note(self.now_ns, Kind::ServerClosed, id as u64, 0, &[]);
+        if client.link == Link::Open(conn) {
+            client.link = Link::ServerClosed;
+            let at_ns = client.down.close(self.now_ns);
+            self.schedule(at_ns, Event::Hear(id));
+        } else {
+            client.link = Link::Gone;
+        }
+        self.pend(site, Pending::Writable(id));
+    }
+
+    fn wake(&mut self, site: usize) {
+        if !std::mem::replace(&mut self.sites[site].turn_due, true) {
+            // A station that is behind takes its next turn at once.
+            let behind = self.sites[site].pending.len() > 1;
+            let delay_max_ns = if behind { MS / 1000 } else { self.swarm.turn_delay_max_ns };
+            let at_ns = self.now_ns + 1 + self.scheduler.below(delay_max_ns);
+            self.schedule(at_ns, Event::Turn(site));
+        }
+    }
+
+    fn arm(&mut self, site: usize) {
+        let Some(at) = self.sites[site].station.poll_timeout() else { return };
+        let at_ns = at.0.max(self.now_ns + 1);
+        if self.sites[site].timer_ns.is_none_or(|set_ns| at_ns < set_ns) {
+            self.sites[site].timer_ns = Some(at_ns);
+            let late_ns = self.scheduler.below(self.swarm.turn_delay_max_ns);
+            self.schedule(at_ns + late_ns, Event::Timer(site));
+        }
+    }
+
+    fn take(&mut self, site: usize, what: Pending) {
+        let now = self.now();
+        match what {
+            Pending::Connect(id) => self.connect(site, id),
+            Pending::Readable(id) => {
+                self.read(site, id);
+                if self.network.percent(self.swarm.spurious_write_percent) {
+                    self.write(site, id);
+                }
+            }
+            Pending::Writable(id) => self.write(site, id),
+            Pending::Mail(from) => {
+                let mail = self.sites[site].inbox[from].pop_front().expect("one mail per notice");
+                let cost = mail.cost() as u64;
+                self.trace.note(self.now_ns, Kind::Mail, from as u64, cost, &[]);
+                let from = ShardId(u8::try_from(from).expect("few stations"));
+                self.sites[site].station.take_mail(now, from, mail);
+            }
+            Pending::Timeout => {
+                self.trace.note(self.now_ns, Kind::Timeout, site as u64, 0, &[]);
+                self.sites[site].station.timeout(now);
+            }
+            Pending::Drain => self.sites[site].station.drain(now),
+            Pending::Kick(id) => self.kick(site, id),
+        }
+        self.note_events(site);
+    }
+
+    fn connect(&mut self, site: usize, id: usize) {
+        let now = self.now();
+        let conn = self.sites[site].slot_for(id);
+        self.record.remains.connections += 1;
+        self.clients[id].link = Link::Open(conn);
+        self.trace.note(self.now_ns, Kind::Connect, id as u64, site as u64, &[]);
+        self.sites[site].station.connect(now, conn, self.clients[id].addr, &self.rules);
+        self.schedule_step(id);
+    }
+
+    fn kick(&mut self, site: usize, id: usize) {
+        let now = self.now();
+        let Some(conn) = self.clients[id].conn() else { return };
+        self.trace.note(self.now_ns, Kind::Kicked, id as u64, 0, &[]);
+        self.kicked.insert(id);
+        self.sites[site].station.end(now, conn, CloseReason::Kicked);
+        if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
+            subscriber.stay = Stay::Left;
+        }
+    }
+
+    /// Notes which subscriptions stand now.
+    pub(crate) fn note_events(&mut self, site: usize) {
+        for event in self.sites[site].station.take_events() {
+            let conn = match event {
+                frontend::Event::Subscriber { id: Origin { conn, .. }, .. } => conn,
+                frontend::Event::Published { .. } => {
+                    self.record.remains.shown += 1;
+                    continue;
+                }
+                frontend::Event::NotShown(count) => {
+                    self.record.remains.shown += count;
+                    continue;
+                }
+                frontend::Event::Closing { .. } => {
+                    self.record.remains.closings += 1;
+                    continue;
+                }
+                _ => continue,
+            };
+            let Some(client) = self.sites[site].client_of(conn) else { continue };
+            let mark = Mark { index: self.accepted_ns.len() as u64, wall_ms: self.now().wall.0 };
+            self.trace.note(self.now_ns, Kind::Stands, client as u64, mark.index, &[]);
+            if let Some(subscriber) = self.record.subscribers.get_mut(&client) {
+                subscriber.stood = Some(mark);
+            }
+        }
+    }
+
+    /// Mails, writes and names what may be read again, until the station has nothing to say.
+    fn hand_out(&mut self, site: usize) {
+        loop {
+            if let Some((to, mail)) = self.sites[site].station.poll_mail() {
+                let to = usize::from(to.0);
+                let latency_ns = self.network.below(self.swarm.mail_latency_max_ns);
+                let last_ns = &mut self.sites[site].last_mail_ns[to];
+                let at_ns = (*last_ns).max(self.now_ns + latency_ns);
+                *last_ns = at_ns;
+                self.sites[to].inbox[site].push_back(mail);
+                self.schedule(at_ns, Event::Mail { from: site, to });
+            } else if let Some(conn) = self.sites[site].station.poll_write() {
+                if let Some(id) = self.sites[site].client_of(conn) {
+                    self.write(site, id);
+                }
+            } else if let Some(conn) = self.sites[site].station.poll_read() {
+                if let Some(id) = self.sites[site].client_of(conn) {
+                    self.pend(site, Pending::Readable(id));
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn check_bounds(&mut self, site: usize) {
+        let (publishers, used) = (self.swarm.load.publishers, self.gauge.used());
+        bounds::check_memory(used, publishers, &self.largest, &self.swarm.limits, &mut self.violations);
+        let Site { station, slots, .. } = &mut self.sites[site];
+        for (index, slot) in slots.iter().enumerate() {
+            let Some(id) = slot.client else { continue };
+            if self.clients[id].role != Role::Subscriber {
+                continue;
+            }
+            let conn = ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation };
+            let replay = self.record.subscribers[&id].replay;
+            let queued = station.queue_bytes(conn);
+            bounds::check_queue(queued, replay, &self.largest, &self.swarm.limits, &mut self.violations);
+        }
+    }
+}

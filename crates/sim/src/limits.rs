@@ -1,0 +1,154 @@
+//! What differs from seed to seed besides the clients: bounds, network, faults.
+//!
+//! Each seed draws its own small world ("swarm testing"): some have a tiny memory budget, some
+//! a clock that jumps, some one station only. A bug that needs two rare things meets them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::Limits;
+use frontend::TopicPrompt;
+
+use crate::rng::Rng;
+
+pub(crate) const MS: u64 = 1_000_000;
+
+/// One seed's world.
+#[derive(Debug, Clone)]
+pub(crate) struct Swarm {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) stations: u8,
+    /// Most inputs that a station takes before it writes.
+    pub(crate) turn_inputs_max: usize,
+    pub(crate) turn_delay_max_ns: u64,
+    pub(crate) mail_latency_max_ns: u64,
+    pub(crate) network: Network,
+    /// Percent of reads after which a station tries to write as well, as edge-triggered
+    /// polls make it do.
+    pub(crate) spurious_write_percent: u64,
+    /// Whether buffers are allocated in full before a read.
+    pub(crate) roomy_buffers: bool,
+    pub(crate) clock: Clock,
+    pub(crate) topic_prompt: TopicPrompt,
+    /// Connections that an operator ends.
+    pub(crate) kicks: usize,
+    pub(crate) ending: Ending,
+    pub(crate) load: Load,
+}
+
+/// How bytes travel.
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    pub(crate) latency_max_ns: u64,
+    /// Percent of segments that are cut in two, again and again.
+    pub(crate) split_percent: u64,
+    /// Percent of writes of which the socket takes a part only.
+    pub(crate) short_write_percent: u64,
+    /// Bytes that fit between a station and a client.
+    pub(crate) capacity_max: usize,
+}
+
+/// Whether the calendar is to be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Steady,
+    Jumping,
+}
+
+/// How the world ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All clients go.
+    ClientsGo,
+    /// The server drains once everything is quiet.
+    DrainQuiet,
+    /// The server drains while everything is under way; from then on everyone reads at once.
+    DrainBusy,
+    /// The server drains while everything is under way, and slow readers stay slow.
+    DrainSlow,
+}
+
+const ENDINGS: [Ending; 6] = [
+    Ending::ClientsGo,
+    Ending::ClientsGo,
+    Ending::ClientsGo,
+    Ending::DrainQuiet,
+    Ending::DrainBusy,
+    Ending::DrainSlow,
+];
+
+/// How much there is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    pub(crate) publishers: usize,
+    pub(crate) subscribers: usize,
+    pub(crate) strangers: usize,
+    pub(crate) messages_max: u64,
+    pub(crate) pause_max_ns: u64,
+    /// Publishers that have said hello rest from here to there.
+    pub(crate) lull: (u64, u64),
+}
+
+impl Swarm {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let stations = rng.pick(&[1, 2, 2, 3, 3, 4, 5]);
+        let lull_begin = rng.range(300, 900) * MS;
+        // The longer one is long enough for history to be copied to its exact size.
+        let lull_end = lull_begin + rng.pick(&[250, 250, 1400]) * MS;
+        Self {
+            limits: Arc::new(draw_limits(rng)),
+            stations,
+            turn_inputs_max: rng.pick(&[1, 2, 8, 64]),
+            turn_delay_max_ns: rng.pick(&[1, MS / 100, MS]),
+            mail_latency_max_ns: rng.pick(&[MS / 100, MS, 10 * MS, 40 * MS]),
+            network: Network {
+                latency_max_ns: rng.pick(&[MS / 10, MS, 4 * MS]),
+                split_percent: rng.pick(&[0, 20, 60]),
+                short_write_percent: rng.pick(&[0, 10, 50]),
+                capacity_max: rng.pick(&[1, 64, 1024, 16 * 1024]),
+            },
+            spurious_write_percent: rng.pick(&[0, 0, 5, 50]),
+            roomy_buffers: rng.percent(50),
+            clock: if rng.percent(25) { Clock::Jumping } else { Clock::Steady },
+            topic_prompt: if rng.percent(15) { TopicPrompt::On } else { TopicPrompt::Off },
+            kicks: rng.pick(&[0, 0, 0, 2]),
+            ending: rng.pick(&ENDINGS),
+            load: Load {
+                publishers: rng.size(1, 20),
+                subscribers: rng.size(2, 40),
+                strangers: rng.size(0, 8),
+                messages_max: rng.pick(&[20, 100, 400, 1000]),
+                pause_max_ns: rng.pick(&[MS / 10, 2 * MS, 10 * MS]),
+                lull: (lull_begin, lull_end),
+            },
+        }
+    }
+}
+
+fn draw_limits(rng: &mut Rng) -> Limits {
+    let queue_bytes_max = rng.size(2, 40) * 1024;
+    let memory_bytes_max = rng.pick(&[256 << 20, 256 << 20, 256 << 20, 96 << 10, 256 << 10]);
+    // Kept history must leave room for live messages, or publishers wait for ever.
+    let history_bytes_max = rng.size(1, 16) * 1024;
+    let history_bytes_max = if rng.percent(60) { memory_bytes_max / 8 } else { history_bytes_max };
+    Limits {
+        hello_bytes_max: rng.pick(&[200, 4096]),
+        hello_time: Duration::from_millis(rng.range(400, 3000)),
+        message_bytes_max: rng.pick(&[256, 1024, 6 * 1024]),
+        queue_bytes_max,
+        brake_bytes: queue_bytes_max / rng.size(1, 16),
+        brake_origins_max: rng.pick(&[1, 2, 1024]),
+        memory_bytes_max,
+        unfinished_bytes_free: rng.pick(&[64, 1024, 64 * 1024]),
+        history_messages_max: rng.pick(&[0, 1, 3, 20, 20, 100]),
+        history_bytes_max,
+        replay_bytes_max: rng.pick(&[2 * 1024, 8 << 20, 8 << 20]),
+        routes_max: rng.pick(&[1, 2, 5, 100]),
+        read_bytes: rng.pick(&[16, 100, 1024, 64 * 1024]),
+        read_turn_bytes_max: rng.pick(&[64, 4 * 1024, 256 * 1024]),
+        write_bytes: rng.pick(&[1, 128, 2048, 16 * 1024]),
+        replies_bytes_max: rng.pick(&[3, 64, 4 * 1024]),
+        drain_time: Duration::from_secs(2),
+        ..Limits::default()
+    }
+}

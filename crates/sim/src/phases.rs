@@ -1,0 +1,199 @@
+//! The phases of a world: busy with faults, then quiet, then the end.
+
+use crate::check::Violation;
+use crate::client::{self, Link, Reader, Role};
+use crate::limits::{Clock, Ending, MS};
+use crate::net::UpEnd;
+use crate::record::Stay;
+use crate::trace::Kind;
+use crate::world::{Event, World};
+
+/// After this long everything that was planned has been done, brakes and rests included.
+const BUSY_NS: u64 = 4_500 * MS;
+/// After this long without faults everything that is due must have arrived.
+const QUIET_NS: u64 = 10_000 * MS;
+
+impl World {
+    /// Runs the world to its end.
+    pub(crate) fn run(&mut self) {
+        self.set_up();
+        if matches!(self.swarm.ending, Ending::DrainBusy | Ending::DrainSlow) {
+            let begin_ns = self.scheduler.range(300 * MS, 1200 * MS);
+            self.run_until(begin_ns);
+            if self.swarm.ending == Ending::DrainBusy {
+                self.heal();
+            }
+            self.record.facts.due_before = self.accepted_long_before(begin_ns);
+            self.drain();
+            return;
+        }
+        self.run_until(BUSY_NS);
+        self.heal();
+        self.run_until(BUSY_NS + QUIET_NS);
+        self.look_around();
+        self.record.facts.due_before = self.accepted_ns.len() as u64;
+        match self.swarm.ending {
+            Ending::ClientsGo => self.all_go(),
+            Ending::DrainQuiet | Ending::DrainBusy | Ending::DrainSlow => self.drain(),
+        }
+    }
+
+    fn set_up(&mut self) {
+        for id in 0..self.clients.len() {
+            self.schedule(self.clients[id].begins_ns, Event::Step(id));
+        }
+        if self.swarm.clock == Clock::Jumping {
+            for _ in 0..4 {
+                let at_ns = self.scheduler.below(BUSY_NS);
+                let by_ms = i64::try_from(self.scheduler.below(4000)).expect("small") - 2000;
+                self.schedule(at_ns, Event::Jump(by_ms));
+            }
+        }
+        for _ in 0..self.swarm.kicks {
+            let id = self.scheduler.index(self.swarm.load.publishers + self.swarm.load.subscribers);
+            let at_ns = self.scheduler.below(BUSY_NS / 2);
+            self.schedule(at_ns, Event::Kick(id));
+        }
+    }
+
+    /// Faults stop: everyone who reads at all reads at once from now on.
+    fn heal(&mut self) {
+        self.trace.note(self.now_ns, Kind::Phase, 1, 0, &[]);
+        for id in 0..self.clients.len() {
+            let client = &mut self.clients[id];
+            if !matches!(client.reader, Reader::Never { .. }) {
+                client.reader = Reader::Fast;
+                client.down.widen();
+                self.schedule(self.now_ns, Event::Hear(id));
+                self.schedule_room(id);
+            }
+        }
+    }
+
+    /// All clients go, each in its own way.
+    fn all_go(&mut self) {
+        self.trace.note(self.now_ns, Kind::Phase, 2, 0, &[]);
+        for id in 0..self.clients.len() {
+            let end = if self.scheduler.percent(50) { UpEnd::Closed } else { UpEnd::Reset };
+            self.leave(id, end);
+        }
+        self.run_until(self.now_ns + QUIET_NS);
+    }
+
+    /// The server shuts down; a few clients come while it does.
+    fn drain(&mut self) {
+        self.trace.note(self.now_ns, Kind::Phase, 3, 0, &[]);
+        let begin_ns = self.now_ns;
+        for site in 0..self.sites.len() {
+            let at_ns = begin_ns + self.scheduler.below(2 * MS);
+            self.schedule(at_ns, Event::Drain(site));
+        }
+        let first = self.clients.len();
+        let latecomers =
+            client::draw_latecomers(&mut self.scheduler, &self.swarm, &mut self.record, first, begin_ns);
+        for client in latecomers {
+            self.schedule(client.begins_ns, Event::Step(self.clients.len()));
+            self.clients.push(client);
+        }
+        let drain_ns = u64::try_from(self.swarm.limits.drain_time.as_nanos()).expect("seconds");
+        self.run_until(begin_ns + drain_ns);
+        self.record.facts.drained = true;
+        self.force_out();
+        if self.swarm.ending != Ending::DrainQuiet {
+            for subscriber in self.record.subscribers.values_mut() {
+                if subscriber.stay == Stay::UntilQuiet {
+                    subscriber.stay = Stay::UntilDrained;
+                }
+            }
+        }
+        self.run_until(self.now_ns + QUIET_NS);
+    }
+
+    /// The time for draining is over: whoever is still there is cut off.
+    fn force_out(&mut self) {
+        for id in 0..self.clients.len() {
+            let client = &self.clients[id];
+            let there = matches!(client.link, Link::Open(_) | Link::ServerClosed);
+            if there && (client.reader != Reader::Fast || client.down.is_narrow()) {
+                self.excuse(id);
+            } else if there {
+                let what = format!("client {id} ({:?}) is still there when the drain is over", client.role);
+                self.violations.push(Violation::new("drain", what));
+            }
+            if let Some(conn) = self.clients[id].conn() {
+                self.remove(id, conn);
+            }
+        }
+    }
+
+    /// Nobody owes a client anything that was cut off for being too slow.
+    fn excuse(&mut self, id: usize) {
+        if let Some(publisher) = self.record.publishers.get_mut(&id) {
+            publisher.stay = Stay::Left;
+        } else if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
+            subscriber.stay = Stay::Left;
+        } else if let Some(stranger) = self.record.strangers.get_mut(&id) {
+            stranger.expected = None;
+        }
+    }
+
+    /// Messages that had all the time to reach every queue before `at_ns`.
+    fn accepted_long_before(&self, at_ns: u64) -> u64 {
+        let slack_ns = self.swarm.mail_latency_max_ns + 2 * self.swarm.turn_delay_max_ns + 5 * MS;
+        self.accepted_ns.partition_point(|accepted_ns| accepted_ns + slack_ns < at_ns) as u64
+    }
+
+    /// When everything is quiet, nothing that is due may still be under way.
+    fn look_around(&mut self) {
+        for id in 0..self.clients.len() {
+            let client = &mut self.clients[id];
+            let Link::Open(conn) = client.link else { continue };
+            if client.is_done() || self.kicked.contains(&id) {
+                let what = format!("client {id} ({:?}) was to be closed and is not", client.role);
+                self.violations.push(Violation::new("liveness", what));
+            }
+            if matches!(client.reader, Reader::Never { .. }) {
+                continue;
+            }
+            let unread = client.up.bytes();
+            let undelivered = self.sites[usize::from(client.station)].station.queue_bytes(conn);
+            let steps = client.plan.len();
+            let stuck = client.role != Role::Stranger && (steps > 0 || client.up.is_finished());
+            if unread > 0 || undelivered > 0 || stuck || !client.down.is_empty() {
+                let what = format!(
+                    "client {id} ({:?}): {unread} bytes unread, {undelivered} undelivered, {steps} steps left",
+                    client.role
+                );
+                self.violations.push(Violation::new("liveness", what));
+            }
+        }
+    }
+
+    /// Ends the world: what is left in stations and account, and what everyone heard.
+    pub(crate) fn finish_record(&mut self) {
+        for (id, client) in self.clients.iter_mut().enumerate() {
+            let received = std::mem::take(&mut client.received);
+            if let Some(publisher) = self.record.publishers.get_mut(&id) {
+                publisher.received = received;
+                publisher.heard_end = client.link == Link::Over;
+            } else if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
+                subscriber.received = received;
+            } else if let Some(stranger) = self.record.strangers.get_mut(&id) {
+                stranger.received = received;
+                stranger.heard_end = client.link == Link::Over;
+            }
+        }
+        let remains = &mut self.record.remains;
+        for site in &mut self.sites {
+            let shard = site.station.shard();
+            remains.stations.push(shard.leftovers());
+            remains.history_bytes += shard.history_bytes();
+            remains.counted += shard.stats().accepted;
+            remains.subscriptions += shard.stats().subscriptions;
+            remains.rows += site.station.clients(1).len();
+        }
+        remains.gauge_bytes = self.gauge.used();
+        self.sites.clear();
+        remains.gauge_bytes_after = self.gauge.used();
+    }
+}

@@ -1,0 +1,166 @@
+//! What the checkers judge: who said what, what was accepted when, and who heard which bytes.
+//!
+//! The world fills it in while it runs; checkers see nothing else, so that they can be fed with
+//! histories written by hand.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// The whole story of a seed, as seen from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) facts: Facts,
+    pub(crate) publishers: BTreeMap<usize, PublisherRecord>,
+    pub(crate) subscribers: BTreeMap<usize, SubscriberRecord>,
+    pub(crate) strangers: BTreeMap<usize, StrangerRecord>,
+    pub(crate) remains: Remains,
+}
+
+/// What the checkers must know about the world.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Messages of a topic that one station keeps.
+    pub(crate) history_messages_max: u32,
+    /// Whether bytes bound history or its replay so that messages may be missing at its front.
+    pub(crate) history_cut_by_bytes: bool,
+    /// Whether the calendar always went forward.
+    pub(crate) clock_steady: bool,
+    /// Messages accepted from this one on need not have been delivered when the world ended.
+    pub(crate) due_before: u64,
+    /// Whether the server has shut down in the end.
+    pub(crate) drained: bool,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            history_messages_max: 0,
+            history_cut_by_bytes: false,
+            clock_steady: true,
+            due_before: u64::MAX,
+            drained: false,
+        }
+    }
+}
+
+/// A client that publishes.
+#[derive(Debug)]
+pub(crate) struct PublisherRecord {
+    pub(crate) addr: SocketAddr,
+    pub(crate) name: Option<String>,
+    pub(crate) topic: String,
+    pub(crate) station: u8,
+    pub(crate) acks: bool,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) stay: Stay,
+    pub(crate) received: Vec<u8>,
+    /// Whether it saw its connection closed.
+    pub(crate) heard_end: bool,
+}
+
+/// One message that a publisher meant to send.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) accepted: Option<Accepted>,
+}
+
+/// That a station was handed the whole message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Its place among all accepted messages of the world.
+    pub(crate) index: u64,
+    pub(crate) wall_ms: u64,
+}
+
+/// A client that subscribes.
+#[derive(Debug)]
+pub(crate) struct SubscriberRecord {
+    pub(crate) filter: String,
+    pub(crate) format: Format,
+    pub(crate) shows_time: bool,
+    pub(crate) replay: Replay,
+    pub(crate) first: First,
+    /// Accepted messages and the calendar when its whole hello had been read.
+    pub(crate) asked: Option<Mark>,
+    /// The same when its subscription stood.
+    pub(crate) stood: Option<Mark>,
+    pub(crate) stay: Stay,
+    /// Whether it reads at once whatever comes, so that nothing may be dropped for it.
+    pub(crate) keeps_up: bool,
+    pub(crate) received: Vec<u8>,
+}
+
+/// A point in the story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Messages accepted before it.
+    pub(crate) index: u64,
+    pub(crate) wall_ms: u64,
+}
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    From,
+    FromTopic,
+    Tuple,
+    TupleTopic,
+    Json,
+}
+
+/// What was asked of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replay {
+    None,
+    Last(u64),
+    SinceMs(u64),
+}
+
+/// Who spoke first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    Client,
+    Server,
+}
+
+/// How long a client was there and listened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// Until everything was quiet, and it read everything.
+    UntilQuiet,
+    /// Until the server had drained, and it read everything.
+    UntilDrained,
+    /// It left, was closed or stopped reading at some time.
+    Left,
+}
+
+/// A client that speaks no hello, or none that is accepted.
+#[derive(Debug)]
+pub(crate) struct StrangerRecord {
+    /// How what it gets must end, and that it is closed then; `None` if anything may happen.
+    pub(crate) expected: Option<String>,
+    pub(crate) received: Vec<u8>,
+    pub(crate) heard_end: bool,
+}
+
+/// What is left when everyone has gone.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// Sessions, filters, trie nodes and brakes of each station.
+    pub(crate) stations: Vec<[usize; 4]>,
+    pub(crate) history_bytes: usize,
+    /// Messages that the stations say they accepted.
+    pub(crate) counted: u64,
+    /// Messages that an operator was shown, or told of in number.
+    pub(crate) shown: u64,
+    /// Subscriptions that the stations say stand.
+    pub(crate) subscriptions: u64,
+    /// Connections that there were, endings that an operator was told of, and those still listed.
+    pub(crate) connections: u64,
+    pub(crate) closings: u64,
+    pub(crate) rows: usize,
+    pub(crate) gauge_bytes: usize,
+    /// The account once the stations themselves have gone.
+    pub(crate) gauge_bytes_after: usize,
+}

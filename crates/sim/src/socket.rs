@@ -1,0 +1,146 @@
+//! Reads and writes of one connection, between pipe and station.
+
+use std::io::IoSlice;
+
+use broker::ConnId;
+use bytes::Bytes;
+use frontend::{Chunk, ReadEnd};
+
+use crate::check::bounds;
+use crate::client::{Link, Meaning, Waits};
+use crate::driver::Pending;
+use crate::net::Read;
+use crate::record::{Accepted, Mark};
+use crate::trace::Kind;
+use crate::world::{Event, World};
+
+impl World {
+    /// Reads as much as a turn allows.
+    pub(crate) fn read(&mut self, site: usize, id: usize) {
+        let mut bytes_left = self.swarm.limits.read_turn_bytes_max;
+        loop {
+            let Some(conn) = self.clients[id].conn() else { return };
+            if !self.sites[site].station.may_read(conn) {
+                return; // the station names it when it may be read again
+            }
+            if bytes_left == 0 {
+                return self.pend(site, Pending::Readable(id));
+            }
+            let bytes_max = self.swarm.limits.read_bytes;
+            let (bytes, end) = match self.clients[id].up.read(self.now_ns, bytes_max, &mut self.network) {
+                Read::Nothing => return,
+                Read::Reset => {
+                    self.trace.note(self.now_ns, Kind::ReadReset, id as u64, 0, &[]);
+                    return self.remove(id, conn);
+                }
+                Read::Bytes(bytes, end) => (bytes, end),
+            };
+            bytes_left = bytes_left.saturating_sub(bytes.len());
+            self.hand_over(site, id, conn, &bytes, end);
+            if end != ReadEnd::More {
+                if end == ReadEnd::Drained && self.clients[id].up.has_arrived(self.now_ns) {
+                    self.pend(site, Pending::Readable(id));
+                }
+                return;
+            }
+        }
+    }
+
+    fn hand_over(&mut self, site: usize, id: usize, conn: ConnId, bytes: &[u8], end: ReadEnd) {
+        let now = self.now();
+        let kind = match end {
+            ReadEnd::More => Kind::ReadMore,
+            ReadEnd::Drained => Kind::Read,
+            ReadEnd::Closed => Kind::ReadClosed,
+        };
+        self.trace.note(self.now_ns, kind, id as u64, bytes.len() as u64, bytes);
+        let place = &mut self.sites[site];
+        let mut chunk = place.station.carry(conn).to_vec();
+        chunk.extend_from_slice(bytes);
+        let room = if self.swarm.roomy_buffers { self.swarm.limits.read_bytes.min(2048) } else { 0 };
+        let pinned_bytes = chunk.len().max(room);
+        let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };
+        let told = self.clients[id].was_handed(bytes.len(), end);
+        let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
+        self.largest.saw(pinned_bytes, messages);
+        place.station.receive(now, conn, &chunk, end);
+        for meaning in told {
+            self.told(id, meaning);
+        }
+        if self.clients[id].waits == Waits::Room {
+            self.clients[id].waits = Waits::Nothing;
+            self.schedule_step(id);
+        }
+    }
+
+    /// The station was told something whole: from here on the record holds it.
+    fn told(&mut self, id: usize, meaning: Meaning) {
+        let mark = Mark { index: self.accepted_ns.len() as u64, wall_ms: self.now().wall.0 };
+        match meaning {
+            Meaning::Message(number) => {
+                self.trace.note(self.now_ns, Kind::Accepted, id as u64, number as u64, &[]);
+                let publisher = self.record.publishers.get_mut(&id).expect("publishers have messages");
+                publisher.messages[number].accepted =
+                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms });
+                self.accepted_ns.push(self.now_ns);
+            }
+            Meaning::Hello => {
+                if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
+                    subscriber.asked = Some(mark);
+                }
+            }
+            Meaning::LastWord => {}
+        }
+    }
+
+    /// Fills and writes until the socket is full or nothing waits; closes what is over.
+    pub(crate) fn write(&mut self, site: usize, id: usize) {
+        let now = self.now();
+        let Some(conn) = self.clients[id].conn() else { return };
+        while let Some(out) = self.sites[site].station.fill(now, conn) {
+            bounds::check_outgoing(out.bytes(), &self.largest, &self.swarm.limits, &mut self.violations);
+            if out.is_empty() {
+                break;
+            }
+            let mut slices = [IoSlice::new(&[]); 4];
+            let filled = out.slices(&mut slices);
+            let mut bytes: Vec<u8> =
+                slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect();
+            let client = &mut self.clients[id];
+            let listens = client.link == Link::Open(conn);
+            if !listens && self.network.percent(30) {
+                return self.remove(id, conn); // the peer has reset the connection
+            }
+            let room = if listens { client.down.room() } else { usize::MAX };
+            bytes.truncate(room);
+            let short = bytes.len() > 1 && self.network.percent(self.swarm.network.short_write_percent);
+            if short {
+                bytes.truncate(self.network.size(1, bytes.len() - 1));
+            }
+            let full = bytes.len() < out.bytes() && (short || bytes.len() == room);
+            out.advance(bytes.len());
+            if !bytes.is_empty() {
+                self.trace.note(self.now_ns, Kind::Write, id as u64, bytes.len() as u64, &bytes);
+                self.sites[site].station.wrote(conn);
+                if listens {
+                    let network = &self.swarm.network;
+                    let at_ns = client.down.write(self.now_ns, &bytes, network, &mut self.network);
+                    if !std::mem::replace(&mut client.read_due, true) {
+                        self.schedule(at_ns, Event::Hear(id));
+                    }
+                }
+            }
+            if full {
+                self.clients[id].write_blocked = true;
+                if short {
+                    self.schedule_room(id);
+                }
+                break;
+            }
+        }
+        self.note_events(site);
+        if self.sites[site].station.is_over(conn) {
+            self.remove(id, conn);
+        }
+    }
+}
