@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use frontend::{CloseReason, Event};
 use serde_json::{Map, Value, json};
-use wire::printable::{Label, Printable};
+use wire::printable::{Label, Printable, is_control};
 
 use crate::config::LogFormat;
 
@@ -147,7 +147,19 @@ fn json_line(time: jiff::Timestamp, note: &Note) -> String {
         fields(event, &mut object);
     }
     object.insert("message".into(), json!(describe(note)));
-    format!("{}\n", Value::Object(object))
+    // serde_json leaves DEL, C1 and bidirectional controls as they are; a log may be looked at in
+    // a terminal. Controls stand only inside strings, where an escape means the same.
+    let mut line = String::new();
+    for c in Value::Object(object).to_string().chars() {
+        match c {
+            c if is_control(c) => {
+                line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}")))
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    line
 }
 
 fn level(note: &Note) -> Level {
@@ -199,7 +211,7 @@ fn describe_reason(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Gone => "closed by the client".to_owned(),
         CloseReason::Terminated => "said terminate".to_owned(),
-        CloseReason::Refused(line) => format!("refused: {line}"),
+        CloseReason::Refused(line) => format!("refused: {}", Printable::new(line.as_bytes(), usize::MAX)),
         CloseReason::Silent => "gave no role".to_owned(),
         CloseReason::TooLong => "message over the limit".to_owned(),
         CloseReason::OutOfMemory => "no memory left for its message".to_owned(),
@@ -260,4 +272,77 @@ fn at(name: &Option<Box<str>>) -> String {
 
 fn safe(text: &str) -> Label<'_> {
     Label(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use broker::{ConnId, Origin, ShardId};
+    use proptest::prelude::*;
+    use topic::{Filter, TopicName};
+
+    fn events(name: &str, topic: &str, payload: &[u8]) -> Vec<Event> {
+        let id = Origin { shard: ShardId(0), conn: ConnId { slot: 1, generation: 2 } };
+        let addr = "127.0.0.1:50123".parse().unwrap();
+        let name: Option<Box<str>> = Some(name.into());
+        let refused = String::from_utf8_lossy(payload).into_owned();
+        let mut events = vec![
+            Event::Connected { addr },
+            Event::NotShown(7),
+            Event::Closing { id, addr, reason: CloseReason::Refused(refused) },
+        ];
+        if let Ok(topic) = TopicName::parse(topic) {
+            let payload = payload.to_vec().into();
+            events.push(Event::Publisher { id, addr, name: name.clone(), topic: topic.clone() });
+            events.push(Event::Published { addr, name: name.clone(), topic, payload });
+        }
+        if let Ok(filter) = Filter::parse(topic) {
+            events.push(Event::Subscriber { id, addr, name, filter });
+        }
+        events
+    }
+
+    fn hostile_text() -> impl Strategy<Value = String> {
+        "(\\PC|[\\x00-\\x1f\\x7f-\\x9f\u{202a}-\u{202e}\u{2066}-\u{2069}\\]|'@ ]){1,12}"
+    }
+
+    proptest! {
+        /// Whatever a client says, it makes one line of a log or console, without a control character.
+        #[test]
+        fn one_event_is_one_line(
+            name in hostile_text(),
+            topic in hostile_text(),
+            payload in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let time = jiff::Timestamp::UNIX_EPOCH;
+            for event in events(&name, &topic, &payload) {
+                let note = Note::Event(event);
+                for line in [text_line(time, &note), json_line(time, &note)] {
+                    let body = line.strip_suffix('\n').expect("a line ends");
+                    prop_assert!(!body.chars().any(is_control), "{:?}", body);
+                }
+                let json: Value = serde_json::from_str(&json_line(time, &note)).unwrap();
+                prop_assert!(json.get("message").is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn golden_lines() {
+        let lines: Vec<String> = events("eve", "a|b", b"x\x1b[2J\ny")
+            .into_iter()
+            .map(|event| describe(&Note::Event(event)))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "Client connected: 127.0.0.1:50123",
+                "(7 more messages, not shown)",
+                "Client disconnected: 127.0.0.1:50123, id 0-1-2: refused: x\\x1b[2J\\ny",
+                "[eve@127.0.0.1:50123] Role: PUBLISHER, topic a\\x7cb, id 0-1-2",
+                "[a\\x7cb | PUBLISHER eve@127.0.0.1:50123]: x\\x1b[2J\\ny",
+                "[eve@127.0.0.1:50123] Role: SUBSCRIBER, topic a\\x7cb, id 0-1-2",
+            ]
+        );
+    }
 }
