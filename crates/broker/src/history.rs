@@ -274,3 +274,123 @@ pub(crate) fn cut(runs: Vec<Kept>, request: HistoryRequest, bytes_max: usize) ->
     }
     taken.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ConnId, Origin, ShardId};
+    use crate::run::{Body, Publisher, RunBuilder};
+    use proptest::prelude::*;
+
+    const TOPICS: [&str; 3] = ["a", "a/b", "c"];
+    const FILTERS: [&str; 4] = ["a", "a/#", "+", "#"];
+
+    fn run(topic: &str, first: u32, messages: u32, time: u64, gauge: &Gauge) -> Arc<Run> {
+        let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let mut body = Vec::new();
+        let mut spans = RunBuilder::default();
+        for number in first..first + messages {
+            let start = body.len();
+            body.extend_from_slice(number.to_string().as_bytes());
+            spans.push(start..body.len());
+        }
+        let pinned_bytes = body.len() + 4096;
+        let body = Body { bytes: body.into(), pinned_bytes };
+        Arc::new(spans.finish(&TopicName::parse(topic).unwrap(), &publisher, WallTime(time), body, gauge))
+    }
+
+    fn numbers(kept: &[Kept]) -> Vec<u32> {
+        kept.iter()
+            .flat_map(|kept| kept.run.payloads(kept.skip))
+            .map(|payload| std::str::from_utf8(payload).unwrap().parse().unwrap())
+            .collect()
+    }
+
+    fn history(messages_max: u32, bytes_max: usize, gauge: &Gauge) -> History {
+        let bounds = HistoryBounds { messages_max, bytes_max, replay_bytes_max: usize::MAX };
+        History::new(bounds, 1, gauge.clone())
+    }
+
+    /// Everything that was published, and the last of it per topic.
+    fn naive(log: &[(usize, u32, u64)], filter: &str, keep: usize) -> Vec<(u32, u64)> {
+        let kept = |index: &usize| {
+            let (topic, ..) = log[*index];
+            log[index + 1..].iter().filter(|(other, ..)| *other == topic).count() < keep
+        };
+        (0..log.len())
+            .filter(|index| topic::naive::matches(filter, TOPICS[log[*index].0]))
+            .filter(kept)
+            .map(|index| (log[index].1, log[index].2))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn history_is_the_last_of_each_topic(
+            runs in proptest::collection::vec((0..TOPICS.len(), 1u32..6, 0u64..3), 1..40),
+            keep in 1u32..8,
+            last in 0u32..12,
+            quiet_after in 0usize..40,
+        ) {
+            let gauge = Gauge::new();
+            let mut history = history(keep, usize::MAX, &gauge);
+            let (mut log, mut next, mut time, mut now) = (Vec::new(), 0, 0, Instant::default());
+            for (index, (topic, messages, pause)) in runs.into_iter().enumerate() {
+                time += pause;
+                history.record(now, &run(TOPICS[topic], next, messages, time, &gauge));
+                log.extend((next..next + messages).map(|number| (topic, number, time)));
+                next += messages;
+                if index == quiet_after {
+                    now = now.after(QUIET * 2);
+                    history.compact(now);
+                }
+            }
+            for filter in FILTERS {
+                let all = naive(&log, filter, keep as usize);
+                let filter = Filter::parse(filter).unwrap();
+                let newest: Vec<u32> =
+                    all.iter().skip(all.len().saturating_sub(last as usize)).map(|m| m.0).collect();
+                prop_assert_eq!(numbers(&history.collect(&filter, HistoryRequest::Last(last))), newest);
+                let since: Vec<u32> = all.iter().filter(|m| m.1 >= time / 2).map(|m| m.0).collect();
+                let request = HistoryRequest::Since(WallTime(time / 2));
+                prop_assert_eq!(numbers(&history.collect(&filter, request)), since);
+            }
+            // Once everything is quiet, nothing pins more than it shows.
+            now = now.after(QUIET * 4);
+            history.compact(now);
+            prop_assert!(history.poll_timeout().is_none());
+            prop_assert!(gauge.used() < 64 * 512, "{} bytes", gauge.used());
+            drop(history);
+            prop_assert_eq!(gauge.used(), 0);
+        }
+
+        #[test]
+        fn bytes_are_bounded_and_the_quietest_topic_goes_first(
+            runs in proptest::collection::vec((0..TOPICS.len(), 1u32..6), 1..60),
+        ) {
+            let gauge = Gauge::new();
+            let bytes_max = 20_000;
+            let mut history = history(100, bytes_max, &gauge);
+            for (topic, messages) in runs {
+                history.record(Instant::default(), &run(TOPICS[topic], 0, messages, 0, &gauge));
+                prop_assert!(history.bytes() <= bytes_max);
+                prop_assert!(gauge.used() <= bytes_max);
+                let filter = Filter::parse(TOPICS[topic]).unwrap();
+                let kept = history.collect(&filter, HistoryRequest::Last(1));
+                prop_assert_eq!(numbers(&kept), [messages - 1], "the newest is kept");
+            }
+        }
+    }
+
+    #[test]
+    fn merging_keeps_each_shards_order_even_if_its_clock_jumped() {
+        let gauge = Gauge::new();
+        let list = |runs: [(u32, u64); 3]| -> VecDeque<Kept> {
+            runs.map(|(number, time)| Kept { run: run("a", number, 1, time, &gauge), skip: 0 }).into()
+        };
+        let merged = merge(vec![list([(1, 10), (2, 5), (3, 30)]), list([(4, 7), (5, 20), (6, 40)])]);
+        assert_eq!(numbers(&merged), [4, 1, 2, 5, 3, 6]);
+    }
+}

@@ -1,0 +1,239 @@
+//! Shards without sockets: mail is carried by hand, so every interleaving can be chosen.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use broker::{
+    Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Now, Origin, Output, Publisher, Run,
+    RunBuilder, Shard, ShardConfig, ShardId, WallTime,
+};
+use topic::{Filter, TopicName};
+
+struct World {
+    shards: Vec<Shard>,
+    /// Mail under way, by sender and receiver.
+    mail: Vec<Vec<VecDeque<Mail>>>,
+    said: Vec<String>,
+    gauge: Gauge,
+    now: Now,
+}
+
+fn conn(slot: u32) -> ConnId {
+    ConnId { slot, generation: 0 }
+}
+
+impl World {
+    fn new(shards: u8, limits: Limits) -> Self {
+        let gauge = Gauge::new();
+        let limits = Arc::new(limits);
+        let shard = |own| {
+            let (limits, gauge) = (Arc::clone(&limits), gauge.clone());
+            Shard::new(ShardConfig { own: ShardId(own), shards, limits, seed: 7, gauge })
+        };
+        let boxes = || (0..shards).map(|_| VecDeque::new()).collect();
+        Self {
+            shards: (0..shards).map(shard).collect(),
+            mail: (0..shards).map(|_| boxes()).collect(),
+            said: Vec::new(),
+            gauge: gauge.clone(),
+            now: Now::default(),
+        }
+    }
+
+    fn input(&mut self, shard: usize, input: Input) {
+        self.shards[shard].handle(self.now, input);
+        self.outputs(shard);
+    }
+
+    fn outputs(&mut self, shard: usize) {
+        while let Some(output) = self.shards[shard].poll_output() {
+            match output {
+                Output::Mail { to, mail } => self.mail[shard][usize::from(to.0)].push_back(mail),
+                Output::Subscribed(conn) => self.said.push(format!("{} subscribed", conn.slot)),
+                Output::Pause(conn) => self.said.push(format!("{} paused", conn.slot)),
+                Output::Resume(conn) => self.said.push(format!("{} resumed", conn.slot)),
+            }
+        }
+    }
+
+    /// Carries one mail.
+    fn carry(&mut self, from: usize, to: usize) {
+        let mail = self.mail[from][to].pop_front().expect("mail is under way");
+        self.input(to, Input::Mail { from: ShardId(u8::try_from(from).unwrap()), mail });
+    }
+
+    /// Carries everything.
+    fn settle(&mut self) {
+        let count = self.shards.len();
+        while let Some((from, to)) = (0..count)
+            .flat_map(|from| (0..count).map(move |to| (from, to)))
+            .find(|(from, to)| !self.mail[*from][*to].is_empty())
+        {
+            self.carry(from, to);
+        }
+    }
+
+    fn subscribe(&mut self, shard: usize, slot: u32, filter: &str, history: HistoryRequest) {
+        self.input(shard, Input::Connected(conn(slot)));
+        let filter = Filter::parse(filter).unwrap();
+        self.input(shard, Input::Subscribe { conn: conn(slot), filter, history });
+    }
+
+    fn publish(&mut self, shard: usize, slot: u32, topic: &str, text: &str) {
+        let origin = Origin { shard: ShardId(u8::try_from(shard).unwrap()), conn: conn(slot) };
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let mut spans = RunBuilder::default();
+        spans.push(0..text.len());
+        let body = Body::exact(text.as_bytes().to_vec().into());
+        let topic = TopicName::parse(topic).unwrap();
+        let run: Run = spans.finish(&topic, &publisher, WallTime(0), body, &self.gauge);
+        self.input(shard, Input::Publish(run.into()));
+    }
+
+    fn hears(&mut self, shard: usize, slot: u32) -> Vec<String> {
+        let mut heard = Vec::new();
+        while let Some(delivery) = self.shards[shard].poll_delivery(conn(slot)) {
+            match delivery {
+                Delivery::Gap(dropped) => heard.push(format!("gap {dropped}")),
+                Delivery::Messages(slice) => heard.extend(
+                    slice.run.run().payloads(slice.skip).map(|p| String::from_utf8(p.to_vec()).unwrap()),
+                ),
+            }
+        }
+        self.outputs(shard);
+        heard
+    }
+}
+
+#[test]
+fn the_answer_cuts_history_from_live_messages() {
+    let mut world = World::new(2, Limits::default());
+    world.input(1, Input::Connected(conn(0)));
+    world.publish(1, 0, "t", "old");
+    world.subscribe(0, 0, "t", HistoryRequest::Last(10));
+    assert!(world.said.is_empty(), "not before the other shard has answered");
+    world.publish(1, 0, "t", "before the question arrives");
+    world.carry(0, 1); // Want
+    world.publish(1, 0, "t", "behind the answer");
+    assert_eq!(world.hears(0, 0), [""; 0]);
+    world.carry(1, 0); // Granted
+    assert_eq!(world.said, ["0 subscribed"]);
+    assert_eq!(world.hears(0, 0), ["old", "before the question arrives"]);
+    world.carry(1, 0);
+    assert_eq!(world.hears(0, 0), ["behind the answer"]);
+}
+
+#[test]
+fn a_second_subscriber_of_the_shard_has_a_cut_of_its_own() {
+    let mut world = World::new(2, Limits::default());
+    world.input(1, Input::Connected(conn(0)));
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    world.settle();
+    world.publish(1, 0, "t", "one"); // its mail is under way to the shard
+    world.subscribe(0, 1, "t", HistoryRequest::Last(10));
+    world.carry(1, 0);
+    assert_eq!(world.hears(0, 0), ["one"]);
+    world.settle();
+    assert_eq!(world.hears(0, 1), ["one"], "from the history, and not a second time as live");
+}
+
+#[test]
+fn the_interest_stays_until_the_last_one_goes() {
+    let mut world = World::new(2, Limits::default());
+    world.input(1, Input::Connected(conn(0)));
+    world.subscribe(0, 0, "t/#", HistoryRequest::None);
+    world.subscribe(0, 1, "t/#", HistoryRequest::None);
+    world.settle();
+    assert_eq!(world.shards[1].sole_interest(&TopicName::parse("t/a").unwrap()), Some(ShardId(0)));
+    world.input(0, Input::Closed(conn(0)));
+    world.settle();
+    world.publish(1, 0, "t/a", "still heard");
+    world.settle();
+    assert_eq!(world.hears(0, 1), ["still heard"]);
+    world.input(0, Input::Closed(conn(1)));
+    world.settle();
+    assert_eq!(world.shards[1].sole_interest(&TopicName::parse("t/a").unwrap()), None);
+    world.input(1, Input::Closed(conn(0)));
+    assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest_and_counts_them() {
+    let limits = Limits { queue_bytes_max: 3000, brake_bytes: 1000, ..Limits::default() };
+    let mut world = World::new(1, limits);
+    world.input(0, Input::Connected(conn(0)));
+    world.subscribe(0, 1, "t", HistoryRequest::None);
+    for number in 0..20 {
+        world.publish(0, 0, "t", &number.to_string());
+    }
+    let heard = world.hears(0, 1);
+    let dropped: usize = heard[0].strip_prefix("gap ").unwrap().parse().unwrap();
+    let expected: Vec<String> = (dropped..20).map(|number| number.to_string()).collect();
+    assert_eq!(heard[1..], expected);
+    assert_eq!(world.shards[0].stats().dropped as usize, dropped);
+}
+
+#[test]
+fn a_growing_queue_brakes_its_publisher_for_ten_milliseconds_or_until_half_empty() {
+    let limits = Limits { queue_bytes_max: 100_000, brake_bytes: 1000, ..Limits::default() };
+    let brake_time = limits.brake_time;
+    let mut world = World::new(2, limits);
+    world.input(1, Input::Connected(conn(7)));
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    world.settle();
+    world.said.clear();
+    let push = |world: &mut World| {
+        for _ in 0..4 {
+            world.publish(1, 7, "t", "x");
+        }
+        world.settle();
+    };
+    push(&mut world);
+    assert_eq!(world.said, ["7 paused"]);
+    world.hears(0, 0);
+    world.settle();
+    assert_eq!(world.said, ["7 paused", "7 resumed"], "half empty");
+    push(&mut world);
+    assert_eq!(world.shards[1].poll_timeout(), Some(world.now.mono.after(brake_time)));
+    world.now.mono = world.now.mono.after(brake_time);
+    world.input(1, Input::Timeout);
+    assert_eq!(world.said.last().unwrap(), "7 resumed", "whatever the queue says");
+    world.input(0, Input::Closed(conn(0)));
+    world.settle();
+    world.input(1, Input::Closed(conn(7)));
+    assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
+}
+
+#[test]
+fn a_process_over_its_budget_cuts_queues_and_lets_publishers_go_on() {
+    let limits = Limits { memory_bytes_max: 40_000, history_messages_max: 0, ..Limits::default() };
+    let mut world = World::new(2, limits);
+    world.input(1, Input::Connected(conn(0)));
+    world.subscribe(0, 0, "#", HistoryRequest::None);
+    world.settle();
+    world.said.clear();
+    let mut sent = 0;
+    while world.said.is_empty() {
+        world.publish(1, 0, "t", &sent.to_string());
+        world.settle();
+        sent += 1;
+    }
+    assert_eq!(world.said, ["0 paused"]);
+    // The publisher's shard tells the one with the long queue.
+    for _ in 0..3 {
+        for shard in [1, 0] {
+            if let Some(at) = world.shards[shard].poll_timeout() {
+                world.now.mono = world.now.mono.max(at);
+                world.input(shard, Input::Timeout);
+            }
+            world.settle();
+        }
+    }
+    assert_eq!(world.said, ["0 paused", "0 resumed"]);
+    let heard = world.hears(0, 0);
+    let dropped: usize = heard[0].strip_prefix("gap ").unwrap().parse().unwrap();
+    assert_eq!(dropped + heard.len() - 1, sent);
+}
