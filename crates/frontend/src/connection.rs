@@ -11,21 +11,15 @@ use std::sync::Arc;
 
 use broker::planted::{self, Bug};
 use broker::{Charge, Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run, Use};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use topic::{Filter, TopicName};
-use wire::text::{
-    Hello, OK_LINE, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, WAITING_LINE, begins_terminate, is_blank,
-    is_terminate, next_line,
-};
+use wire::text::{Hello, OK_LINE, WAITING_LINE, begins_terminate, is_terminate, next_line};
 
 use crate::encode::LineStyle;
 use crate::event::{CloseReason, Event};
-use crate::hello::{First, Framing, HelloState, Progress, Rules, TopicPrompt, bad_topic, farewell};
+use crate::hello::{First, Framing, HelloState, Rules, farewell};
 use crate::outgoing::Outgoing;
 use crate::publishing::{Acks, Publishing};
-
-/// The topic of a publisher that names none.
-const DEFAULT_TOPIC: &str = "broadcast";
 
 /// The part of the memory budget that long unfinished messages may take.
 const UNFINISHED_PART: usize = 8;
@@ -125,12 +119,12 @@ pub(crate) struct Connection {
     pub(crate) paused: bool,
     /// Whether it stands in the list of connections to be written.
     pub(crate) listed: bool,
-    rules: Rc<Rules>,
-    state: State,
+    pub(crate) rules: Rc<Rules>,
+    pub(crate) state: State,
 }
 
 #[derive(Debug)]
-enum State {
+pub(crate) enum State {
     Hello(HelloState),
     Topic(Box<AwaitingTopic>),
     Publishing(Box<Publishing>),
@@ -139,18 +133,18 @@ enum State {
 }
 
 #[derive(Debug)]
-struct AwaitingTopic {
-    hello: Hello,
-    framing: Framing,
-    first: First,
+pub(crate) struct AwaitingTopic {
+    pub(crate) hello: Hello,
+    pub(crate) framing: Framing,
+    pub(crate) first: First,
 }
 
 #[derive(Debug)]
-struct Subscribing {
-    style: LineStyle,
-    first: First,
-    name: Option<Box<str>>,
-    filter: Filter,
+pub(crate) struct Subscribing {
+    pub(crate) style: LineStyle,
+    pub(crate) first: First,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) filter: Filter,
 }
 
 /// What the states need of the world around.
@@ -194,10 +188,10 @@ impl Connection {
                     self.published(env, &taken.run, taken.end);
                     (taken.used, taken.run.map(Command::Publish))
                 }
-                State::Subscribing(_) => (self.receive_ending(env, &rest.bytes, read_end), None),
+                State::Subscribing(_) => (self.receive_from_subscriber(env, &rest.bytes, read_end), None),
                 State::Ending(_) => (before, None),
             };
-            let _ = rest.bytes.split_to(used);
+            rest.bytes.advance(used);
             command = command.or(wanted);
             let may_go_on = used > 0 && !rest.bytes.is_empty();
             match command {
@@ -356,123 +350,6 @@ impl Connection {
         }
     }
 
-    fn receive_hello(
-        &mut self,
-        env: &mut Env<'_>,
-        bytes: &Bytes,
-        read_end: ReadEnd,
-    ) -> (usize, Option<Command>) {
-        let State::Hello(hello) = &mut self.state else { return (0, None) };
-        let mut progress = hello.received(env.now.mono, bytes, &self.rules.limits);
-        if read_end == ReadEnd::Closed && matches!(progress, Progress::Wait(_)) && !is_blank(bytes) {
-            progress = hello.timeout(env.now.mono, bytes, &self.rules.limits);
-        }
-        self.hello_progress(env, progress)
-    }
-
-    fn hello_progress(&mut self, env: &mut Env<'_>, progress: Progress) -> (usize, Option<Command>) {
-        match progress {
-            Progress::Wait(until) => {
-                self.deadline = Some(until);
-                (0, None)
-            }
-            Progress::Prompt(until) => {
-                self.deadline = Some(until);
-                self.out.push(Bytes::from_static(ROLE_PROMPT.as_bytes()));
-                (0, None)
-            }
-            Progress::Refused(reason) => {
-                self.end(env, reason);
-                (0, None)
-            }
-            Progress::Known { hello, framing, used } => (used, self.greeted(env, *hello, framing)),
-        }
-    }
-
-    /// The hello is whole: asks for a topic where the listener wants one, else begins.
-    fn greeted(&mut self, env: &mut Env<'_>, hello: Hello, framing: Framing) -> Option<Command> {
-        let State::Hello(HelloState { first, .. }) = self.state else { return None };
-        let no_topic = matches!(hello.role, Role::Publisher(None) | Role::Subscriber(None));
-        if no_topic && self.rules.topic_prompt == TopicPrompt::On {
-            self.deadline = Some(env.now.mono.after(self.rules.limits.hello_time));
-            if first == First::Server {
-                self.out.push(Bytes::from_static(TOPIC_PROMPT.as_bytes()));
-            }
-            self.state = State::Topic(Box::new(AwaitingTopic { hello, framing, first }));
-            return None;
-        }
-        self.begin(env, hello, framing, first)
-    }
-
-    fn receive_topic(
-        &mut self,
-        env: &mut Env<'_>,
-        bytes: &Bytes,
-        read_end: ReadEnd,
-    ) -> (usize, Option<Command>) {
-        let State::Topic(awaiting) = &mut self.state else { return (0, None) };
-        let line = next_line(bytes, 0, 0);
-        let (text, used) = match line {
-            Some(line) => (bytes.get(..line.end), line.next),
-            None if awaiting.framing != Framing::Framed && read_end != ReadEnd::More => {
-                (Some(bytes.as_ref()), bytes.len())
-            }
-            None if bytes.len() > self.rules.limits.hello_bytes_max => (Some(bytes.as_ref()), bytes.len()),
-            None => return (0, None),
-        };
-        let text = text.unwrap_or_default().trim_ascii();
-        if awaiting.framing == Framing::Fresh {
-            awaiting.framing = if line.is_some() { Framing::Framed } else { Framing::Unframed };
-        }
-        if text.is_empty() {
-            return (used, None);
-        }
-        let mut hello = awaiting.hello.clone();
-        let (framing, first) = (awaiting.framing, awaiting.first);
-        let named = String::from_utf8_lossy(text);
-        let topic = match &hello.role {
-            Role::Publisher(_) => TopicName::parse(&named).map(|topic| Role::Publisher(Some(topic))),
-            Role::Subscriber(_) => Filter::parse(&named).map(|filter| Role::Subscriber(Some(filter))),
-        };
-        match topic {
-            Ok(role) => {
-                hello.role = role;
-                (used, self.begin(env, hello, framing, first))
-            }
-            Err(error) => {
-                self.end(env, bad_topic(text, error));
-                (used, None)
-            }
-        }
-    }
-
-    fn begin(&mut self, env: &mut Env<'_>, hello: Hello, framing: Framing, first: First) -> Option<Command> {
-        self.deadline = None;
-        let style = LineStyle { format: hello.format(), time: hello.time };
-        let name = hello.name.map(String::into_boxed_str);
-        match hello.role {
-            Role::Publisher(topic) => {
-                let topic = topic.unwrap_or_else(default_topic);
-                let publisher = Arc::new(Publisher { origin: self.id, addr: self.addr, name });
-                let acks = if hello.ack { Acks::Wanted } else { Acks::None };
-                let publishing = Publishing::new(publisher, topic.clone(), framing, acks);
-                self.state = State::Publishing(Box::new(publishing));
-                Some(Command::Announce { topic, rest: Chunk::empty(), read_end: ReadEnd::Drained })
-            }
-            Role::Subscriber(filter) => {
-                let filter = filter.unwrap_or_else(Filter::everything);
-                let subscribing = Subscribing { style, first, name, filter: filter.clone() };
-                self.state = State::Subscribing(Box::new(subscribing));
-                let history = match hello.replay {
-                    Replay::None => HistoryRequest::None,
-                    Replay::Last(count) => HistoryRequest::Last(count),
-                    Replay::Since(span) => HistoryRequest::Since(env.now.wall.before(span)),
-                };
-                Some(Command::Subscribe { filter, history })
-            }
-        }
-    }
-
     /// A chunk was taken: answers what was accepted and ends where it says so.
     fn published(&mut self, env: &mut Env<'_>, run: &Option<Run>, end: Option<CloseReason>) {
         if let (Some(run), State::Publishing(publishing)) = (run, &self.state)
@@ -486,7 +363,7 @@ impl Connection {
     }
 
     /// A subscriber has nothing to say but `terminate`; whatever else it sends is dropped.
-    fn receive_ending(&mut self, env: &mut Env<'_>, bytes: &[u8], read_end: ReadEnd) -> usize {
+    fn receive_from_subscriber(&mut self, env: &mut Env<'_>, bytes: &[u8], read_end: ReadEnd) -> usize {
         let mut start = 0;
         while let Some(line) = next_line(bytes, start, start) {
             if bytes.get(start..line.end).is_some_and(is_terminate) {
@@ -522,8 +399,4 @@ impl Connection {
         }
         self.carry = rest.to_vec();
     }
-}
-
-fn default_topic() -> TopicName {
-    TopicName::parse(DEFAULT_TOPIC).expect("the default topic is valid")
 }

@@ -1,7 +1,7 @@
 //! Connections: one state machine each, from bytes to the core and from the core to bytes.
 //!
 //! Reading order: `station` (one shard with its connections; all that a driver drives),
-//! `connection`, `hello` (who are you), `publishing` (bytes to runs), `encode` (runs to
+//! `connection`, `hello` and `greeting` (who are you), `publishing` (bytes to runs), `encode` (runs to
 //! bytes, once per layout), `outgoing` (bytes that wait for a socket), `event`.
 
 #![deny(clippy::indexing_slicing)]
@@ -9,6 +9,7 @@
 mod connection;
 mod encode;
 mod event;
+mod greeting;
 mod hello;
 mod outgoing;
 mod publishing;
