@@ -239,7 +239,10 @@ impl Overload {
     }
 
     fn look_at_memory(&mut self, now: Instant, w: &mut World<'_>) {
-        if self.gauge.used() > w.limits.memory_bytes_max {
+        // Down to where publishers go on, not just below the budget: else every shard may find
+        // that the rest is for another one to cut.
+        let goes_on_at = w.limits.memory_bytes_max / 8 * 7;
+        if self.gauge.used() > goes_on_at {
             self.cut_to_fair_share(w);
             // The long queues may be another shard's; publishers that wait are this one's.
             if !self.memory_waits.is_empty() {
@@ -251,7 +254,7 @@ impl Overload {
             self.memory_check = None;
             return;
         }
-        if self.gauge.used() > w.limits.memory_bytes_max / 8 * 7 {
+        if self.gauge.used() > goes_on_at {
             self.memory_check = Some(now.after(MEMORY_CHECK));
             return;
         }
