@@ -136,6 +136,10 @@ impl Drop for OwnChild {
 fn start_child(arguments: &[String], dialect: Dialect) -> anyhow::Result<Running> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments).stdout(Stdio::piped());
+    // A developer's settings must not shape a measurement.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDINGS_")) {
+        command.env_remove(name);
+    }
     command.stderr(Stdio::piped());
     command.stdin(match dialect {
         Dialect::Broker => Stdio::null(),
