@@ -163,7 +163,7 @@ pub fn table() -> Vec<Row> {
         row(
             "history_messages_max",
             format!("{} messages per topic", d.history_messages_max),
-            "what a late subscriber wants to see; changed with --history-last",
+            "what a late subscriber wants to see, kept by each shard for its own publishers; changed with --history-last",
             "the oldest message of the topic is forgotten",
         ),
         row(

@@ -21,17 +21,18 @@ use crate::world::{Event, World};
 pub(crate) struct Site {
     pub(crate) station: Station,
     pub(crate) timer_ns: Option<u64>,
-    slots: Vec<Slot>,
+    pub(crate) slots: Vec<Slot>,
     pending: Vec<Pending>,
     turn_due: bool,
+    pub(crate) drains: bool,
     /// Mail by sender; when it arrives is the world's business.
     inbox: Vec<VecDeque<Mail>>,
     last_mail_ns: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
-    client: Option<usize>,
+pub(crate) struct Slot {
+    pub(crate) client: Option<usize>,
     generation: u32,
 }
 
@@ -45,6 +46,8 @@ pub(crate) enum Pending {
     Timeout,
     Drain,
     Kick(usize),
+    /// A publisher comes from another station.
+    Adopt(usize),
 }
 
 impl Site {
@@ -55,13 +58,14 @@ impl Site {
             slots: Vec::new(),
             pending: Vec::new(),
             turn_due: false,
+            drains: false,
             inbox: (0..sites).map(|_| VecDeque::new()).collect(),
             last_mail_ns: vec![0; sites],
         }
     }
 
     /// Gives out the slot that was freed last, or a new one.
-    fn slot_for(&mut self, client: usize) -> ConnId {
+    pub(crate) fn slot_for(&mut self, client: usize) -> ConnId {
         let index = self.slots.iter().rposition(|slot| slot.client.is_none()).unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() - 1
@@ -72,7 +76,7 @@ impl Site {
         ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation }
     }
 
-    fn client_of(&self, conn: ConnId) -> Option<usize> {
+    pub(crate) fn client_of(&self, conn: ConnId) -> Option<usize> {
         let slot = self.slots.get(conn.slot as usize)?;
         slot.client.filter(|_| slot.generation == conn.generation)
     }
@@ -147,6 +151,11 @@ impl World {
     }
 
     fn take(&mut self, site: usize, what: Pending) {
+        if let Pending::Readable(id) | Pending::Writable(id) | Pending::Kick(id) = what
+            && (self.moving.contains_key(&id) || usize::from(self.clients[id].station) != site)
+        {
+            return; // it has left; where it comes to it is looked at
+        }
         let now = self.now();
         match what {
             Pending::Connect(id) => self.connect(site, id),
@@ -167,9 +176,14 @@ impl World {
             Pending::Timeout => {
                 self.trace.note(self.now_ns, Kind::Timeout, site as u64, 0, &[]);
                 self.sites[site].station.timeout(now);
+                self.move_publishers(site, Vec::new());
             }
-            Pending::Drain => self.sites[site].station.drain(now),
+            Pending::Drain => {
+                self.sites[site].drains = true;
+                self.sites[site].station.drain(now);
+            }
             Pending::Kick(id) => self.kick(site, id),
+            Pending::Adopt(id) => self.adopt(site, id),
         }
         self.note_events(site);
     }

@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod driver;
 mod limits;
+mod moves;
 mod net;
 mod people;
 mod phases;
@@ -25,6 +26,7 @@ mod trace;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use trace::Trace;
 use world::World;
@@ -76,6 +78,32 @@ pub fn run(seed: u64, keep: Keep) -> Outcome {
         violations: violations.into_iter().map(|found| (found.checker, found.detail)).collect(),
         trace: world.trace.lines(),
     }
+}
+
+/// Runs `count` seeds on all cores and returns those that failed, in order.
+#[must_use]
+pub fn run_many(from: u64, count: u64) -> Vec<Outcome> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut failed = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return failed;
+            }
+            let outcome = run(from.wrapping_add(index), Keep::Last);
+            if !outcome.violations.is_empty() {
+                failed.push(outcome);
+            }
+        }
+    };
+    let mut failed: Vec<Outcome> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a seed's panics are caught")).collect()
+    });
+    failed.sort_by_key(|outcome| outcome.seed.wrapping_sub(from));
+    failed
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::Limits;
-use frontend::TopicPrompt;
+use frontend::{Placement, TopicPrompt};
 
 use crate::rng::Rng;
 
@@ -30,6 +30,8 @@ pub(crate) struct Swarm {
     pub(crate) roomy_buffers: bool,
     pub(crate) clock: Clock,
     pub(crate) topic_prompt: TopicPrompt,
+    /// Whether publishers move to the station that hears them.
+    pub(crate) placement: Placement,
     /// Connections that an operator ends.
     pub(crate) kicks: usize,
     pub(crate) ending: Ending,
@@ -111,6 +113,7 @@ impl Swarm {
             roomy_buffers: rng.percent(50),
             clock: if rng.percent(25) { Clock::Jumping } else { Clock::Steady },
             topic_prompt: if rng.percent(15) { TopicPrompt::On } else { TopicPrompt::Off },
+            placement: rng.pick(&[Placement::Stay, Placement::Offer]),
             kicks: rng.pick(&[0, 0, 0, 2]),
             ending: rng.pick(&ENDINGS),
             load: Load {

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use sim::{Keep, Outcome};
@@ -18,7 +17,7 @@ struct Args {
     #[arg(long, requires = "seed")]
     trace: bool,
     /// Run so many seeds
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 1000)]
     seeds: u64,
     /// The first of them [default: the clock]
     #[arg(long)]
@@ -53,41 +52,18 @@ fn main() -> io::Result<ExitCode> {
     // Any number will do: it is printed, and the same number gives the same worlds.
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let from = args.from.unwrap_or(clock * 1_000_000);
-    let failed = run_seeds(from, args.seeds);
+    let begin = Instant::now();
+    let failed = sim::run_many(from, args.seeds);
     for outcome in failed.iter().take(FAILURES_SHOWN) {
         show(&mut out, outcome)?;
     }
-    writeln!(out, "{} seeds from {from}: {} failed", args.seeds, failed.len())?;
+    let seconds = begin.elapsed().as_secs_f64();
+    writeln!(out, "{} seeds from {from} in {seconds:.1} s: {} failed", args.seeds, failed.len())?;
     if failed.len() > FAILURES_SHOWN {
         let seeds: Vec<String> = failed.iter().map(|outcome| outcome.seed.to_string()).collect();
         writeln!(out, "failed: {}", seeds.join(" "))?;
     }
     Ok(code(failed.len()))
-}
-
-/// Runs seeds on all cores and returns those that failed, in order.
-fn run_seeds(from: u64, count: u64) -> Vec<Outcome> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let next = AtomicU64::new(0);
-    let work = || {
-        let mut failed = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return failed;
-            }
-            let outcome = sim::run(from.wrapping_add(index), Keep::Last);
-            if !outcome.violations.is_empty() {
-                failed.push(outcome);
-            }
-        }
-    };
-    let mut failed: Vec<Outcome> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a seed's panics are caught")).collect()
-    });
-    failed.sort_by_key(|outcome| outcome.seed);
-    failed
 }
 
 fn show(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {

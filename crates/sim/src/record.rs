@@ -49,7 +49,6 @@ pub(crate) struct PublisherRecord {
     pub(crate) addr: SocketAddr,
     pub(crate) name: Option<String>,
     pub(crate) topic: String,
-    pub(crate) station: u8,
     pub(crate) acks: bool,
     pub(crate) messages: Vec<Message>,
     pub(crate) stay: Stay,
@@ -71,6 +70,8 @@ pub(crate) struct Accepted {
     /// Its place among all accepted messages of the world.
     pub(crate) index: u64,
     pub(crate) wall_ms: u64,
+    /// The station that accepted it: publishers may move.
+    pub(crate) station: u8,
 }
 
 /// A client that subscribes.

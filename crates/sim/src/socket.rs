@@ -37,6 +37,9 @@ impl World {
             };
             bytes_left = bytes_left.saturating_sub(bytes.len());
             self.hand_over(site, id, conn, &bytes, end);
+            if self.moving.contains_key(&id) {
+                return;
+            }
             if end != ReadEnd::More {
                 if end == ReadEnd::Drained && self.clients[id].up.has_arrived(self.now_ns) {
                     self.pend(site, Pending::Readable(id));
@@ -64,7 +67,7 @@ impl World {
         let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
         self.largest.saw(pinned_bytes, messages);
         place.station.receive(now, conn, &chunk, end);
-        for meaning in told {
+        for meaning in self.move_publishers(site, told) {
             self.told(id, meaning);
         }
         if self.clients[id].waits == Waits::Room {
@@ -74,14 +77,15 @@ impl World {
     }
 
     /// The station was told something whole: from here on the record holds it.
-    fn told(&mut self, id: usize, meaning: Meaning) {
+    pub(crate) fn told(&mut self, id: usize, meaning: Meaning) {
         let mark = Mark { index: self.accepted_ns.len() as u64, wall_ms: self.now().wall.0 };
         match meaning {
             Meaning::Message(number) => {
+                let station = self.clients[id].station;
                 self.trace.note(self.now_ns, Kind::Accepted, id as u64, number as u64, &[]);
                 let publisher = self.record.publishers.get_mut(&id).expect("publishers have messages");
                 publisher.messages[number].accepted =
-                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms });
+                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms, station });
                 self.accepted_ns.push(self.now_ns);
             }
             Meaning::Hello => {
@@ -97,6 +101,9 @@ impl World {
     pub(crate) fn write(&mut self, site: usize, id: usize) {
         let now = self.now();
         let Some(conn) = self.clients[id].conn() else { return };
+        if self.moving.contains_key(&id) {
+            return;
+        }
         while let Some(out) = self.sites[site].station.fill(now, conn) {
             bounds::check_outgoing(out.bytes(), &self.largest, &self.swarm.limits, &mut self.violations);
             if out.is_empty() {

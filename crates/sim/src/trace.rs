@@ -54,6 +54,7 @@ pub(crate) enum Kind {
     Mail,
     Timeout,
     Kicked,
+    Moved,
     Jump,
     Phase,
 }

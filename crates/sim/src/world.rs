@@ -14,6 +14,7 @@ use crate::check::bounds::Largest;
 use crate::client::{self, Client};
 use crate::driver::{Pending, Site};
 use crate::limits::{Clock, MS, Swarm};
+use crate::moves::Moving;
 use crate::record::Record;
 use crate::rng::{Concern, Rng};
 use crate::trace::{Kind, Trace};
@@ -42,6 +43,8 @@ pub(crate) enum Event {
     Drain(usize),
     /// An operator ends a connection.
     Kick(usize),
+    /// A publisher reaches the station that it moves to.
+    Adopt(usize),
     /// The calendar is set.
     Jump(i64),
 }
@@ -65,6 +68,8 @@ pub(crate) struct World {
     pub(crate) accepted_ns: Vec<u64>,
     /// Clients that an operator has ended.
     pub(crate) kicked: BTreeSet<usize>,
+    /// Publishers between two stations.
+    pub(crate) moving: BTreeMap<usize, Moving>,
     wall_shift_ms: i64,
     queue: BTreeMap<(u64, u64, u64), Event>,
     events: u64,
@@ -75,16 +80,15 @@ impl World {
         let swarm = Swarm::draw(&mut Rng::new(seed, Concern::Limits));
         let gauge = Gauge::new();
         let site = |own| {
-            Site::new(
-                Station::new(ShardConfig {
-                    own: ShardId(own),
-                    shards: swarm.stations,
-                    limits: swarm.limits.clone(),
-                    seed,
-                    gauge: gauge.clone(),
-                }),
-                usize::from(swarm.stations),
-            )
+            let mut station = Station::new(ShardConfig {
+                own: ShardId(own),
+                shards: swarm.stations,
+                limits: swarm.limits.clone(),
+                seed,
+                gauge: gauge.clone(),
+            });
+            station.set_placement(swarm.placement);
+            Site::new(station, usize::from(swarm.stations))
         };
         let sites = (0..swarm.stations).map(site).collect();
         let mut record = Record::default();
@@ -107,6 +111,7 @@ impl World {
             scheduler: Rng::new(seed, Concern::Scheduler),
             accepted_ns: Vec::new(),
             kicked: BTreeSet::new(),
+            moving: BTreeMap::new(),
             wall_shift_ms: 0,
             queue: BTreeMap::new(),
             events: 0,
@@ -167,6 +172,7 @@ impl World {
             }
             Event::Drain(site) => self.pend(site, Pending::Drain),
             Event::Kick(id) => self.pend(usize::from(self.clients[id].station), Pending::Kick(id)),
+            Event::Adopt(id) => self.pend(usize::from(self.clients[id].station), Pending::Adopt(id)),
             Event::Jump(by_ms) => {
                 self.wall_shift_ms += by_ms;
                 self.trace.note(self.now_ns, Kind::Jump, 0, by_ms.unsigned_abs(), &[]);

@@ -1,11 +1,10 @@
 //! Fixed seeds hold every promise, and a seed is one world.
 
-use sim::{Keep, Outcome, run};
+use sim::{Keep, run, run_many};
 
 #[test]
 fn sixty_four_seeds_keep_every_promise() {
-    let failed: Vec<Outcome> =
-        (1..=64).map(|seed| run(seed, Keep::Last)).filter(|outcome| !outcome.violations.is_empty()).collect();
+    let failed = run_many(1, 64);
     let shown: Vec<_> = failed.iter().map(|outcome| (outcome.seed, &outcome.violations)).collect();
     assert!(failed.is_empty(), "cargo run --release -p sim -- --seed N for {shown:#?}");
 }

@@ -14,12 +14,11 @@ use crate::record::{
 const SUBSCRIBER: usize = 9;
 const PUBLISHERS: [&str; 2] = ["A", "B"];
 
-fn publisher(station: u8) -> PublisherRecord {
+fn publisher() -> PublisherRecord {
     PublisherRecord {
         addr: ([127, 0, 0, 1], 7).into(),
         name: None,
         topic: "t".to_owned(),
-        station,
         acks: false,
         messages: Vec::new(),
         stay: Stay::UntilQuiet,
@@ -46,8 +45,8 @@ fn subscriber() -> SubscriberRecord {
 fn story(accepted: &str, heard: &str) -> Record {
     let mut record = Record::default();
     record.facts.history_messages_max = 100;
-    for station in 0..2 {
-        record.publishers.insert(usize::from(station), publisher(station));
+    for id in 0..PUBLISHERS.len() {
+        record.publishers.insert(id, publisher());
     }
     let mut listener = subscriber();
     let mut index = 0;
@@ -60,7 +59,8 @@ fn story(accepted: &str, heard: &str) -> Record {
                 let (id, _) = parse(word).expect("a message of A or B");
                 let messages = &mut record.publishers.get_mut(&id).unwrap().messages;
                 let payload = format!("#{id}.{}#", messages.len()).into_bytes();
-                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms });
+                let station = u8::try_from(id).unwrap();
+                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station });
                 messages.push(Message { payload, accepted });
                 index += 1;
             }

@@ -33,8 +33,11 @@ pub(super) fn check(record: &Record, found: &mut Vec<Violation>) {
         found.push(Violation::new("leftovers", what));
     }
     // A topic costs its name and a few hundred bytes besides its runs.
-    let topics: BTreeSet<(u8, &str)> =
-        record.publishers.values().map(|publisher| (publisher.station, publisher.topic.as_str())).collect();
+    let mut topics: BTreeSet<(u8, &str)> = BTreeSet::new();
+    for publisher in record.publishers.values() {
+        let accepted = publisher.messages.iter().filter_map(|message| message.accepted);
+        topics.extend(accepted.map(|one| (one.station, publisher.topic.as_str())));
+    }
     let topic_bytes: usize = topics.iter().map(|(_, topic)| topic.len() + TOPIC_OVERHEAD_MAX).sum();
     if remains.history_bytes > remains.gauge_bytes + topic_bytes {
         let what = format!("history is {} bytes, {} are charged", remains.history_bytes, remains.gauge_bytes);

@@ -79,8 +79,9 @@ fn kept(record: &Record, subscriber: &SubscriberRecord, index: u64) -> Vec<Accep
     for publisher in record.publishers.values() {
         if topic::naive::matches(&subscriber.filter, &publisher.topic) {
             let accepted = publisher.messages.iter().filter_map(|message| message.accepted);
-            let topic = topics.entry((publisher.station, &publisher.topic)).or_default();
-            topic.extend(accepted.filter(|one| one.index < index));
+            for one in accepted.filter(|one| one.index < index) {
+                topics.entry((one.station, &publisher.topic)).or_default().push(one);
+            }
         }
     }
     let messages_max = record.facts.history_messages_max as usize;

@@ -23,7 +23,6 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Publishe
         addr,
         name: None,
         topic: "broadcast".to_owned(),
-        station,
         acks: rng.percent(40),
         messages: Vec::new(),
         stay: if reader == Reader::Fast { Stay::UntilQuiet } else { Stay::Left },

@@ -1,0 +1,59 @@
+//! Publishers that move to the station that hears them, and the time that it takes.
+
+use frontend::Handover;
+
+use crate::client::{Link, Meaning};
+use crate::driver::Pending;
+use crate::trace::Kind;
+use crate::world::{Event, World};
+
+/// A publisher between two stations.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    handover: Handover,
+    /// What it had said behind its hello: the next station is told.
+    told: Vec<Meaning>,
+}
+
+impl World {
+    /// Publishers that are offered to another station go there or stay, by chance. `told` is
+    /// what the client said in the read that may be behind an offer; returns it if it stays.
+    pub(crate) fn move_publishers(&mut self, site: usize, mut told: Vec<Meaning>) -> Vec<Meaning> {
+        let now = self.now();
+        while let Some(offer) = self.sites[site].station.poll_move() {
+            let (conn, to) = (offer.conn, offer.to);
+            let id = self.sites[site].client_of(conn).expect("an offer is answered at once");
+            if self.scheduler.percent(40) {
+                self.sites[site].station.stay(now, &offer);
+                continue;
+            }
+            let Some(handover) = self.sites[site].station.hand_over(now, offer) else { continue };
+            self.trace.note(self.now_ns, Kind::Moved, id as u64, u64::from(to.0), &[]);
+            self.sites[site].slots[conn.slot as usize].client = None;
+            self.clients[id].station = to.0;
+            self.moving.insert(id, Moving { handover, told: std::mem::take(&mut told) });
+            let at_ns = self.now_ns + self.network.below(self.swarm.mail_latency_max_ns);
+            self.schedule(at_ns, Event::Adopt(id));
+        }
+        told
+    }
+
+    /// A publisher has come: goes on with what stood behind its hello.
+    pub(crate) fn adopt(&mut self, site: usize, id: usize) {
+        let now = self.now();
+        let Moving { handover, told } = self.moving.remove(&id).expect("it was on its way");
+        let conn = self.sites[site].slot_for(id);
+        let client = &mut self.clients[id];
+        client.link = match client.link {
+            Link::Open(_) => Link::Open(conn),
+            _ => Link::ClientGone(conn),
+        };
+        self.sites[site].station.adopt(now, conn, handover, &self.rules);
+        // One that comes while its station drains is ended before it is heard.
+        if !self.sites[site].drains {
+            told.into_iter().for_each(|meaning| self.told(id, meaning));
+        }
+        self.pend(site, Pending::Readable(id));
+        self.pend(site, Pending::Writable(id));
+    }
+}
