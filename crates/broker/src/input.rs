@@ -69,7 +69,26 @@ pub enum Mail {
     MemoryShort,
 }
 
+/// Whether mail is worth waking its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// The receiver has something to do.
+    Wake,
+    /// The receiver has to know before it does anything else, and does nothing while it sleeps.
+    WhenAwake,
+}
+
 impl Mail {
+    /// Whether a sleeping receiver has to be woken. Not for a brake: a shard that sleeps reads
+    /// nothing, and takes its mail before it reads.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        match self {
+            Self::Brake(_) => Urgency::WhenAwake,
+            _ => Urgency::Wake,
+        }
+    }
+
     /// Bytes that the mail keeps alive, for the bound on mail between two shards.
     #[must_use]
     pub fn cost(&self) -> usize {

@@ -27,7 +27,7 @@ mod time;
 
 pub use history::{HistoryRequest, Kept};
 pub use ids::{ConnId, Origin, ShardId, ShardSet};
-pub use input::{Delivery, Input, Mail, Output};
+pub use input::{Delivery, Input, Mail, Output, Urgency};
 pub use limits::Limits;
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use broker::{Mail, ShardId};
+use broker::{Mail, ShardId, Urgency};
 
 /// The mail of one turn from one sender.
 #[derive(Debug)]
@@ -46,14 +46,17 @@ impl Mailbox {
         }
     }
 
-    /// Hands over a turn's mail and wakes the receiver if it sleeps.
+    /// Hands over a turn's mail and wakes the receiver if it sleeps and should know.
     pub(crate) fn push(&self, from: ShardId, mail: Vec<Mail>) {
         let bytes = mail.iter().map(Mail::cost).sum();
+        let wake = mail.iter().any(|mail| mail.urgency() == Urgency::Wake);
         self.under_way[usize::from(from.0)].bytes.fetch_add(bytes, Ordering::Relaxed);
         // A panic under this lock is impossible: pushing and taking a Vec is all that happens.
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).push(Batch { from, mail, bytes });
         self.has_mail.store(true, Ordering::SeqCst);
-        self.ring();
+        if wake {
+            self.ring();
+        }
     }
 
     /// Makes the receiver look around: something came by another way.
