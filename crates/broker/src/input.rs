@@ -125,14 +125,3 @@ pub enum Delivery {
     /// This many messages were dropped here.
     Gap(u64),
 }
-
-impl Delivery {
-    /// How many messages this accounts for.
-    #[must_use]
-    pub fn messages(&self) -> u64 {
-        match self {
-            Self::Messages(slice) => slice.len(),
-            Self::Gap(dropped) => *dropped,
-        }
-    }
-}

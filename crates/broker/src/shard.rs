@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use topic::TopicName;
+
 use crate::fanout::{self, Receivers};
 use crate::grant::{self, Neighbours, Tables};
 use crate::history::{History, HistoryBounds};
@@ -18,7 +20,6 @@ use crate::run::{LocalRun, Run};
 use crate::session::{Ready, Sessions};
 use crate::stats::Stats;
 use crate::time::{Instant, Now};
-use topic::TopicName;
 
 /// What a shard is made with.
 #[derive(Debug, Clone)]

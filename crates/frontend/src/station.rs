@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, Shard, ShardConfig, ShardId};
+use topic::TopicName;
 
 use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, ReadEnd, RoleName};
 use crate::encode::Encoder;
@@ -15,7 +16,6 @@ use crate::event::{CloseReason, Event};
 use crate::hello::Rules;
 use crate::outgoing::Outgoing;
 use crate::watch::Watch;
-use topic::TopicName;
 
 /// A shard with the front ends of its connections.
 #[derive(Debug)]
