@@ -9,6 +9,7 @@ mod filter;
 #[doc(hidden)]
 pub mod naive;
 mod name;
+mod shapes;
 mod trie;
 
 pub use error::TopicError;

@@ -4,11 +4,18 @@
 //! a node. Nodes and filters live in slabs with free lists and name each other by number, so
 //! nothing recurses, also not the drop. Children are ordered maps, not hashed ones: a client
 //! cannot choose level names that collide. Same calls, same ids, in every run.
-//! The slabs keep the size of their busiest moment.
+//! A freed node gives its memory back; the slabs keep a pointer for each of their busiest moment.
 
 use std::collections::BTreeMap;
 
+use crate::shapes::Shapes;
 use crate::{Filter, TOPIC_LEVELS_MAX, TopicName};
+
+/// What a node costs besides its name: its allocation, its place in the slab, and its place
+/// among its parent's children.
+const NODE_BYTES: usize = size_of::<Node>() + size_of::<Option<Box<Node>>>() + 48;
+/// What a filter costs besides its nodes and its text: its place in the slab and its allocation.
+const FILTER_BYTES: usize = size_of::<Option<Entry>>() + 16;
 
 /// Dense number of one filter in one trie: below the most filters that the trie has ever held at
 /// once. Given to another filter after [`Trie::remove`].
@@ -27,10 +34,12 @@ pub enum Inserted {
 /// The filters of one shard. Holds each filter once and does not count who wants it.
 #[derive(Debug, Clone)]
 pub struct Trie {
-    nodes: Vec<Node>,
+    nodes: Vec<Option<Box<Node>>>,
     nodes_free: Vec<NodeId>,
     filters: Vec<Option<Entry>>,
     filters_free: Vec<FilterId>,
+    shapes: Shapes,
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +55,15 @@ struct Node {
     /// The child `+`.
     any: Option<NodeId>,
     /// The children with a name, the empty one included.
-    named: BTreeMap<Box<str>, NodeId>,
+    named: Named,
+}
+
+/// Children by name. Most nodes have one at most, and a map of one costs as much as one of ten.
+#[derive(Debug, Clone)]
+enum Named {
+    None,
+    One(Box<str>, NodeId),
+    Many(BTreeMap<Box<str>, NodeId>),
 }
 
 #[derive(Debug, Clone)]
@@ -60,10 +77,12 @@ impl Trie {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            nodes: vec![Node::below(ROOT)],
+            nodes: vec![Some(Box::new(Node::below(ROOT)))],
             nodes_free: Vec::new(),
             filters: Vec::new(),
             filters_free: Vec::new(),
+            shapes: Shapes::default(),
+            bytes: 0,
         }
     }
 
@@ -81,7 +100,22 @@ impl Trie {
         }
         let id = self.add_entry(Entry { filter: filter.clone(), node });
         *self.mark(node, filter) = Some(id);
+        self.shapes.add(filter);
+        self.bytes += FILTER_BYTES + filter.as_str().len();
         (id, Inserted::New)
+    }
+
+    /// Bytes that nodes and filters occupy, as a budget counts them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The most nodes that one walk may visit besides those of the topic's own path, if `filter`
+    /// is there as well; see [`Trie::matches`].
+    #[must_use]
+    pub fn walk_max_with(&self, filter: &Filter) -> usize {
+        self.shapes.len() + self.shapes.missing(filter)
     }
 
     /// The id of a filter, if it is in the trie. One map look-up per level.
@@ -116,6 +150,8 @@ impl Trie {
         let slot = self.filters.get_mut(id.0 as usize).and_then(Option::take);
         let Entry { filter, node } = slot.expect("the id of a filter in this trie");
         self.filters_free.push(id);
+        self.shapes.remove(&filter);
+        self.bytes -= FILTER_BYTES + filter.as_str().len();
         let mark = self.mark(node, &filter).take();
         assert_eq!(mark, Some(id), "a filter's node points back at it");
         self.prune(node, &filter);
@@ -124,11 +160,11 @@ impl Trie {
     /// Appends the ids of all filters that match `topic`, each once, in an order that only
     /// depends on the filters and their ids.
     ///
-    /// Allocates nothing beyond `out`. Visits a node at most once, and at most the nodes that
-    /// match the topic's beginning: one name and one `+` per level, so up to `2^levels`, but
-    /// only if the trie holds that many. Mixing names and `+` in every way at every level is
-    /// what costs most; a bound on filters is therefore also a bound on this.
-    pub fn matches(&self, topic: &TopicName, out: &mut Vec<FilterId>) {
+    /// Allocates nothing beyond `out`. Returns how many nodes it visited: each at most once, and
+    /// only those that match the topic's beginning. Which of their levels are `+` tells these
+    /// apart, so they are at most the topic's own path and one for each shape that any filter
+    /// begins with. [`Trie::walk_max_with`] counts the shapes: whoever bounds that bounds this.
+    pub fn matches(&self, topic: &TopicName, out: &mut Vec<FilterId>) -> usize {
         let mut levels = [""; TOPIC_LEVELS_MAX];
         let mut levels_len = 0;
         for (slot, level) in levels.iter_mut().zip(topic.as_str().split('/')) {
@@ -138,7 +174,9 @@ impl Trie {
         let levels = &levels[..levels_len];
         let mut pending = Pending::new();
         pending.push(Visit { node: ROOT, depth: 0 });
+        let mut visited = 0;
         while let Some(Visit { node, depth }) = pending.pop() {
+            visited += 1;
             let node = self.node(node);
             //= MQTT5-4.7.2-1
             let wildcards_count = depth > 0 || !topic.is_hidden();
@@ -150,11 +188,12 @@ impl Trie {
                 continue;
             };
             let any = node.any.filter(|_| wildcards_count);
-            let named = node.named.get(*level).copied();
+            let named = node.named.get(level);
             for node in any.into_iter().chain(named) {
                 pending.push(Visit { node, depth: depth + 1 });
             }
         }
+        visited
     }
 
     /// Number of filters.
@@ -176,16 +215,16 @@ impl Trie {
     }
 
     fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
+        self.nodes[id.0 as usize].as_ref().expect("a node is freed when nothing names it")
     }
 
     fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.nodes[id.0 as usize]
+        self.nodes[id.0 as usize].as_mut().expect("a node is freed when nothing names it")
     }
 
     fn child(&self, node: NodeId, level: &str) -> Option<NodeId> {
         let node = self.node(node);
-        if level == "+" { node.any } else { node.named.get(level).copied() }
+        if level == "+" { node.any } else { node.named.get(level) }
     }
 
     /// Where the id of `filter`, whose path ends in `node`, is kept.
@@ -199,6 +238,7 @@ impl Trie {
 
     fn add_child(&mut self, parent: NodeId, level: &str) -> NodeId {
         let child = self.add_node(Node::below(parent));
+        self.bytes += NODE_BYTES + level.len();
         let parent = self.node_mut(parent);
         if level == "+" {
             parent.any = Some(child);
@@ -209,8 +249,9 @@ impl Trie {
     }
 
     fn add_node(&mut self, node: Node) -> NodeId {
+        let node = Some(Box::new(node));
         if let Some(id) = self.nodes_free.pop() {
-            *self.node_mut(id) = node;
+            self.nodes[id.0 as usize] = node;
             return id;
         }
         let id = u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes fit in memory");
@@ -238,6 +279,8 @@ impl Trie {
             let siblings = self.node_mut(parent);
             let unlinked = if level == "+" { siblings.any.take() } else { siblings.named.remove(level) };
             assert_eq!(unlinked, Some(node), "a parent knows its child by the child's level");
+            self.bytes -= NODE_BYTES + level.len();
+            self.nodes[node.0 as usize] = None;
             self.nodes_free.push(node);
             node = parent;
         }
@@ -253,11 +296,58 @@ impl Default for Trie {
 
 impl Node {
     fn below(parent: NodeId) -> Self {
-        Self { parent, here: None, rest: None, any: None, named: BTreeMap::new() }
+        Self { parent, here: None, rest: None, any: None, named: Named::None }
     }
 
     fn is_needed(&self) -> bool {
         self.here.is_some() || self.rest.is_some() || self.any.is_some() || !self.named.is_empty()
+    }
+}
+
+impl Named {
+    fn get(&self, level: &str) -> Option<NodeId> {
+        match self {
+            Self::None => None,
+            Self::One(name, child) => (**name == *level).then_some(*child),
+            Self::Many(children) => children.get(level).copied(),
+        }
+    }
+
+    fn insert(&mut self, level: Box<str>, child: NodeId) {
+        match std::mem::replace(self, Self::None) {
+            Self::None => *self = Self::One(level, child),
+            Self::One(name, first) => *self = Self::Many([(name, first), (level, child)].into()),
+            Self::Many(mut children) => {
+                children.insert(level, child);
+                *self = Self::Many(children);
+            }
+        }
+    }
+
+    fn remove(&mut self, level: &str) -> Option<NodeId> {
+        match self {
+            Self::None => None,
+            Self::One(name, _) if **name != *level => None,
+            Self::One(_, child) => {
+                let child = *child;
+                *self = Self::None;
+                Some(child)
+            }
+            Self::Many(children) => {
+                let child = children.remove(level);
+                if children.len() == 1
+                    && let Some((name, last)) = children.pop_first()
+                {
+                    *self = Self::One(name, last);
+                }
+                child
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        // A map never shrinks below two without becoming one name.
+        matches!(self, Self::None)
     }
 }
 
@@ -395,6 +485,7 @@ mod tests {
             assert_eq!(trie.node_count(), nodes_left, "without {removed}");
         }
         assert!(trie.is_empty());
+        assert_eq!((trie.bytes(), trie.shapes.len()), (0, 0), "all memory is given back");
         trie.insert(&filter("x/y"));
         assert_eq!(trie.nodes.len(), 6, "freed nodes are used again");
     }
@@ -419,6 +510,33 @@ mod tests {
         trie.matches(&TopicName::parse(&["a"; LEVELS].join("/")).unwrap(), &mut ids);
         ids.sort_unstable();
         assert_eq!(ids, (0..1 << LEVELS).map(FilterId).collect::<Vec<_>>());
+    }
+
+    /// No topic makes a walk visit more than its own path and the shapes, however the filters
+    /// mix names and wildcards, and the mixtures that cost most reach that bound.
+    #[test]
+    fn a_walk_is_bounded_by_the_shapes() {
+        const LEVELS: usize = 8;
+        let mut trie = Trie::new();
+        let mut bound = 0;
+        for mixture in 0..1_u32 << LEVELS {
+            let levels = (0..LEVELS).map(|bit| if mixture >> bit & 1 == 0 { "a" } else { "+" });
+            let filter = filter(&levels.collect::<Vec<_>>().join("/"));
+            bound = trie.walk_max_with(&filter);
+            trie.insert(&filter);
+            assert_eq!(trie.shapes.len(), bound, "what was asked for is what came");
+        }
+        let mut ids = Vec::new();
+        let visited = trie.matches(&TopicName::parse(&["a"; LEVELS].join("/")).unwrap(), &mut ids);
+        assert_eq!(visited, 1 + LEVELS + bound, "the root, the own path, and every shape");
+        // A thousand names with the same shapes cost a walk nothing.
+        for number in 0..1000 {
+            let text = format!("{number}/+/a");
+            assert!(trie.walk_max_with(&filter(&text)) <= bound, "{text}");
+            trie.insert(&filter(&text));
+        }
+        ids.clear();
+        assert!(trie.matches(&TopicName::parse("7/x/a").unwrap(), &mut ids) <= 1 + 3 + bound);
     }
 
     /// A `+` beside every name of the longest topic fills the stack of the walk to its last
