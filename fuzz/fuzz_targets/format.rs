@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tidings_fuzz::line::{Told, lines, read_json, read_plain};
-use wire::text::{Format, Sender, TimeField, gap_line, write_head, write_line};
+use tidings_fuzz::line::{Told, is_dangerous, lines, read_json, read_plain};
+use wire::text::{Format, Frame, Sender, TimeField, gap_line};
 
 const FORMATS: [Format; 5] =
     [Format::From, Format::FromTopic, Format::Tuple, Format::TupleTopic, Format::Json];
@@ -33,15 +33,26 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn check_line(format: Format, time: TimeField, payload: &[u8], sender: &Sender<'_>) {
-    let mut head = Vec::new();
-    write_head(&mut head, format, time, sender);
-    // A run's head is written once, and its lines one behind the other.
+    let mut frame = Frame::new();
+    frame.set(format, time, sender);
+    // A run's frame is made once, and its lines are written one behind the other.
     let mut out = b"before\n".to_vec();
-    write_line(&mut out, format, &head, payload, sender);
+    frame.write_line(&mut out, payload);
+    for payload_bytes_max in [4, 5, 7, 64] {
+        let (mut parts, mut from) = (b"before\n".to_vec(), None);
+        loop {
+            from = frame.write_part(&mut parts, payload, from, payload_bytes_max);
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(parts, out, "parts of {payload_bytes_max} bytes");
+    }
     let lines = lines(&out);
     let ["before", line] = lines.as_slice() else { panic!("not one line: {lines:?}") };
-    assert!(line.as_bytes().starts_with(&head));
+    assert!(line.len() < frame.bytes() + 6 * payload.len().max(1));
     if format == Format::Json {
+        assert!(!line.chars().any(is_dangerous), "drives a terminal: {line:?}");
         assert_eq!(read_json(line), Told::Message(payload.to_vec()));
         let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(object["topic"].as_str(), Some(sender.topic));

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use broker::planted::{self, Bug};
 use broker::{Delivery, Layout, LocalRun, Run, Slice};
-use wire::text::{Format, Sender, TimeField, gap_line, write_head, write_line};
+use wire::text::{Format, Frame, Sender, TimeField, gap_line};
 
 use crate::outgoing::{Outgoing, Pool};
 
@@ -31,7 +31,7 @@ impl LineStyle {
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     made: Vec<Rc<LocalRun>>,
-    head: Vec<u8>,
+    frame: Frame,
     pub(crate) pool: Pool,
 }
 
@@ -61,19 +61,19 @@ impl Encoder {
         }
         let nobody_else = Rc::strong_count(&slice.run) == 1;
         if slice.skip > 0 || nobody_else {
-            out.append(&mut self.pool, |own| lines(own, &mut self.head, slice.run.run(), slice.skip, style));
+            out.append(&mut self.pool, |own| lines(own, &mut self.frame, slice.run.run(), slice.skip, style));
             return;
         }
         let mut bytes = Vec::new();
-        lines(&mut bytes, &mut self.head, slice.run.run(), 0, style);
+        lines(&mut bytes, &mut self.frame, slice.run.run(), 0, style);
         slice.run.keep_encoded(layout, bytes.into());
         self.made.push(Rc::clone(&slice.run));
         out.push(slice.run.encoded(layout).unwrap_or_default());
     }
 }
 
-/// Appends the lines of a run. `head` is a buffer to work in.
-fn lines(out: &mut Vec<u8>, head: &mut Vec<u8>, run: &Run, skip: u32, style: LineStyle) {
+/// Appends the lines of a run. `frame` is a buffer to work in.
+fn lines(out: &mut Vec<u8>, frame: &mut Frame, run: &Run, skip: u32, style: LineStyle) {
     let publisher = run.publisher();
     let sender = Sender {
         topic: run.topic().as_str(),
@@ -82,11 +82,10 @@ fn lines(out: &mut Vec<u8>, head: &mut Vec<u8>, run: &Run, skip: u32, style: Lin
         time_ms: run.time().0,
     };
     let payloads = run.payloads(skip);
-    head.clear();
-    write_head(head, style.format, style.time, &sender);
+    frame.set(style.format, style.time, &sender);
     // Escapes are rare, so room for the plain bytes is room enough.
-    out.reserve(run.body_bytes() + payloads.len() * (head.len() + 1));
+    out.reserve(run.body_bytes() + payloads.len() * frame.bytes());
     for payload in payloads {
-        write_line(out, style.format, head, payload, &sender);
+        frame.write_line(out, payload);
     }
 }

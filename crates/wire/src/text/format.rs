@@ -1,14 +1,17 @@
 //! What a subscriber gets, one line per message.
 //!
-//! A line is a head, which is the same for a whole run, the payload and a tail. The
-//! caller writes the head once and hands it back for every message of the run.
+//! A line is a head and a tail, which are the same for a whole run, with the payload
+//! between them. [`Frame`] holds the two; a long payload is written in parts.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::printable::{escape_into, escape_label_into};
+use super::json;
+use super::lines::utf8_tail;
+use crate::printable::{escape_into, escape_label_into, is_plain_ascii};
 
 /// How a subscriber's lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,13 +50,160 @@ pub struct Sender<'a> {
     pub time_ms: u64,
 }
 
-/// Appends what stands in front of the payload of every message of `sender`.
-pub fn write_head(out: &mut Vec<u8>, format: Format, time: TimeField, sender: &Sender<'_>) {
-    if format == Format::Json {
-        out.extend_from_slice(b"{\"topic\":");
-        json_string(out, sender.topic);
-        return;
+/// What stands around every payload of one run in one format. Made once per run; its
+/// buffers are used again.
+#[derive(Debug)]
+pub struct Frame {
+    format: Format,
+    /// All in front of the payload; for JSON it ends with [`TEXT_KEY`].
+    head: Vec<u8>,
+    /// All behind the payload, the newline included.
+    tail: Vec<u8>,
+}
+
+/// Where a line that is written in parts goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinePart {
+    /// Bytes of the payload that are written.
+    offset: usize,
+    encoding: Encoding,
+}
+
+/// How a payload stands in its line: one decision for all of its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Escaped,
+    JsonText,
+    Base64,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::new()
     }
+}
+
+impl Frame {
+    /// A frame that must be set before it writes anything.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { format: Format::From, head: Vec::new(), tail: Vec::new() }
+    }
+
+    /// Makes the frame for messages of `sender`.
+    pub fn set(&mut self, format: Format, time: TimeField, sender: &Sender<'_>) {
+        self.format = format;
+        self.head.clear();
+        self.tail.clear();
+        if format == Format::Json {
+            write_json_head(&mut self.head, sender);
+            write_json_tail(&mut self.tail, sender);
+        } else {
+            write_plain_head(&mut self.head, format, time, sender);
+        }
+        self.tail.push(b'\n');
+    }
+
+    /// Bytes of a line besides its payload, the newline included. For JSON with the longer
+    /// of the two payload keys.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let key = if self.format == Format::Json { BASE64_KEY.len() - TEXT_KEY.len() } else { 0 };
+        self.head.len() + key + self.tail.len()
+    }
+
+    /// Appends one whole line.
+    #[inline]
+    pub fn write_line(&self, out: &mut Vec<u8>, payload: &[u8]) {
+        let plain =
+            if self.format == Format::Json { json::is_plain(payload) } else { is_plain_ascii(payload) };
+        if plain {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(payload);
+            out.extend_from_slice(&self.tail);
+        } else {
+            self.write_part(out, payload, None, usize::MAX);
+        }
+    }
+
+    /// Appends the next part of a line, with at most `payload_bytes_max` bytes of its
+    /// payload and at least one if that is 4 or more: no character is split, and base64 goes
+    /// by groups of three. `None` begins the line. Returns where it goes on, `None` when it
+    /// is finished. Beginning a JSON line looks through the whole payload, once.
+    #[inline]
+    pub fn write_part(
+        &self,
+        out: &mut Vec<u8>,
+        payload: &[u8],
+        from: Option<LinePart>,
+        payload_bytes_max: usize,
+    ) -> Option<LinePart> {
+        debug_assert!(self.tail.ends_with(b"\n"), "a frame is set before it writes");
+        let LinePart { offset, encoding } = from.unwrap_or_else(|| self.begin(out, payload));
+        let rest = payload.get(offset..).unwrap_or_default();
+        let part = match rest.get(..payload_bytes_max) {
+            Some(most) if most.len() < rest.len() => cut(most, encoding),
+            _ => rest,
+        };
+        encoding.write(out, part);
+        if part.len() < rest.len() {
+            return Some(LinePart { offset: offset + part.len(), encoding });
+        }
+        out.extend_from_slice(&self.tail);
+        None
+    }
+
+    /// Writes the head.
+    fn begin(&self, out: &mut Vec<u8>, payload: &[u8]) -> LinePart {
+        out.extend_from_slice(&self.head);
+        let encoding = if self.format != Format::Json {
+            Encoding::Escaped
+        } else if std::str::from_utf8(payload).is_ok() {
+            Encoding::JsonText
+        } else {
+            out.truncate(out.len() - TEXT_KEY.len());
+            out.extend_from_slice(BASE64_KEY);
+            Encoding::Base64
+        };
+        LinePart { offset: 0, encoding }
+    }
+}
+
+/// Shortens a part of a payload to where what follows can be written on its own.
+fn cut(part: &[u8], encoding: Encoding) -> &[u8] {
+    let kept_back = match encoding {
+        Encoding::Base64 => part.len() % BASE64_GROUP,
+        // Only a byte that leads a character is kept back, with what follows it. Such a byte
+        // never belongs to what stands before it, so both sides are escaped as in one piece,
+        // whether or not the character turns out to be one.
+        Encoding::Escaped | Encoding::JsonText => utf8_tail(part),
+    };
+    part.get(..part.len() - kept_back).unwrap_or(part)
+}
+
+impl Encoding {
+    #[inline]
+    fn write(self, out: &mut Vec<u8>, part: &[u8]) {
+        match self {
+            Self::Escaped => escape_into(out, part),
+            Self::JsonText if json::is_plain(part) => out.extend_from_slice(part),
+            // Never lossy: the payload is UTF-8, and it is cut between characters.
+            Self::JsonText => json::escape_into(out, &String::from_utf8_lossy(part)),
+            Self::Base64 => write_base64(out, part),
+        }
+    }
+}
+
+/// The line that tells a subscriber what it lost.
+#[must_use]
+pub fn gap_line(format: Format, dropped: u64) -> String {
+    match format {
+        Format::Json => format!("{{\"gap\":{dropped}}}\n"),
+        _ => format!("[GAP {dropped} messages dropped: reading too slowly]\n"),
+    }
+}
+
+fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeField, sender: &Sender<'_>) {
     if time == TimeField::Shown {
         write_time(out, sender.time_ms);
         out.push(b' ');
@@ -87,27 +237,6 @@ pub fn write_head(out: &mut Vec<u8>, format: Format, time: TimeField, sender: &S
     }
 }
 
-/// Appends one whole line. `head` is what [`write_head`] wrote for the same format and sender.
-#[inline]
-pub fn write_line(out: &mut Vec<u8>, format: Format, head: &[u8], payload: &[u8], sender: &Sender<'_>) {
-    out.extend_from_slice(head);
-    if format == Format::Json {
-        write_json_rest(out, payload, sender);
-    } else {
-        escape_into(out, payload);
-    }
-    out.push(b'\n');
-}
-
-/// The line that tells a subscriber what it lost.
-#[must_use]
-pub fn gap_line(format: Format, dropped: u64) -> String {
-    match format {
-        Format::Json => format!("{{\"gap\":{dropped}}}\n"),
-        _ => format!("[GAP {dropped} messages dropped: reading too slowly]\n"),
-    }
-}
-
 fn write_name(out: &mut Vec<u8>, name: Option<&str>) {
     if let Some(name) = name {
         escape_label_into(out, name);
@@ -115,24 +244,31 @@ fn write_name(out: &mut Vec<u8>, name: Option<&str>) {
     }
 }
 
-fn write_json_rest(out: &mut Vec<u8>, payload: &[u8], sender: &Sender<'_>) {
-    if let Ok(text) = std::str::from_utf8(payload) {
-        out.extend_from_slice(b",\"payload\":");
-        json_string(out, text);
-    } else {
-        out.extend_from_slice(b",\"payload_b64\":\"");
-        let encoded = base64::engine::general_purpose::STANDARD.encode(payload);
-        out.extend_from_slice(encoded.as_bytes());
-        out.push(b'"');
-    }
-    out.extend_from_slice(b",\"time\":\"");
+fn write_json_head(out: &mut Vec<u8>, sender: &Sender<'_>) {
+    out.extend_from_slice(b"{\"topic\":\"");
+    json::escape_into(out, sender.topic);
+    out.extend_from_slice(b"\",");
+    out.extend_from_slice(TEXT_KEY);
+}
+
+fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
+    out.extend_from_slice(b"\",\"time\":\"");
     write_time(out, sender.time_ms);
     push(out, format_args!("\",\"publisher\":\"{}\"", sender.addr));
     if let Some(name) = sender.name {
-        out.extend_from_slice(b",\"name\":");
-        json_string(out, name);
+        out.extend_from_slice(b",\"name\":\"");
+        json::escape_into(out, name);
+        out.push(b'"');
     }
     out.push(b'}');
+}
+
+fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(BASE64_GROUP) * 4, 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    let written = BASE64.encode_slice(bytes, room).expect("four bytes for each group of three");
+    out.truncate(start + written);
 }
 
 fn write_time(out: &mut Vec<u8>, time_ms: u64) {
@@ -143,13 +279,16 @@ fn write_time(out: &mut Vec<u8>, time_ms: u64) {
     push(out, format_args!("{time:.3}"));
 }
 
-fn json_string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(&mut *out, text).expect("a Vec takes every write");
-}
-
 fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("a Vec takes every write");
 }
+
+/// The key of a payload that is UTF-8, as the end of a JSON head.
+const TEXT_KEY: &[u8] = b"\"payload\":\"";
+/// The key of any other payload.
+const BASE64_KEY: &[u8] = b"\"payload_b64\":\"";
+/// Bytes that base64 encodes together.
+const BASE64_GROUP: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +298,20 @@ mod tests {
     const FORMATS: [Format; 5] =
         [Format::From, Format::FromTopic, Format::Tuple, Format::TupleTopic, Format::Json];
 
+    fn frame(format: Format, time: TimeField, sender: &Sender<'_>) -> Frame {
+        let mut frame = Frame::new();
+        // What was set before leaves no trace.
+        frame.set(Format::Json, TimeField::Shown, &Sender { topic: "before", ..*sender });
+        frame.set(format, time, sender);
+        frame
+    }
+
+    fn whole(frame: &Frame, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        frame.write_line(&mut out, payload);
+        out
+    }
+
     fn line(format: Format, time: TimeField, name: Option<&str>, payload: &[u8]) -> String {
         let sender = Sender {
             topic: "sports",
@@ -166,11 +319,7 @@ mod tests {
             name,
             time_ms: 1_795_348_800_123,
         };
-        let mut head = Vec::new();
-        write_head(&mut head, format, time, &sender);
-        let mut out = Vec::new();
-        write_line(&mut out, format, &head, payload, &sender);
-        String::from_utf8(out).unwrap()
+        String::from_utf8(whole(&frame(format, time, &sender), payload)).unwrap()
     }
 
     #[test]
@@ -198,7 +347,7 @@ mod tests {
 
     proptest! {
         /// Nobody can forge a line or drive a terminal: whatever payload, name and topic are,
-        /// a plain line has exactly one line end and no control character but tab.
+        /// a line has exactly one line end and no control character but tab, JSON not even that.
         #[test]
         fn one_line_and_no_controls(
             payload in proptest::collection::vec(any::<u8>(), 0..100),
@@ -212,19 +361,21 @@ mod tests {
                 time_ms: 0,
             };
             for format in FORMATS {
-                let (mut head, mut out) = (Vec::new(), Vec::new());
-                write_head(&mut head, format, TimeField::Shown, &sender);
-                write_line(&mut out, format, &head, &payload, &sender);
-                let text = String::from_utf8(out).expect("plain formats are UTF-8");
+                let frame = frame(format, TimeField::Shown, &sender);
+                let text = String::from_utf8(whole(&frame, &payload)).expect("a line is UTF-8");
                 let body = text.strip_suffix('\n').expect("a line ends");
+                let drives = |c| crate::printable::is_control(c) || (c != '\t' && c.is_control());
+                prop_assert!(!body.chars().any(drives), "{:?}", body);
                 if format == Format::Json {
-                    prop_assert!(!body.contains('\n'));
+                    prop_assert!(!body.contains('\t'));
                     let object: serde_json::Value = serde_json::from_str(body).unwrap();
                     prop_assert_eq!(object.get("topic").and_then(|t| t.as_str()), Some(topic.as_str()));
+                    prop_assert_eq!(object.get("name").and_then(|n| n.as_str()), name.as_deref());
+                    let text = object.get("payload").and_then(|p| p.as_str());
+                    prop_assert_eq!(text, std::str::from_utf8(&payload).ok());
                 } else {
-                    prop_assert!(!body.chars().any(crate::printable::is_control), "{:?}", body);
                     // Behind the time the head has only its own blanks and brackets.
-                    let head = String::from_utf8_lossy(&head);
+                    let head = String::from_utf8_lossy(&frame.head);
                     let brackets = head.chars().filter(|c| matches!(c, '[' | ']' | '|')).count();
                     let own = match format {
                         Format::FromTopic => 5, // two of them from [::1]
@@ -233,6 +384,51 @@ mod tests {
                     };
                     prop_assert_eq!(brackets, own, "{:?}", head);
                 }
+            }
+        }
+
+        /// However a line is cut, its parts are the line; and each but the last is a part
+        /// of the payload that is not empty and not longer than it may be.
+        #[test]
+        fn parts_make_the_line(
+            payload in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..40),
+                "[a\"\\\x00-\x7f\u{80}-\u{a0}é€🎉\u{202e}]{0,40}".prop_map(String::into_bytes),
+                // Characters that are cut short, overlong, surrogates, and continuation bytes.
+                proptest::collection::vec(
+                    proptest::sample::select(&b"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\x89\x80\xed\xa0\xc0\xff\xf4\x90"[..]),
+                    0..40,
+                ),
+            ],
+            payload_bytes_max in 4_usize..20,
+        ) {
+            for format in FORMATS {
+                let sender = Sender { topic: "t", addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0 };
+                let frame = frame(format, TimeField::Shown, &sender);
+                let (mut out, mut from) = (Vec::new(), None);
+                loop {
+                    let before = from.map_or(0, |part: LinePart| part.offset);
+                    from = frame.write_part(&mut out, &payload, from, payload_bytes_max);
+                    let after = from.map_or(payload.len(), |part| part.offset);
+                    prop_assert!(after - before <= payload_bytes_max);
+                    if from.is_none() {
+                        break;
+                    }
+                    prop_assert!(before < after);
+                }
+                prop_assert_eq!(&out, &whole(&frame, &payload), "{:?}", String::from_utf8_lossy(&out));
+            }
+        }
+
+        /// What a line takes besides a payload that needs no escapes is said exactly, for JSON
+        /// up to the difference of the two keys.
+        #[test]
+        fn a_frame_knows_its_bytes(payload in "[a-z]{0,20}", topic in "[a-z\\[\"]{1,9}") {
+            for format in FORMATS {
+                let sender = Sender { topic: &topic, addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0 };
+                let frame = frame(format, TimeField::Shown, &sender);
+                let key = if format == Format::Json { "_b64".len() } else { 0 };
+                prop_assert_eq!(whole(&frame, payload.as_bytes()).len() + key, frame.bytes() + payload.len());
             }
         }
     }

@@ -1,13 +1,15 @@
 //! The line protocol of the two founding documents (docs/protocol/text.md).
 //!
 //! `hello` reads what a client says first, `lines` finds the messages in what a
-//! publisher sends, `format` writes what a subscriber gets.
+//! publisher sends, `format` writes what a subscriber gets
+//! and `json` the strings in it.
 
 mod format;
 mod hello;
+mod json;
 mod lines;
 
-pub use format::{Format, Sender, TimeField, gap_line, write_head, write_line};
+pub use format::{Format, Frame, LinePart, Sender, TimeField, gap_line};
 pub use hello::{Hello, HelloError, Replay, Role, RoleWord, Spelling, parse_hello, role_word};
 pub use lines::{Line, begins_terminate, is_blank, is_terminate, next_line, utf8_tail};
 
