@@ -135,8 +135,9 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?);
     let sender = ControlSender { sender, waker, ending: Arc::default() };
     let (events, notes) = EventSink::new(settings.limits.events_max);
-    announce(&listeners);
+    // Before anyone is told that it listens: whoever waits for that line may send a signal.
     signals::watch(sender.clone()).map_err(ServeError::Signals)?;
+    announce(&listeners);
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
     let printer = spawn("printer", move || report::print(&notes, output))?;
