@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
 use crate::console::{self, Typed};
 use crate::error::ServeError;
+use crate::last_words;
 use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
@@ -117,11 +118,12 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Serves until told to end.
+/// Serves until told to end. A panic in any thread of the process ends it from now on.
 ///
 /// # Errors
 /// If the server cannot start, with one line that says why.
 pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
+    last_words::abort_on_panic();
     raise_file_limit();
     let poll = Poll::new().map_err(ServeError::Poll)?;
     let mut listeners = Vec::new();

@@ -2,13 +2,14 @@
 //!
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
 //! one shard), `socket`, `mailbox` (between shards), `listener`, `report` and `console`
-//! (what the operator sees), `config`.
+//! (what the operator sees), `last_words` (a panic), `config`.
 
 mod clock;
 pub mod config;
 mod console;
 mod control;
 mod error;
+mod last_words;
 mod listener;
 mod mailbox;
 mod report;
