@@ -159,7 +159,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         format,
         printer,
         gauge,
-        status: status::Status::new(),
+        status: status::Status::new(settings.shards),
         accept_again: None,
         accept_pauses: 0,
         refused: 0,
@@ -366,6 +366,7 @@ impl Server {
         self.mailboxes[shard].nudge();
     }
 
+    /// Asks every shard. A shard that does not answer in time is missing from the answers.
     fn ask<T>(&self, order: impl Fn(Sender<T>) -> Order, time: Duration) -> Vec<T> {
         let (sender, receiver) = channel();
         for shard in 0..self.shards.len() {
@@ -384,11 +385,12 @@ impl Server {
         let answer = match typed {
             Typed::Kick(id) => self.kick(id),
             question => {
+                let asked = Instant::now();
                 let reports: Vec<Report> = self.ask(Order::Report, ANSWER_TIME);
                 match question {
-                    Typed::Clients => status::clients(&reports),
-                    Typed::Topics => status::topics(&reports),
-                    _ => self.status.describe(&reports, self.gauge.used()),
+                    Typed::Clients => status::clients(&reports, self.settings.shards),
+                    Typed::Topics => status::topics(&reports, self.settings.shards),
+                    _ => self.status.describe(asked, &reports, self.gauge.used()),
                 }
             }
         };

@@ -48,8 +48,9 @@ pub(crate) enum Order {
 }
 
 /// One shard's figures.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Report {
+    pub(crate) shard: ShardId,
     pub(crate) stats: Stats,
     pub(crate) census: Census,
     pub(crate) clients: Vec<ClientRow>,
@@ -297,6 +298,7 @@ impl ShardThread {
 
     fn report(&mut self) -> Report {
         Report {
+            shard: self.own,
             stats: self.station.shard().stats(),
             census: self.station.census(),
             clients: self.station.clients(ROWS_MAX),

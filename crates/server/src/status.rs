@@ -13,57 +13,89 @@ use crate::shard_thread::Report;
 /// Lines of a list.
 const LINES_MAX: usize = 200;
 
-/// Remembers the last look, for rates.
+/// Remembers the last answer of each shard, for rates and for when one does not answer.
 #[derive(Debug)]
 pub(crate) struct Status {
     began: Instant,
-    last: (Instant, Stats),
+    shards: Vec<Figures>,
+}
+
+/// What a shard said when it last answered.
+#[derive(Debug, Clone)]
+struct Figures {
+    asked: Instant,
+    stats: Stats,
+    census: Census,
+    history_bytes: usize,
 }
 
 impl Status {
-    pub(crate) fn new() -> Self {
-        let now = Instant::now();
-        Self { began: now, last: (now, Stats::default()) }
+    pub(crate) fn new(shards: u8) -> Self {
+        let began = Instant::now();
+        let none =
+            Figures { asked: began, stats: Stats::default(), census: Census::default(), history_bytes: 0 };
+        Self { began, shards: vec![none; usize::from(shards)] }
     }
 
-    /// One paragraph about the whole server.
-    pub(crate) fn describe(&mut self, reports: &[Report], memory_bytes: usize) -> String {
+    /// One paragraph about the whole server, from what the shards answered when they were
+    /// `asked`. Rates are those of the shards that answered, each since it answered before.
+    pub(crate) fn describe(&mut self, asked: Instant, reports: &[Report], memory_bytes: usize) -> String {
+        let (mut accepted_rate, mut delivered_rate) = (0.0, 0.0);
+        for report in reports {
+            let Some(before) = self.shards.get_mut(usize::from(report.shard.0)) else { continue };
+            let seconds = asked.saturating_duration_since(before.asked).as_secs_f64().max(0.001);
+            let rate = |new: u64, old: u64| new.saturating_sub(old) as f64 / seconds;
+            accepted_rate += rate(report.stats.accepted, before.stats.accepted);
+            delivered_rate += rate(report.stats.delivered, before.stats.delivered);
+            *before = Figures {
+                asked,
+                stats: report.stats,
+                census: report.census,
+                history_bytes: report.history_bytes,
+            };
+        }
         let mut stats = Stats::default();
         let mut census = Census::default();
         let mut history_bytes = 0;
-        for report in reports {
-            stats.add(&report.stats);
-            census.publishers += report.census.publishers;
-            census.subscribers += report.census.subscribers;
-            census.others += report.census.others;
-            history_bytes += report.history_bytes;
+        for figures in &self.shards {
+            stats.add(&figures.stats);
+            census.publishers += figures.census.publishers;
+            census.subscribers += figures.census.subscribers;
+            census.others += figures.census.others;
+            history_bytes += figures.history_bytes;
         }
-        let now = Instant::now();
-        let (then, before) = std::mem::replace(&mut self.last, (now, stats));
-        let rate = |new: u64, old: u64| (new - old) as f64 / (now - then).as_secs_f64().max(0.001);
-        format!(
+        let mut text = format!(
             "publishers {}, subscribers {}, others {}, up {}\n\
-             accepted {} ({:.0}/s), delivered {} ({:.0}/s), dropped {}, publisher pauses {}\n\
+             accepted {} ({accepted_rate:.0}/s), delivered {} ({delivered_rate:.0}/s), dropped {}, publisher pauses {}\n\
              memory for messages {} KiB, of it history {} KiB; shards {}",
             census.publishers,
             census.subscribers,
             census.others,
             uptime(self.began.elapsed()),
             stats.accepted,
-            rate(stats.accepted, before.accepted),
             stats.delivered,
-            rate(stats.delivered, before.delivered),
             stats.dropped,
             stats.pauses,
             memory_bytes / 1024,
             history_bytes / 1024,
-            reports.len(),
-        )
+            self.shards.len(),
+        );
+        for shard in silent(reports, self.shards.len()) {
+            let age = asked.saturating_duration_since(self.shards[shard].asked).as_secs();
+            write!(text, "\nshard {shard} does not answer: its figures are {age} s old, without rates")
+                .expect("a String takes every write");
+        }
+        text
     }
 }
 
+/// The shards that have not answered.
+fn silent(reports: &[Report], shards: usize) -> impl Iterator<Item = usize> {
+    (0..shards).filter(|shard| !reports.iter().any(|report| usize::from(report.shard.0) == *shard))
+}
+
 /// Everyone who is connected, a line each.
-pub(crate) fn clients(reports: &[Report]) -> String {
+pub(crate) fn clients(reports: &[Report], shards: u8) -> String {
     let mut text = String::from("ID           ROLE        TOPIC                 QUEUED  ADDRESS");
     let rows: Vec<&ClientRow> = reports.iter().flat_map(|report| &report.clients).collect();
     for row in rows.iter().take(LINES_MAX) {
@@ -80,11 +112,12 @@ pub(crate) fn clients(reports: &[Report]) -> String {
             .expect("a String takes every write");
     }
     more(&mut text, rows.len());
+    incomplete(&mut text, reports, shards);
     text
 }
 
 /// Topics and filters with how many publish to and subscribe to them.
-pub(crate) fn topics(reports: &[Report]) -> String {
+pub(crate) fn topics(reports: &[Report], shards: u8) -> String {
     let mut counts: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
     for row in reports.iter().flat_map(|report| &report.clients) {
         match row.role {
@@ -99,12 +132,20 @@ pub(crate) fn topics(reports: &[Report]) -> String {
             .expect("a String takes every write");
     }
     more(&mut text, counts.len());
+    incomplete(&mut text, reports, shards);
     text
 }
 
 fn more(text: &mut String, rows: usize) {
     if rows > LINES_MAX {
         write!(text, "\n… and {} more", rows - LINES_MAX).expect("a String takes every write");
+    }
+}
+
+fn incomplete(text: &mut String, reports: &[Report], shards: u8) {
+    for shard in silent(reports, usize::from(shards)) {
+        write!(text, "\nshard {shard} does not answer: its clients are missing")
+            .expect("a String takes every write");
     }
 }
 
@@ -116,4 +157,56 @@ fn uptime(up: Duration) -> String {
     let seconds = up.as_secs();
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use broker::ShardId;
+
+    fn report(shard: u8, accepted: u64) -> Report {
+        Report {
+            shard: ShardId(shard),
+            stats: Stats { accepted, delivered: 2 * accepted, ..Stats::default() },
+            census: Census { publishers: 1, ..Census::default() },
+            clients: Vec::new(),
+            history_bytes: 0,
+        }
+    }
+
+    /// What `status` said when a shard did not answer in time: fewer messages than before.
+    #[test]
+    fn a_shard_that_does_not_answer_is_named_and_its_figures_stay() {
+        let mut status = Status::new(2);
+        let began = status.began;
+        let mut describe = |seconds, reports: &[Report]| {
+            let text = status.describe(began + Duration::from_secs(seconds), reports, 0);
+            text.lines().skip(1).filter(|line| !line.starts_with("memory")).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(
+            describe(10, &[report(0, 100), report(1, 1000)]),
+            "accepted 1100 (110/s), delivered 2200 (220/s), dropped 0, publisher pauses 0"
+        );
+        assert_eq!(
+            describe(20, &[report(0, 200)]),
+            "accepted 1200 (10/s), delivered 2400 (20/s), dropped 0, publisher pauses 0\n\
+             shard 1 does not answer: its figures are 10 s old, without rates"
+        );
+        assert_eq!(
+            describe(30, &[report(1, 1200), report(0, 200)]),
+            "accepted 1400 (10/s), delivered 2800 (20/s), dropped 0, publisher pauses 0",
+            "since it answered before, 20 s ago"
+        );
+        // Whatever a shard says and whenever: no arithmetic that ends the server.
+        describe(30, &[report(0, 0), report(0, u64::MAX / 4)]);
+    }
+
+    #[test]
+    fn lists_say_whose_clients_are_missing() {
+        let reports = [report(0, 0), report(2, 0)];
+        for text in [clients(&reports, 3), topics(&reports, 3)] {
+            let last: Vec<&str> = text.lines().skip(1).collect();
+            assert_eq!(last, ["shard 1 does not answer: its clients are missing"]);
+        }
+    }
 }
