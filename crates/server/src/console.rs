@@ -1,14 +1,16 @@
 //! The operator's terminal: a line editor whose line is never torn by what is printed.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 use std::thread;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{Action, OptionalActions, Termios, tcflow, tcgetattr, tcgetpgrp, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, ExternalPrinter};
 
 use crate::control::{Control, ControlSender};
+use crate::last_words;
 use crate::report::{EventSink, Note};
 
 const HELP: &str = "\
@@ -31,18 +33,28 @@ pub(crate) enum Typed {
 static MODES: OnceLock<Termios> = OnceLock::new();
 
 /// Gives the terminal back as it was. The editor may be in the middle of a line when the process
-/// ends, and it is the process that has to tidy up.
+/// ends, and it is the process that has to tidy up. It waits for nobody: the operator may have
+/// stopped the output with Ctrl+S, and then the thread that prints holds the locks of std's output.
 pub(crate) fn restore() {
-    if let Some(modes) = MODES.get() {
-        // A terminal that is gone needs no modes.
-        tcsetattr(io::stdin(), OptionalActions::Now, modes).ok();
-        writeln!(io::stdout()).ok();
+    let Some(modes) = MODES.get() else { return };
+    // In the background the terminal is another's, and changing it would stop the process.
+    if !is_in_foreground() {
+        return;
     }
+    // A terminal that is gone needs no modes.
+    tcsetattr(io::stdin(), OptionalActions::Now, modes).ok();
+    tcflow(io::stdout(), Action::OOn).ok();
+    last_words::write_now(io::stdout(), b"\n");
 }
 
 /// Whether someone sits there: both directions are a terminal.
 pub(crate) fn is_attended() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Whether the terminal is this process's.
+fn is_in_foreground() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
 }
 
 /// Reads commands from a thread of its own; returns what prints above the line being typed.

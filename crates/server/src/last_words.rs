@@ -54,45 +54,44 @@ const MESSAGE_BYTES_MAX: usize = 900;
 #[cfg(test)]
 mod tests {
     use std::env;
-    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::{Command, Stdio};
     use std::thread;
 
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::Signal;
 
-    use crate::config::{ConfigError, ListenerSettings, Settings};
+    use crate::config::{ListenerSettings, Settings};
 
     const IS_SERVER: &str = "TEST_SERVES_AND_PANICS";
 
-    /// What the server does on SIGHUP in this test: a thread of it panics, and nobody looks.
-    fn panicking_reload() -> Result<Settings, ConfigError> {
-        let shard = thread::Builder::new().name("shard-7".to_owned());
-        let panicked = shard.spawn(|| panic!("left: 1\nright: 2")).unwrap().join();
-        assert!(panicked.is_err());
-        Ok(settings())
-    }
-
-    fn settings() -> Settings {
+    /// Serves, and when anything is typed a thread of it panics.
+    fn serve_and_panic() {
         let mut settings = Settings { shards: 1, ..Settings::default() };
         settings.listeners =
             vec![ListenerSettings { addr: "127.0.0.1:0".parse().unwrap(), ..settings.listeners[0] }];
-        settings
+        thread::spawn(|| {
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            let shard = thread::Builder::new().name("shard-7".to_owned());
+            drop(shard.spawn(|| panic!("left: 1\nright: 2")).unwrap().join());
+            // Nobody stopped the process.
+            std::process::exit(0);
+        });
+        crate::serve(settings, Box::new(|| unreachable!("nobody sends SIGHUP"))).unwrap();
     }
 
     /// Runs a second time as a server: a test cannot look at its own end.
     #[test]
     fn a_panic_in_any_thread_ends_the_server_with_one_line() {
         if env::var_os(IS_SERVER).is_some() {
-            crate::serve(settings(), Box::new(panicking_reload)).unwrap();
-            return;
+            return serve_and_panic();
         }
         let name = "last_words::tests::a_panic_in_any_thread_ends_the_server_with_one_line";
         let mut server = Command::new(env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])
             .env(IS_SERVER, "1")
             .env("RUST_BACKTRACE", "1")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -100,14 +99,10 @@ mod tests {
         let stdout = BufReader::new(server.stdout.take().unwrap());
         let listening = stdout.lines().map_while(Result::ok).find(|line| line.contains("listening on"));
         assert!(listening.is_some(), "it does not start");
-        // A server without the hook goes on and says that it has read its configuration again.
-        let stderr = BufReader::new(server.stderr.take().unwrap());
-        kill_process(Pid::from_child(&server), Signal::HUP).unwrap();
-        let said: Vec<String> = stderr
-            .lines()
-            .map_while(Result::ok)
-            .inspect(|line| assert!(!line.contains("configuration read again"), "it goes on: {line}"))
-            .collect();
+        server.stdin.take().unwrap().write_all(b"panic\n").unwrap();
+        let mut said = String::new();
+        server.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let said: Vec<&str> = said.lines().collect();
         let [line] = said.as_slice() else { panic!("not one line: {said:#?}") };
         let start = "tidings: internal error, the server ends: thread shard-7: left: 1\\nright: 2 at ";
         assert!(line.starts_with(start) && line.contains("last_words.rs:"), "{line}");

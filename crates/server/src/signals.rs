@@ -3,24 +3,41 @@
 use std::io;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::console;
 use crate::control::{Control, ControlSender, Ending};
 
 /// Watches from a thread of its own. The second request to end does not wait for anything.
+///
+/// The signals are blocked here and in every thread that is started afterwards, so it must be
+/// called before any of them. The line editor has a handler of its own for SIGINT while it reads;
+/// it would swallow the signal as long as a stopped terminal does not let the editor go on.
 pub(crate) fn watch(control: ControlSender) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if signal == SIGHUP {
-                control.send(Control::Reload);
-            } else if control.end() == Ending::Already {
-                console::restore();
-                std::process::exit(128 + signal);
-            }
+        // Waiting fails only for a set that is not one.
+        while let Ok(signal) = signals.wait() {
+            obey(signal, &control);
         }
     })?;
     Ok(())
+}
+
+fn obey(signal: Signal, control: &ControlSender) {
+    if signal == Signal::SIGHUP {
+        control.send(Control::Reload);
+        return;
+    }
+    match control.end() {
+        Ending::Already => {
+            console::restore();
+            std::process::exit(128 + signal as i32);
+        }
+        Ending::Now => {}
+    }
 }

@@ -1,0 +1,134 @@
+"""Runs a server in a terminal of its own and does what only happens there.
+
+terminal.py CASE SERVER...: exits with 0 if the server did what it should.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import socket
+import sys
+import termios
+import threading
+import time
+
+DEADLINE = 30
+
+master, slave = pty.openpty()
+modes = termios.tcgetattr(slave)
+screen = b""
+
+
+def start(command, foreground):
+    """The server's process, with the terminal in front of it or, as behind `&`, without."""
+    told, tell = os.pipe()
+    if os.fork() == 0:
+        # The shell of this terminal.
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        server = os.fork()
+        if server == 0:
+            os.setpgid(0, 0)
+            if foreground:
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                os.tcsetpgrp(slave, os.getpid())
+                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+            for number in range(3):
+                os.dup2(slave, number)
+            os.execv(command[0], command)
+        os.write(tell, b"pid %d\n" % server)
+        _, status = os.waitpid(server, os.WUNTRACED)
+        os.write(tell, b"status %d\n" % status)
+        if os.WIFSTOPPED(status):
+            os.kill(server, signal.SIGKILL)
+        os._exit(0)
+    os.close(tell)
+    return os.fdopen(told)
+
+
+def read_screen():
+    global screen
+    while True:
+        screen += os.read(master, 65536)
+
+
+def until(what, found):
+    end = time.monotonic() + DEADLINE
+    while not found():
+        if time.monotonic() > end:
+            sys.exit(f"never seen: {what}; screen: {screen[-500:]!r}")
+        time.sleep(0.01)
+
+
+def type_keys(keys):
+    os.write(master, keys)
+
+
+class Server:
+    def __init__(self, command, foreground=True):
+        self.shell = start(command, foreground)
+        threading.Thread(target=read_screen, daemon=True).start()
+        self.pid = int(self.shell.readline().split()[1])
+        until("the port", lambda: re.search(rb"listening on 127.0.0.1:(\d+)\r", screen))
+        self.port = int(re.search(rb"listening on 127.0.0.1:(\d+)", screen).group(1))
+
+    def connect(self, text):
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
+        client.sendall(text)
+        return client
+
+    def check_end(self, expected):
+        status = []
+        threading.Thread(target=lambda: status.append(self.shell.readline()), daemon=True).start()
+        until("the end", lambda: status)
+        status = int(status[0].split()[1])
+        if os.WIFSTOPPED(status):
+            sys.exit(f"stopped by signal {os.WSTOPSIG(status)}")
+        if os.waitstatus_to_exitcode(status) != expected:
+            sys.exit(f"ended with {os.waitstatus_to_exitcode(status)}, not {expected}")
+        if termios.tcgetattr(slave) != modes:
+            sys.exit("the terminal is not as it was")
+
+
+def stopped(command, number):
+    """Somebody has stopped the terminal's output while a line is edited, and much is to be shown."""
+    server = Server(command)
+    until("the prompt", lambda: b"tidings> " in screen)
+    termios.tcflow(slave, termios.TCOOFF)
+    for _ in range(100):
+        server.connect(b"pub\n" + b"x" * 1000 + b"\nterminate\n").recv(1)
+    os.kill(server.pid, number)
+    server.check_end(0)
+
+
+def stopped_while_draining(command):
+    """Ctrl+S after `exit`, when the terminal is back in its own modes."""
+    server = Server(command)
+    until("the prompt", lambda: b"tidings> " in screen)
+    reader = server.connect(b"sub\n")
+    until("the subscriber", lambda: b"Role: SUBSCRIBER" in screen)
+    # Far more than the kernel takes for a reader that does not read.
+    sender = server.connect(b"pub ack=1\n" + (b"x" * 100_000 + b"\n") * 120)
+    answers = b""
+    while len(answers) < 120 * len(b"OK\n"):
+        answers += sender.recv(1000)
+    type_keys(b"exit\r")
+    until("the last prompt", lambda: b"shutting down" in screen)
+    type_keys(b"\x13")
+    sender.close()
+    os.kill(server.pid, signal.SIGTERM)
+    server.check_end(128 + signal.SIGTERM)
+    reader.close()
+
+
+case, command = sys.argv[1], sys.argv[2:]
+if case == "stopped-term":
+    stopped(command, signal.SIGTERM)
+elif case == "stopped-int":
+    stopped(command, signal.SIGINT)
+elif case == "stopped-while-draining":
+    stopped_while_draining(command)
+else:
+    sys.exit(f"no case {case}")

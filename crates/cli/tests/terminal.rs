@@ -1,0 +1,37 @@
+//! The operator's terminal: whatever its state is, the server serves, ends, and gives it back.
+
+mod support;
+
+use std::process::Command;
+
+use support::{python, tidings};
+
+/// Runs a case of `support/terminal.py`.
+#[track_caller]
+fn check(case: &str) {
+    let Some(interpreter) = python(case) else { return };
+    let output = Command::new(interpreter)
+        .args(["-c", include_str!("support/terminal.py"), case])
+        .arg(tidings().get_program())
+        .args(["server", "0", "--shards", "2"])
+        .env("TERM", "xterm")
+        .output()
+        .expect("the interpreter starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{case}: {said}");
+}
+
+#[test]
+fn sigterm_ends_it_while_the_output_is_stopped() {
+    check("stopped-term");
+}
+
+#[test]
+fn sigint_ends_it_while_the_output_is_stopped() {
+    check("stopped-int");
+}
+
+#[test]
+fn a_second_request_ends_it_while_the_output_is_stopped() {
+    check("stopped-while-draining");
+}
