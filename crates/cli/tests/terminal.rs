@@ -35,3 +35,8 @@ fn sigint_ends_it_while_the_output_is_stopped() {
 fn a_second_request_ends_it_while_the_output_is_stopped() {
     check("stopped-while-draining");
 }
+
+#[test]
+fn in_the_background_it_serves_and_is_not_stopped() {
+    check("in-the-background");
+}

@@ -47,12 +47,13 @@ pub(crate) fn restore() {
     last_words::write_now(io::stdout(), b"\n");
 }
 
-/// Whether someone sits there: both directions are a terminal.
+/// Whether someone sits there: both directions are a terminal, and it is ours.
 pub(crate) fn is_attended() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal()
+    io::stdin().is_terminal() && io::stdout().is_terminal() && is_in_foreground()
 }
 
-/// Whether the terminal is this process's.
+/// Whether the terminal is this process's: started with `&`, it would be stopped by the kernel
+/// (SIGTTOU, SIGTTIN) as soon as it changed the terminal's modes or read from it.
 fn is_in_foreground() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
 }

@@ -116,11 +116,26 @@ def stopped_while_draining(command):
         answers += sender.recv(1000)
     type_keys(b"exit\r")
     until("the last prompt", lambda: b"shutting down" in screen)
+    # Longer than what counts as one request to end.
+    time.sleep(0.7)
     type_keys(b"\x13")
     sender.close()
     os.kill(server.pid, signal.SIGTERM)
     server.check_end(128 + signal.SIGTERM)
     reader.close()
+
+
+def in_the_background(command):
+    """`tidings server &`: serves, and leaves the terminal alone."""
+    server = Server(command, foreground=False)
+    reader = server.connect(b"sub\n")
+    until("the subscriber", lambda: b"Role: SUBSCRIBER" in screen)
+    server.connect(b"pub\nserved\n")
+    got = b""
+    while not got.endswith(b"served\n"):
+        got += reader.recv(1000)
+    os.kill(server.pid, signal.SIGTERM)
+    server.check_end(0)
 
 
 case, command = sys.argv[1], sys.argv[2:]
@@ -130,5 +145,7 @@ elif case == "stopped-int":
     stopped(command, signal.SIGINT)
 elif case == "stopped-while-draining":
     stopped_while_draining(command)
+elif case == "in-the-background":
+    in_the_background(command)
 else:
     sys.exit(f"no case {case}")
