@@ -5,9 +5,8 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -52,14 +51,16 @@ pub(crate) enum Control {
 pub(crate) struct ControlSender {
     sender: Sender<Control>,
     waker: Arc<Waker>,
-    ending: Arc<AtomicBool>,
+    /// When the server was told to end.
+    ending: Arc<OnceLock<Instant>>,
 }
 
 /// Whether the server was told to end before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Now,
-    Already,
+    /// It was, so long ago.
+    Already(Duration),
 }
 
 impl ControlSender {
@@ -71,8 +72,10 @@ impl ControlSender {
 
     /// Tells the server to end.
     pub(crate) fn end(&self) -> Ending {
-        if self.ending.swap(true, Ordering::Relaxed) {
-            return Ending::Already;
+        let now = Instant::now();
+        if self.ending.set(now).is_err() {
+            let since = self.ending.get().map(|first| now.saturating_duration_since(*first));
+            return Ending::Already(since.unwrap_or_default());
         }
         self.send(Control::End);
         Ending::Now

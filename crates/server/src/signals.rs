@@ -2,11 +2,17 @@
 
 use std::io;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::console;
 use crate::control::{Control, ControlSender, Ending};
+
+/// A request to end that comes this soon after the first is the same one. GNU `timeout` and some
+/// supervisors signal a process and then its group, which arrives twice within a millisecond;
+/// and nobody has seen in less than this that the server does not end by itself.
+const SAME_REQUEST: Duration = Duration::from_millis(500);
 
 /// Watches from a thread of its own. The second request to end does not wait for anything.
 ///
@@ -34,10 +40,10 @@ fn obey(signal: Signal, control: &ControlSender) {
         return;
     }
     match control.end() {
-        Ending::Already => {
+        Ending::Already(since) if since >= SAME_REQUEST => {
             console::restore();
             std::process::exit(128 + signal as i32);
         }
-        Ending::Now => {}
+        Ending::Already(_) | Ending::Now => {}
     }
 }

@@ -189,6 +189,11 @@ impl Server {
         eventually("the end of the server", || self.child.try_wait().expect("our child"))
     }
 
+    /// How the server has ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our child")
+    }
+
     #[track_caller]
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.child.try_wait().expect("our child");
