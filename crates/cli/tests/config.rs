@@ -81,6 +81,20 @@ fn addresses_that_others_can_reach_need_leave() {
     );
 }
 
+/// It passed for loopback, and then binding failed with "Invalid argument".
+#[test]
+fn an_ipv4_address_in_the_clothes_of_ipv6() {
+    let line = |option: &str, ipv4: &str| {
+        format!("tidings: {option}: an IPv4 address is written as one: {ipv4} in place of ::ffff:{ipv4}")
+    };
+    check_refused(&["server", "0", "--bind", "::ffff:127.0.0.1"], &[], &line("--bind", "127.0.0.1"));
+    check_refused(
+        &["server", "--listen", "tcp://[::ffff:0.0.0.0]:0", "--allow-anonymous"],
+        &[],
+        &line("--listen", "0.0.0.0"),
+    );
+}
+
 #[test]
 fn with_leave_it_listens_everywhere() {
     let output =

@@ -1,7 +1,7 @@
 //! What can be wrong with a configuration, and where that was written.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -63,6 +63,8 @@ pub enum ConfigError {
     WhichListener { origin: Origin, count: usize },
     #[error("{origin}: {addr} is already in the list")]
     ListenerTwice { origin: Origin, addr: SocketAddr },
+    #[error("{origin}: an IPv4 address is written as one: {ipv4} in place of {}", .addr.ip())]
+    MappedAddress { origin: Origin, addr: SocketAddr, ipv4: Ipv4Addr },
     #[error(
         "{}refusing to listen on {addr} without authentication: anyone who reaches it could publish and \
          subscribe. To allow that: {command}",

@@ -1,5 +1,7 @@
 //! Layers into settings, and the checks that concern more than one key.
 
+use std::net::IpAddr;
+
 use broker::Limits;
 use frontend::TopicPrompt;
 
@@ -88,8 +90,11 @@ fn check_listeners(
 ) -> Result<(), ConfigError> {
     for (index, listener) in listeners.iter().enumerate() {
         let addr = listener.value.addr;
-        let is_loopback = addr.ip().to_canonical().is_loopback();
-        if allow_anonymous == AnonymousAccess::Loopback && !is_loopback {
+        // A listener for IPv6 takes nothing else, so it cannot be bound to such an address.
+        if let (IpAddr::V6(_), IpAddr::V4(ipv4)) = (addr.ip(), addr.ip().to_canonical()) {
+            return Err(ConfigError::MappedAddress { origin: listener.origin.clone(), addr, ipv4 });
+        }
+        if allow_anonymous == AnonymousAccess::Loopback && !addr.ip().is_loopback() {
             let (origin, command) = (listener.origin.clone(), command.to_owned());
             return Err(ConfigError::NotLoopback { origin, addr, command });
         }

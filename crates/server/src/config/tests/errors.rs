@@ -24,6 +24,7 @@ fn cause(error: &ConfigError) -> &'static str {
         ConfigError::ListenExcludes { .. } => "ListenExcludes",
         ConfigError::WhichListener { .. } => "WhichListener",
         ConfigError::ListenerTwice { .. } => "ListenerTwice",
+        ConfigError::MappedAddress { .. } => "MappedAddress",
         ConfigError::NotLoopback { .. } => "NotLoopback",
         ConfigError::HistoryTooBig { .. } => "HistoryTooBig",
     }
@@ -96,6 +97,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "[[listener]]\nurl = \"tcp://[::1]:1\"\n[[listener]]\nurl = \"tcp://[::1]:1\"",
         "ListenerTwice",
         "F:4:7: listener.url: [::1]:1 is already in the list",
+    ),
+    (
+        "[[listener]]\nurl = \"tcp://[::ffff:127.0.0.1]:1\"",
+        "MappedAddress",
+        "F:2:7: listener.url: an IPv4 address is written as one: 127.0.0.1 in place of ::ffff:127.0.0.1",
     ),
     (
         "[[listener]]\nurl = \"tcp://[::]:1\"",
@@ -232,7 +238,12 @@ const LINES: &[(&str, &[&str], &str, &str)] = &[
         "TIDINGS_BIND: refusing to listen on [::]:8071 without authentication: anyone who reaches it could \
          publish and subscribe. To allow that: tidings server --topic-prompt --allow-anonymous",
     ),
-    ("--bind ::ffff:10.0.0.1", &[], "NotLoopback", "refusing to listen on [::ffff:10.0.0.1]:8071 without "),
+    (
+        "--bind ::ffff:10.0.0.1 --allow-anonymous",
+        &[],
+        "MappedAddress",
+        "--bind: an IPv4 address is written as one: 10.0.0.1 in place of ::ffff:10.0.0.1",
+    ),
     (
         "--history-max 513MiB",
         &[],
@@ -271,7 +282,7 @@ fn every_cause_is_met() {
     check(not_text(), "VariableNotText", "environment variable TIDINGS_BIND: not UTF-8 text");
     met.sort_unstable();
     met.dedup();
-    assert_eq!(met.len(), 17, "{met:?}");
+    assert_eq!(met.len(), 18, "{met:?}");
 }
 
 #[cfg(unix)]
