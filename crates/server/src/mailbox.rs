@@ -4,11 +4,19 @@
 //! the receiver sleeps. What is under way from one shard to another is counted in bytes: over
 //! the bound the sender stops reading from its sockets until half of it is taken.
 
+#[cfg(test)]
+mod every_order;
 mod inbox;
 
 use broker::{Mail, ShardId, Urgency};
 
 use inbox::{Inbox, Ring};
+
+/// What `inbox` is made of.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
 
 /// The mail of one turn from one sender.
 pub(crate) type Batch = inbox::Batch<Mail>;

@@ -1,15 +1,17 @@
 //! Who may sleep, who has to be woken, and who waits for room: the decisions of a mailbox.
 //!
-//! Nothing here wakes anyone or knows what mail is.
+//! Nothing here wakes anyone or knows what mail is. `every_order` compiles this file a second
+//! time with atomics that let threads meet in any order: hence `super::sync`.
 //!
 //! Sleeping and waiting for room are one protocol. One side says what it has done and then looks
 //! whether the other waits; the other says that it waits and then looks what has been done. All
 //! four are SeqCst, so there is one order of them, and at least one side sees the other.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use broker::ShardId;
+
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The mail of one turn from one sender.
 #[derive(Debug)]
