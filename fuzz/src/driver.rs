@@ -123,7 +123,7 @@ impl Driver {
     /// The socket breaks.
     pub fn close(&mut self, conn: ConnId) {
         if self.sockets.remove(&conn).is_some() {
-            self.station.remove(self.now, conn);
+            self.station.remove(self.now, conn, frontend::CloseReason::Gone);
         }
     }
 
@@ -139,13 +139,19 @@ impl Driver {
             for conn in to_read.drain(..) {
                 self.read(conn);
             }
-            self.station.timeout(self.now);
+            let sockets = &self.sockets;
+            let unread = |conn| sockets.get(&conn).is_some_and(|socket| !socket.unread.is_empty());
+            self.station.timeout(self.now, u64::MAX, unread);
+            while self.station.has_work() {
+                self.station.step(self.now);
+            }
             while let Some(conn) = self.station.poll_write() {
                 self.write(conn);
             }
             to_read.extend(std::iter::from_fn(|| self.station.poll_read()));
             to_read.retain(|conn| self.sockets.get(conn).is_some_and(|socket| !socket.unread.is_empty()));
             self.station.end_turn();
+            self.station.end_round();
             assert!(self.station.poll_mail().is_none(), "a lone shard has nobody to write to");
             self.events.extend(self.station.take_events());
             if to_read.is_empty() {

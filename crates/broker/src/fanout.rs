@@ -13,6 +13,8 @@ use crate::overload::Overload;
 use crate::run::LocalRun;
 use crate::session::{Ready, Sessions};
 use crate::stats::Stats;
+use crate::time::Instant;
+use crate::work;
 
 /// What a fan-out touches.
 #[derive(Debug)]
@@ -24,22 +26,31 @@ pub(crate) struct Receivers<'a> {
     pub(crate) stats: &'a mut Stats,
     pub(crate) limits: &'a Limits,
     pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) spent: &'a mut u64,
 }
 
 /// Pushes a run that `from` published to the queues behind `filters`.
 ///
 /// Costs a reference and a queue entry per subscriber, whatever the run holds.
-pub(crate) fn deliver(r: &mut Receivers<'_>, run: &Rc<LocalRun>, from: ShardId, filters: &[FilterId]) {
+pub(crate) fn deliver(
+    r: &mut Receivers<'_>,
+    now: Instant,
+    run: &Rc<LocalRun>,
+    from: ShardId,
+    filters: &[FilterId],
+) {
     let origin = run.run().publisher().origin;
     let mut brake = false;
     for slot in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
+        *r.spent += work::QUEUE_ENTRY;
         let session = r.sessions.at(*slot);
         if !session.hears().contains(from) {
             continue; // that shard's answer is still under way and has this run as history
         }
-        session.queue.push(Rc::clone(run));
+        session.queue.push(now, Rc::clone(run));
+        r.overload.pushed();
         if session.queue.live_bytes() > r.limits.brake_bytes {
-            brake |= r.overload.queue_grew(session, origin, r.limits, r.stats, r.out);
+            brake |= r.overload.queue_grew(now, session, origin, r.limits, r.stats, r.out);
         }
         r.ready.list(session);
     }

@@ -1,21 +1,24 @@
-//! Subscribing: one round trip to every other shard, `Want` → `Granted`.
+//! Subscribing: one round trip to every shard, `Want` → `Granted`.
 //!
-//! The answer registers the interest, is the barrier before the acknowledgement, and cuts
-//! history from live traffic: mail is ordered, so whatever a shard published before its
-//! `Granted` is in the history that comes with it, whatever it publishes after is live.
+//! The answer is the barrier before the acknowledgement, and cuts history from live traffic:
+//! mail is ordered, so whatever a shard published before its `Granted` is in the history that
+//! comes with it, whatever it publishes after is live. The question registers the interest;
+//! the answer may come later, when the history has been read. A shard asks itself as well.
 
 use std::collections::VecDeque;
 
 use topic::Filter;
 
-use crate::history::{self, History, HistoryRequest, Kept};
-use crate::ids::{ConnId, ShardId, ShardSet};
-use crate::input::{Mail, Output};
+use crate::history::{self, Answer, History, HistoryRequest, Kept, Question, Readers, Replay};
+use crate::ids::{ConnId, Origin, ShardId, ShardSet};
+use crate::input::{Mail, Output, Refusal};
 use crate::interest::Interest;
+use crate::limits::Limits;
+use crate::memory::{Gauge, Use};
 use crate::planted::{self, Bug};
-use crate::queue::Slice;
-use crate::run::LocalRun;
 use crate::session::{Ready, Session, Sessions, Subscription};
+use crate::stats::Stats;
+use crate::time::Instant;
 
 /// What a subscription waits for.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub(crate) struct Grants {
     granted: ShardSet,
     request: HistoryRequest,
     /// What each shard kept, in the order of their answers.
-    kept: Vec<(ShardId, VecDeque<Kept>)>,
+    kept: Vec<(ShardId, Replay)>,
 }
 
 impl Grants {
@@ -48,42 +51,57 @@ pub(crate) struct Neighbours {
 pub(crate) struct Tables<'a> {
     pub(crate) sessions: &'a mut Sessions,
     pub(crate) interest: &'a mut Interest,
-    pub(crate) history: &'a History,
+    pub(crate) history: &'a mut History,
+    pub(crate) readers: &'a mut Readers,
     pub(crate) ready: &'a mut Ready,
     pub(crate) out: &'a mut VecDeque<Output>,
-    pub(crate) replay_bytes_max: usize,
+    pub(crate) stats: &'a mut Stats,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) limits: &'a Limits,
 }
 
-/// A connection subscribes: notes it here and asks the others.
+/// A connection subscribes: notes it here and asks every shard.
 ///
 /// # Panics
 /// If the connection is unknown or has subscribed before: its front end sees to that.
 pub(crate) fn subscribe(
     t: &mut Tables<'_>,
-    neighbours: Neighbours,
+    gauge: &Gauge,
     conn: ConnId,
     filter: &Filter,
     request: HistoryRequest,
 ) {
+    if let Some(refusal) = refusal(t, gauge, filter) {
+        t.out.push_back(Output::Refused(conn, refusal));
+        return;
+    }
     let session = t.sessions.get_mut(conn).expect("a connection subscribes while it lives");
     assert!(matches!(session.subscription, Subscription::None), "one subscription each");
+    t.stats.subscriptions += 1;
     let place = t.interest.add_local(filter, conn.slot);
-    let mut granted = ShardSet::EMPTY;
-    granted.insert(neighbours.own);
-    let own = t.history.collect(filter, request).into();
-    let grants =
-        Box::new(Grants { waiting: neighbours.others, granted, request, kept: vec![(neighbours.own, own)] });
+    let mut waiting = t.neighbours.others;
+    waiting.insert(t.neighbours.own);
+    let grants = Box::new(Grants { waiting, granted: ShardSet::EMPTY, request, kept: Vec::new() });
     session.subscription = Subscription::Asked { place, grants };
-    for to in neighbours.others.iter() {
+    for to in t.neighbours.others.iter() {
         let mail = Mail::Want { filter: filter.clone(), conn, history: request };
         t.out.push_back(Output::Mail { to, mail });
     }
-    if neighbours.others.is_empty() || planted::is(Bug::AckBeforeGrant) {
-        stand(t, conn);
-    }
+    ask(t, t.neighbours.own, filter, conn, request);
 }
 
-/// Another shard asks: notes the interest, then answers.
+/// Why a filter that nobody here holds yet may not be added.
+fn refusal(t: &Tables<'_>, gauge: &Gauge, filter: &Filter) -> Option<Refusal> {
+    if t.interest.knows(filter) {
+        return None;
+    }
+    if gauge.used_for(Use::Filters) > t.limits.filter_bytes_max {
+        return Some(Refusal::FilterMemory);
+    }
+    (t.interest.walk_max_with(filter) > t.limits.filter_shapes_max).then_some(Refusal::FilterShapes)
+}
+
+/// Another shard asks: notes the interest, and answers when the history is read.
 pub(crate) fn want(
     t: &mut Tables<'_>,
     from: ShardId,
@@ -94,26 +112,69 @@ pub(crate) fn want(
     if !planted::is(Bug::GrantWithoutInterest) {
         t.interest.add_remote(filter, from);
     }
-    let history = t.history.collect(filter, request);
-    t.out.push_back(Output::Mail { to: from, mail: Mail::Granted { conn, history } });
+    ask(t, from, filter, conn, request);
 }
 
-/// Another shard answers; the last answer makes the subscription stand.
-pub(crate) fn granted(t: &mut Tables<'_>, from: ShardId, conn: ConnId, kept: Vec<Kept>) {
-    // The connection may have gone while the answer was under way.
-    let Some(session) = t.sessions.get_mut(conn) else { return };
-    let Subscription::Asked { grants, .. } = &mut session.subscription else { return };
-    grants.waiting.remove(from);
-    grants.granted.insert(from);
-    grants.kept.push((from, kept.into()));
-    if grants.waiting.is_empty() {
-        stand(t, conn);
+/// Another shard's connection has gone before it was answered.
+pub(crate) fn cancel(t: &mut Tables<'_>, from: ShardId, conn: ConnId) {
+    t.readers.cancel(Origin { shard: from, conn });
+}
+
+fn ask(t: &mut Tables<'_>, from: ShardId, filter: &Filter, conn: ConnId, request: HistoryRequest) {
+    let asker = Origin { shard: from, conn };
+    let question = Question { asker, filter: filter.clone(), request };
+    t.readers.ask(t.history, question, t.limits.replays_bytes_max);
+}
+
+/// Gives out what has been read: from here on everything is live. Returns the next answer to
+/// this shard's own question, for [`granted`].
+pub(crate) fn answer(t: &mut Tables<'_>) -> Option<Answer> {
+    loop {
+        let answer = t.readers.poll_answer()?;
+        if answer.asker.shard == t.neighbours.own {
+            return Some(answer);
+        }
+        let mail = Mail::Granted { conn: answer.asker.conn, history: answer.replay };
+        t.out.push_back(Output::Mail { to: answer.asker.shard, mail });
     }
 }
 
+/// A shard answers; the last answer makes the subscription stand. Returns how many runs of
+/// history it has then.
+pub(crate) fn granted(
+    t: &mut Tables<'_>,
+    now: Instant,
+    from: ShardId,
+    conn: ConnId,
+    replay: Replay,
+) -> usize {
+    // The connection may have gone while the answer was under way.
+    let Some(session) = t.sessions.get_mut(conn) else { return 0 };
+    let Subscription::Asked { grants, .. } = &mut session.subscription else { return 0 };
+    assert!(grants.waiting.contains(from), "one answer to each question");
+    grants.waiting.remove(from);
+    grants.granted.insert(from);
+    grants.kept.push((from, replay));
+    if grants.waiting.is_empty() || (planted::is(Bug::AckBeforeGrant) && from == t.neighbours.own) {
+        return stand(t, now, conn);
+    }
+    0
+}
+
 /// A connection goes: gives its place back and tells the others if it was the last one.
-pub(crate) fn leave(t: &mut Tables<'_>, neighbours: Neighbours, session: &Session) {
+pub(crate) fn leave(t: &mut Tables<'_>, session: &Session) {
     let Some(place) = session.place() else { return };
+    if let Subscription::Asked { grants, .. } = &session.subscription
+        && grants.request != HistoryRequest::None
+    {
+        for to in grants.waiting.iter() {
+            if to == t.neighbours.own {
+                cancel(t, to, session.conn);
+            } else {
+                t.out.push_back(Output::Mail { to, mail: Mail::Cancel(session.conn) });
+            }
+        }
+    }
     let left = t.interest.remove_local(place);
     if let Some(slot) = left.moved {
         t.sessions.at(slot).set_place(place);
@@ -122,12 +183,12 @@ pub(crate) fn leave(t: &mut Tables<'_>, neighbours: Neighbours, session: &Sessio
     if planted::is(Bug::NeverUnwant) {
         return;
     }
-    for to in neighbours.others.iter() {
+    for to in t.neighbours.others.iter() {
         t.out.push_back(Output::Mail { to, mail: Mail::Unwant(filter.clone()) });
     }
 }
 
-fn stand(t: &mut Tables<'_>, conn: ConnId) {
+fn stand(t: &mut Tables<'_>, now: Instant, conn: ConnId) -> usize {
     let session = t.sessions.get_mut(conn).expect("the caller found it");
     let asked = std::mem::replace(&mut session.subscription, Subscription::None);
     let Subscription::Asked { place, mut grants } = asked else {
@@ -135,13 +196,15 @@ fn stand(t: &mut Tables<'_>, conn: ConnId) {
     };
     // Ties in time are settled by shard, not by whose answer was first.
     grants.kept.sort_by_key(|(shard, _)| *shard);
-    let lists = grants.kept.into_iter().map(|(_, kept)| kept).collect();
-    let kept = history::cut(history::merge(lists), grants.request, t.replay_bytes_max);
-    let slice = |kept: Kept| Slice { run: LocalRun::new(kept.run), skip: kept.skip };
-    session.queue.set_history(kept.into_iter().map(slice).collect());
+    let lists: Vec<Vec<Kept>> =
+        grants.kept.iter_mut().map(|(_, replay)| std::mem::take(&mut replay.kept)).collect();
+    let kept = history::merge(lists, grants.request, t.limits.replay_bytes_max);
+    let entries = kept.len();
+    session.queue.set_history(now, kept);
     session.subscription = Subscription::Standing { place };
     t.out.push_back(Output::Subscribed(conn));
     if !session.queue.is_empty() {
         t.ready.list(session);
     }
+    entries
 }

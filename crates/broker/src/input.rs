@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use topic::Filter;
 
-use crate::history::{HistoryRequest, Kept};
+use crate::history::{HistoryRequest, Replay};
 use crate::ids::{ConnId, Origin, ShardId};
 use crate::queue::Slice;
 use crate::run::Run;
@@ -52,13 +52,15 @@ pub enum Mail {
         /// What to send along.
         history: HistoryRequest,
     },
-    /// From here on you get everything; this is what was before, oldest first.
+    /// From here on you get everything; this is what was before.
     Granted {
         /// The connection that asked.
         conn: ConnId,
-        /// Kept messages that match, oldest first.
-        history: Vec<Kept>,
+        /// Kept messages that match.
+        history: Replay,
     },
+    /// The connection has gone before it was answered: it needs no history any more.
+    Cancel(ConnId),
     /// I am no longer interested in `filter`.
     Unwant(Filter),
     /// A subscriber of mine has a queue that grows: read less from this publisher.
@@ -111,10 +113,21 @@ pub enum Output {
     },
     /// The subscription stands: whatever is published from now on arrives.
     Subscribed(ConnId),
+    /// The subscription cannot be had.
+    Refused(ConnId, Refusal),
     /// Stop reading from this connection.
     Pause(ConnId),
     /// Read from this connection again.
     Resume(ConnId),
+}
+
+/// Why a subscription cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Filters have taken all the memory that they may.
+    FilterMemory,
+    /// Filters mix names and `+` in too many ways already: routes would cost too much.
+    FilterShapes,
 }
 
 /// The next thing for a subscriber.

@@ -5,8 +5,13 @@ use std::rc::Rc;
 use topic::{Filter, FilterId, Inserted, TopicName, Trie};
 
 use crate::ids::{ShardId, ShardSet};
+use crate::memory::{Gauge, Tally, Use};
 use crate::planted::{self, Bug};
 use crate::routes::Routes;
+use crate::work;
+
+/// What the holders of a filter cost: their place, and a few slots.
+const HOLDERS_BYTES: usize = size_of::<Holders>() + 32;
 
 /// The filters of one shard with everyone who holds them.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub(crate) struct Interest {
     /// By filter id.
     holders: Vec<Holders>,
     routes: Routes,
+    tally: Tally,
+    spent: u64,
 }
 
 #[derive(Debug, Default)]
@@ -41,13 +48,40 @@ pub(crate) struct Left {
 }
 
 impl Interest {
-    pub(crate) fn new(routes: Routes) -> Self {
-        Self { trie: Trie::new(), holders: Vec::new(), routes }
+    pub(crate) fn new(routes: Routes, gauge: &Gauge) -> Self {
+        let tally = Tally::new(gauge, Use::Filters);
+        Self { trie: Trie::new(), holders: Vec::new(), routes, tally, spent: 0 }
     }
 
     /// The filters that match a topic.
     pub(crate) fn route(&mut self, topic: &TopicName) -> Rc<[FilterId]> {
-        self.routes.route(topic, &self.trie)
+        self.routes.route(topic, &self.trie, &mut self.spent)
+    }
+
+    /// Whether the filter is there already, so that one more holder costs next to nothing.
+    pub(crate) fn knows(&self, filter: &Filter) -> bool {
+        self.trie.get(filter).is_some()
+    }
+
+    /// The most nodes that a walk may visit if `filter` is added.
+    pub(crate) fn walk_max_with(&self, filter: &Filter) -> usize {
+        self.trie.walk_max_with(filter)
+    }
+
+    /// Bytes of cached routes.
+    pub(crate) fn route_bytes(&self) -> usize {
+        self.routes.bytes()
+    }
+
+    /// What was done since the last call has cost so much.
+    pub(crate) fn take_spent(&mut self) -> u64 {
+        std::mem::take(&mut self.spent)
+    }
+
+    /// Makes the account say what filters and routes occupy.
+    pub(crate) fn settle(&mut self) {
+        self.tally.set(self.trie.bytes() + self.trie.len() * HOLDERS_BYTES + self.routes.bytes());
+        self.tally.settle();
     }
 
     /// The subscribers of one filter, as slots.
@@ -85,6 +119,7 @@ impl Interest {
     }
 
     pub(crate) fn remove_remote(&mut self, filter: &Filter, shard: ShardId) {
+        self.spent += levels(filter) * work::FILTER_LEVEL;
         if let Some(id) = self.trie.get(filter) {
             self.holders[id.0 as usize].remote.remove(shard);
             self.drop_if_unheld(id);
@@ -97,6 +132,7 @@ impl Interest {
     }
 
     fn insert(&mut self, filter: &Filter) -> FilterId {
+        self.spent += levels(filter) * work::FILTER_LEVEL;
         let (id, inserted) = self.trie.insert(filter);
         if matches!(inserted, Inserted::New) {
             self.routes.forget(filter);
@@ -113,8 +149,13 @@ impl Interest {
         if holders.local.is_empty() && holders.remote.is_empty() {
             holders.local = Vec::new();
             let filter = self.trie.filter(id).clone();
+            self.spent += levels(&filter) * work::FILTER_LEVEL;
             self.trie.remove(id);
             self.routes.forget(&filter);
         }
     }
+}
+
+fn levels(filter: &Filter) -> u64 {
+    filter.as_str().split('/').count() as u64
 }

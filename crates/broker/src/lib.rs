@@ -4,9 +4,11 @@
 //! data; the same inputs in the same order give the same outputs.
 //!
 //! Reading order: `input` (what goes in and out), `shard` (the one match), `fanout` (one
-//! publish to every queue), `queue`, `overload` (brake, drop, memory), `interest` and
-//! `grant` (who wants what, and how subscribing meets live traffic), `history`, `limits`.
+//! publish to every queue), `queue`, `overload` (brake, drop), `budget` (memory), `interest` and
+//! `grant` (who wants what, and how subscribing meets live traffic), `history`, `work` (what each
+//! step costs), `limits`.
 
+mod budget;
 mod fanout;
 mod grant;
 mod history;
@@ -24,14 +26,15 @@ mod session;
 mod shard;
 mod stats;
 mod time;
+mod work;
 
-pub use history::{HistoryRequest, Kept};
+pub use history::{HistoryRequest, Kept, Replay};
 pub use ids::{ConnId, Origin, ShardId, ShardSet};
-pub use input::{Delivery, Input, Mail, Output, Urgency};
+pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
 pub use limits::Limits;
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
-pub use run::{Body, Layout, LocalRun, Publisher, Run, RunBuilder, Span};
+pub use run::{Body, LocalRun, Publisher, Run, RunBuilder, Span};
 pub use shard::{Shard, ShardConfig};
 pub use stats::Stats;
 pub use time::{Instant, Now, WallTime};

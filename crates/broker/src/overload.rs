@@ -1,45 +1,47 @@
-//! What happens when a queue or the process fills up; decided here and nowhere else.
+//! What happens when one queue fills up; decided here and nowhere else.
 //!
-//! A queue over the brake level asks its publishers to read less, briefly. A queue over its
-//! bound drops its oldest live messages, announces how many, and loses the right to brake
-//! until it has drained. A process over its memory budget pauses publishers and cuts every
-//! queue to a fair share.
+//! A queue over the brake level asks its publishers to read less, briefly and in proportion to
+//! what they read. A queue over its bound drops its oldest live messages and announces how
+//! many. One that has dropped, or from which nothing was taken for a while, holds nobody up
+//! until it has drained: a stuck client must not slow the others. When the whole process fills
+//! up is the matter of `budget`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::grant::Neighbours;
 use crate::ids::{ConnId, Origin, ShardId, ShardSet};
 use crate::input::{Mail, Output};
 use crate::limits::Limits;
-use crate::memory::Gauge;
+use crate::memory::{Gauge, Tally, Use};
 use crate::planted::{self, Bug};
-use crate::session::{Ready, Session, Sessions};
+use crate::queue::{Dropped, PLACE_BYTES, Popped};
+use crate::session::Session;
 use crate::stats::Stats;
 use crate::time::Instant;
 
-/// How often a process over its budget looks whether it still is.
-const MEMORY_CHECK: Duration = Duration::from_millis(10);
-
-/// What is left of the queues when memory is short. History (at most half of the budget) and
-/// unfinished messages (an eighth) stay below the level at which publishers go on, so that
-/// cutting queues always gets there.
-const QUEUES_PART: usize = 8;
+/// A subscriber from whose queue nothing was taken for so long does not keep up: a reader that
+/// is slow takes something in every round trip, a stuck one nothing.
+pub(crate) const STALLED: Duration = Duration::from_millis(100);
+/// A shorter pause is not worth its timer, which counts in milliseconds; what is read until the
+/// next brake is added to it.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// Brakes that one call ends; the rest is due at once.
+const ENDS_MAX: usize = 64;
 
 /// How a subscriber's queue stands.
 ///
 /// ```text
 /// Keeping ──over brake level──▶ Braking ──half empty──▶ Keeping
-///    └────over bound───▶ Overflowed ◀──over bound──┘
-///                            └──drained──▶ Keeping
+///    └──over bound or stalled──▶ Behind ◀──over bound or stalled──┘
+///                                  └──drained──▶ Keeping
 /// ```
 #[derive(Debug)]
 pub(crate) enum Flow {
     Keeping,
     /// These publishers were asked to read less.
     Braking(Vec<Origin>),
-    /// Dropped messages and has not drained since: brakes nobody.
-    Overflowed,
+    /// Does not keep up and has not drained since: brakes nobody.
+    Behind,
 }
 
 /// Why a publisher is not read.
@@ -48,43 +50,56 @@ pub(crate) struct Pause {
     /// Shards with a queue that grows, and until when they may hold this read up.
     brakes: ShardSet,
     brakes_until: Instant,
-    memory: bool,
+    /// Bytes that were read since the last pause.
+    read_bytes: usize,
+    pub(crate) memory: bool,
 }
 
 impl Pause {
-    fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.memory || !self.brakes.is_empty()
     }
 }
 
-/// One shard's bookkeeping of brakes and of memory.
+/// One shard's bookkeeping of queues and brakes.
 #[derive(Debug)]
 pub(crate) struct Overload {
     /// How many queues of this shard brake each publisher.
     braking: BTreeMap<Origin, u32>,
     /// When a publisher of this shard is read again in any case.
     brake_ends: BTreeSet<(Instant, ConnId)>,
-    /// Publishers of this shard that wait for memory, and when to look again.
-    memory_waits: Vec<ConnId>,
-    memory_check: Option<Instant>,
-    gauge: Gauge,
+    /// Places in queues, and those of history.
+    live: Tally,
+    replays: Tally,
 }
 
 impl Overload {
-    pub(crate) fn new(gauge: Gauge) -> Self {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
         Self {
             braking: BTreeMap::new(),
             brake_ends: BTreeSet::new(),
-            memory_waits: Vec::new(),
-            memory_check: None,
-            gauge,
+            live: Tally::new(gauge, Use::Queues),
+            replays: Tally::new(gauge, Use::Replays),
         }
+    }
+
+    /// A run was pushed to a queue.
+    #[inline]
+    pub(crate) fn pushed(&mut self) {
+        self.live.add(PLACE_BYTES);
+    }
+
+    /// History was put into a queue.
+    pub(crate) fn replayed(&mut self, session: &Session) {
+        let (_, history) = session.queue.places();
+        self.replays.add(history * PLACE_BYTES);
     }
 
     /// A run of `origin` was pushed to a queue that is now over the brake level. Drops if it is
     /// over its bound. Returns whether the publisher is to be braked.
     pub(crate) fn queue_grew(
         &mut self,
+        now: Instant,
         session: &mut Session,
         origin: Origin,
         limits: &Limits,
@@ -93,21 +108,27 @@ impl Overload {
     ) -> bool {
         if session.queue.live_bytes() > limits.queue_bytes_max && !planted::is(Bug::NoQueueBound) {
             let dropped = session.queue.drop_live(limits.queue_bytes_max);
-            if dropped > 0 {
-                stats.dropped += dropped;
-                self.release_all(session, out);
-                session.flow = Flow::Overflowed;
+            if dropped.messages > 0 {
+                self.dropped(dropped, stats);
+                self.fall_behind(session, out);
                 return false;
             }
         }
+        if matches!(session.flow, Flow::Behind) {
+            return false;
+        }
+        if session.queue.untaken_for(now) >= STALLED {
+            self.fall_behind(session, out);
+            return false;
+        }
         match &mut session.flow {
-            Flow::Overflowed => return false,
+            Flow::Behind => return false,
             Flow::Keeping => {
                 session.flow = Flow::Braking(vec![origin]);
                 *self.braking.entry(origin).or_default() += 1;
             }
             Flow::Braking(origins) => {
-                // One that finds no place is braked all the same, and read again in 10 ms.
+                // One that finds no place is braked all the same, and read again by its timer.
                 if origins.len() < limits.brake_origins_max && !origins.contains(&origin) {
                     origins.push(origin);
                     *self.braking.entry(origin).or_default() += 1;
@@ -117,13 +138,29 @@ impl Overload {
         true
     }
 
+    /// A queue lost messages: they are counted, and their places are given back.
+    pub(crate) fn dropped(&mut self, dropped: Dropped, stats: &mut Stats) {
+        stats.dropped += dropped.messages;
+        self.live.subtract(dropped.live * PLACE_BYTES);
+        self.replays.subtract(dropped.history * PLACE_BYTES);
+    }
+
+    /// From now on a subscriber holds nobody up, until its queue has drained.
+    pub(crate) fn fall_behind(&mut self, session: &mut Session, out: &mut VecDeque<Output>) {
+        self.release_all(session, out);
+        session.flow = Flow::Behind;
+    }
+
     /// Something was taken from a queue: releases its publishers when it is half empty.
     pub(crate) fn queue_shrank(
         &mut self,
         session: &mut Session,
+        popped: &Popped,
         limits: &Limits,
         out: &mut VecDeque<Output>,
     ) {
+        self.live.subtract(popped.live * PLACE_BYTES);
+        self.replays.subtract(popped.history * PLACE_BYTES);
         match &session.flow {
             Flow::Keeping => {}
             Flow::Braking(_) => {
@@ -131,7 +168,7 @@ impl Overload {
                     self.release_all(session, out);
                 }
             }
-            Flow::Overflowed => {
+            Flow::Behind => {
                 if session.queue.is_empty() {
                     session.flow = Flow::Keeping;
                 }
@@ -140,7 +177,7 @@ impl Overload {
     }
 
     /// Takes back the brakes of one queue.
-    pub(crate) fn release_all(&mut self, session: &mut Session, out: &mut VecDeque<Output>) {
+    fn release_all(&mut self, session: &mut Session, out: &mut VecDeque<Output>) {
         let Flow::Braking(origins) = std::mem::replace(&mut session.flow, Flow::Keeping) else { return };
         for origin in origins {
             let count = self.braking.get_mut(&origin).expect("counted when it was braked");
@@ -152,7 +189,10 @@ impl Overload {
         }
     }
 
-    /// A shard asks that this publisher be read less.
+    /// A shard asks that this publisher be read less. Pauses it for as long as what it has read
+    /// since the last pause allows: a full read buffer costs `brake_time`, less costs less, so
+    /// that a publisher of small messages is slowed no more per byte than one of large ones.
+    /// Returns whether it is paused.
     pub(crate) fn brake(
         &mut self,
         now: Instant,
@@ -160,18 +200,32 @@ impl Overload {
         by: ShardId,
         limits: &Limits,
         out: &mut VecDeque<Output>,
-    ) {
-        let pause = &mut session.pause;
-        if !pause.is_on() {
-            out.push_back(Output::Pause(session.conn));
-        }
+    ) -> bool {
+        let (conn, pause) = (session.conn, &mut session.pause);
         if pause.brakes.is_empty() {
-            pause.brakes_until = now.after(limits.brake_time);
+            let share = pause.read_bytes as f64 / limits.read_bytes as f64;
+            let time = limits.brake_time.mul_f64(share.min(1.0));
+            if time < PAUSE_MIN.min(limits.brake_time) {
+                return false;
+            }
+            if !pause.is_on() {
+                out.push_back(Output::Pause(conn));
+            }
+            pause.read_bytes = 0;
+            pause.brakes_until = now.after(time);
             if !planted::is(Bug::BrakeForever) {
-                self.brake_ends.insert((pause.brakes_until, session.conn));
+                self.brake_ends.insert((pause.brakes_until, conn));
             }
         }
         pause.brakes.insert(by);
+        true
+    }
+
+    /// A connection of this shard published so many bytes.
+    #[inline]
+    pub(crate) fn published(session: &mut Session, bytes: usize) {
+        let pause = &mut session.pause;
+        pause.read_bytes = pause.read_bytes.saturating_add(bytes);
     }
 
     /// A shard takes its brake back.
@@ -189,98 +243,29 @@ impl Overload {
         }
     }
 
-    /// A connection published: pauses it while the process is over its budget.
-    pub(crate) fn check_memory(
-        &mut self,
-        now: Instant,
-        session: &mut Session,
-        limits: &Limits,
-        out: &mut VecDeque<Output>,
-    ) {
-        if self.gauge.used() <= limits.memory_bytes_max || session.pause.memory {
-            return;
-        }
-        if !session.pause.is_on() {
-            out.push_back(Output::Pause(session.conn));
-        }
-        session.pause.memory = true;
-        self.memory_waits.push(session.conn);
-        // At once the first time: the queues are what makes room.
-        self.memory_check.get_or_insert(now);
-    }
-
-    /// Another shard is short of memory: looks at this one's queues at the next timeout.
-    pub(crate) fn look_soon(&mut self, now: Instant) {
-        self.memory_check.get_or_insert(now);
-    }
-
-    /// When [`Overload::timeout`] has something to do.
+    /// When [`Overload::end_brakes`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let brake = self.brake_ends.first().map(|(at, _)| *at);
-        [brake, self.memory_check].into_iter().flatten().min()
+        self.brake_ends.first().map(|(at, _)| *at)
     }
 
-    /// Ends brakes that have lasted long enough, and looks at memory again.
-    pub(crate) fn timeout(&mut self, now: Instant, w: &mut World<'_>) {
+    /// The next brakes that have lasted long enough.
+    pub(crate) fn take_ended(&mut self, now: Instant) -> Vec<ConnId> {
+        let mut ended = Vec::new();
         while let Some((at, conn)) = self.brake_ends.first().copied() {
-            if at > now {
+            if at > now || ended.len() == ENDS_MAX {
                 break;
             }
             self.brake_ends.pop_first();
-            let Some(session) = w.sessions.get_mut(conn) else { continue };
-            session.pause.brakes = ShardSet::EMPTY;
-            if !session.pause.is_on() {
-                w.out.push_back(Output::Resume(conn));
-            }
+            ended.push(conn);
         }
-        if self.memory_check.is_some_and(|at| at <= now) {
-            self.look_at_memory(now, w);
-        }
+        ended
     }
 
-    fn look_at_memory(&mut self, now: Instant, w: &mut World<'_>) {
-        // Down to where publishers go on, not just below the budget: else every shard may find
-        // that the rest is for another one to cut.
-        let goes_on_at = w.limits.memory_bytes_max / 8 * 7;
-        if self.gauge.used() > goes_on_at {
-            self.cut_to_fair_share(w);
-            // The long queues may be another shard's; publishers that wait are this one's.
-            if !self.memory_waits.is_empty() {
-                let mail = |to| Output::Mail { to, mail: Mail::MemoryShort };
-                w.out.extend(w.neighbours.others.iter().map(mail));
-            }
-        }
-        if self.memory_waits.is_empty() {
-            self.memory_check = None;
-            return;
-        }
-        if self.gauge.used() > goes_on_at {
-            self.memory_check = Some(now.after(MEMORY_CHECK));
-            return;
-        }
-        self.memory_check = None;
-        for conn in std::mem::take(&mut self.memory_waits) {
-            let Some(session) = w.sessions.get_mut(conn) else { continue };
-            session.pause.memory = false;
-            if !session.pause.is_on() {
-                w.out.push_back(Output::Resume(conn));
-            }
-        }
-    }
-
-    /// Cuts every queue so that all of them together need at most their part of the budget.
-    fn cut_to_fair_share(&mut self, w: &mut World<'_>) {
-        let shards = 1 + w.neighbours.others.iter().count();
-        let connections = shards * w.sessions.len().max(1);
-        let share = w.limits.memory_bytes_max / QUEUES_PART / connections;
-        for session in w.sessions.iter_mut() {
-            if session.queue.bytes() > share {
-                let dropped = session.queue.drop_any(share);
-                w.stats.dropped += dropped;
-                self.release_all(session, w.out);
-                session.flow = Flow::Overflowed;
-                w.ready.list(session);
-            }
+    /// Ends the brakes of a publisher whose time is over.
+    pub(crate) fn end_brakes(session: &mut Session, out: &mut VecDeque<Output>) {
+        session.pause.brakes = ShardSet::EMPTY;
+        if !session.pause.is_on() {
+            out.push_back(Output::Resume(session.conn));
         }
     }
 
@@ -290,29 +275,24 @@ impl Overload {
         if !session.pause.brakes.is_empty() {
             self.brake_ends.remove(&(session.pause.brakes_until, session.conn));
         }
-        if session.pause.memory {
-            self.memory_waits.retain(|conn| *conn != session.conn);
-        }
+        let (live, history) = session.queue.places();
+        self.live.subtract(live * PLACE_BYTES);
+        self.replays.subtract(history * PLACE_BYTES);
     }
 
     /// Brakes that stand on either side, for the check that nothing is left.
     pub(crate) fn len(&self) -> usize {
-        self.braking.len() + self.brake_ends.len() + self.memory_waits.len()
+        self.braking.len() + self.brake_ends.len() + self.live.bytes() + self.replays.bytes()
+    }
+
+    /// Makes the account say what queues hold.
+    pub(crate) fn settle(&mut self) {
+        self.live.settle();
+        self.replays.settle();
     }
 
     /// Asks `origin`'s shard to read it less.
     pub(crate) fn ask_to_brake(origin: Origin, out: &mut VecDeque<Output>) {
         out.push_back(Output::Mail { to: origin.shard, mail: Mail::Brake(origin) });
     }
-}
-
-/// What [`Overload::timeout`] may touch.
-#[derive(Debug)]
-pub(crate) struct World<'a> {
-    pub(crate) sessions: &'a mut Sessions,
-    pub(crate) ready: &'a mut Ready,
-    pub(crate) out: &'a mut VecDeque<Output>,
-    pub(crate) limits: &'a Limits,
-    pub(crate) stats: &'a mut Stats,
-    pub(crate) neighbours: Neighbours,
 }

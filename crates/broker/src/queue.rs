@@ -5,10 +5,18 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
+use crate::history::Kept;
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
 use crate::run::LocalRun;
+use crate::time::Instant;
+
+/// What a place in a queue costs besides the run that stands there: a queue grows by doubling.
+pub(crate) const PLACE_BYTES: usize = 2 * size_of::<Slice>();
+/// An empty queue keeps no more places than this.
+const KEPT_PLACES: usize = 32;
 
 /// The messages of a run, without the first `skip`.
 #[derive(Debug, Clone)]
@@ -31,34 +39,58 @@ impl Slice {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    fn cost(&self) -> usize {
+        self.run.run().cost()
+    }
 }
 
 /// One subscriber's queue.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    history: Part,
-    live: Part,
+    /// The rest of a run that was begun.
+    begun: Option<Slice>,
+    history: Part<Kept>,
+    live: Part<Slice>,
+    /// When something was last taken, or the queue was last empty.
+    taken_at: Instant,
 }
 
-#[derive(Debug, Default)]
-struct Part {
+#[derive(Debug)]
+struct Part<T> {
     gap: u64,
-    slices: VecDeque<Slice>,
+    entries: VecDeque<T>,
     bytes: usize,
+}
+
+/// What was dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) messages: u64,
+    /// Places of live runs that were freed.
+    pub(crate) live: usize,
+    /// Places of history that were freed.
+    pub(crate) history: usize,
 }
 
 impl Queue {
     /// Puts history in front of whatever is live.
-    pub(crate) fn set_history(&mut self, slices: VecDeque<Slice>) {
-        self.history.bytes = slices.iter().map(|slice| slice.run.run().cost()).sum();
-        self.history.slices = slices;
+    pub(crate) fn set_history(&mut self, now: Instant, kept: VecDeque<Kept>) {
+        if self.is_empty() {
+            self.taken_at = now;
+        }
+        self.history.bytes = kept.iter().map(Entry::cost).sum();
+        self.history.entries = kept;
     }
 
     /// Appends a live run.
     #[inline]
-    pub(crate) fn push(&mut self, run: Rc<LocalRun>) {
+    pub(crate) fn push(&mut self, now: Instant, run: Rc<LocalRun>) {
+        if self.live.entries.is_empty() && self.is_empty() {
+            self.taken_at = now;
+        }
         self.live.bytes += run.run().cost();
-        self.live.slices.push_back(Slice { run, skip: 0 });
+        self.live.entries.push_back(Slice { run, skip: 0 });
     }
 
     /// Bytes of live runs that wait.
@@ -69,58 +101,271 @@ impl Queue {
 
     /// Bytes of all runs that wait.
     pub(crate) fn bytes(&self) -> usize {
-        self.history.bytes + self.live.bytes
+        self.begun.as_ref().map_or(0, Slice::cost) + self.history.bytes + self.live.bytes
     }
 
-    /// Drops the oldest live runs until at most `bytes_max` or one run remain; returns how many
-    /// messages went.
-    pub(crate) fn drop_live(&mut self, bytes_max: usize) -> u64 {
-        self.live.drop_oldest(bytes_max, 1)
+    /// Places that live runs and history take.
+    pub(crate) fn places(&self) -> (usize, usize) {
+        (self.live.entries.len(), self.history.entries.len())
     }
 
-    /// Drops history, then live runs, until at most `bytes_max` remain.
-    pub(crate) fn drop_any(&mut self, bytes_max: usize) -> u64 {
-        let history_max = bytes_max.saturating_sub(self.live.bytes);
-        self.history.drop_oldest(history_max, 0) + self.live.drop_oldest(bytes_max, 0)
+    /// For how long nothing has been taken of what waits.
+    pub(crate) fn untaken_for(&self, now: Instant) -> Duration {
+        now.since(self.taken_at)
+    }
+
+    /// Drops the oldest live runs until at most `bytes_max` or one run remain.
+    pub(crate) fn drop_live(&mut self, bytes_max: usize) -> Dropped {
+        let (messages, live) = self.live.drop_oldest(bytes_max, 1);
+        Dropped { messages, live, history: 0 }
+    }
+
+    /// Drops all history that waits.
+    pub(crate) fn drop_history(&mut self) -> Dropped {
+        let (messages, history) = self.history.drop_oldest(0, 0);
+        Dropped { messages, live: 0, history }
+    }
+
+    /// Drops what was begun, history, then live runs, until at most `bytes_max` remain.
+    pub(crate) fn drop_any(&mut self, bytes_max: usize) -> Dropped {
+        let mut messages = 0;
+        if self.bytes() > bytes_max
+            && let Some(begun) = self.begun.take()
+        {
+            // It stood before everything else, and so does the gap.
+            messages += begun.len();
+            self.history.gap += begun.len();
+        }
+        let (dropped, history) = self.history.drop_oldest(bytes_max.saturating_sub(self.live.bytes), 0);
+        messages += dropped;
+        let (dropped, live) = self.live.drop_oldest(bytes_max, 0);
+        messages += dropped;
+        Dropped { messages, live, history }
     }
 
     /// The next thing to deliver.
-    pub(crate) fn pop(&mut self) -> Option<Delivery> {
-        self.history.pop().or_else(|| self.live.pop())
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Popped> {
+        let popped = self.take()?;
+        self.taken_at = now;
+        Some(popped)
+    }
+
+    /// The rest of a delivery that the receiver had no room for.
+    pub(crate) fn put_back(&mut self, rest: Slice) {
+        assert!(self.begun.is_none(), "one delivery at a time");
+        assert!(!rest.is_empty(), "a rest has messages");
+        self.begun = Some(rest);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.history.is_empty() && self.live.is_empty()
+        self.begun.is_none() && self.history.is_empty() && self.live.is_empty()
+    }
+
+    fn take(&mut self) -> Option<Popped> {
+        // Whatever was dropped while a run was begun stood behind it.
+        if let Some(begun) = self.begun.take() {
+            return Some(Popped::freeing(Delivery::Messages(begun), 0, 0));
+        }
+        if let Some(gap) = self.history.take_gap() {
+            return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
+        }
+        if let Some(kept) = self.history.pop() {
+            let slice = Slice { run: LocalRun::new(kept.run), skip: kept.skip };
+            return Some(Popped::freeing(Delivery::Messages(slice), 0, 1));
+        }
+        if let Some(gap) = self.live.take_gap() {
+            return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
+        }
+        let slice = self.live.pop()?;
+        Some(Popped::freeing(Delivery::Messages(slice), 1, 0))
     }
 }
 
-impl Part {
-    fn drop_oldest(&mut self, bytes_max: usize, runs_min: usize) -> u64 {
-        let mut dropped = 0;
-        while self.bytes > bytes_max && self.slices.len() > runs_min {
-            let oldest =
-                if planted::is(Bug::DropNewest) { self.slices.pop_back() } else { self.slices.pop_front() };
-            let slice = oldest.expect("bytes are charged for a slice");
-            self.bytes -= slice.run.run().cost();
-            dropped += slice.len();
-        }
-        if !planted::is(Bug::ForgetGap) {
-            self.gap += dropped;
-        }
-        dropped
+/// A delivery and the places that it frees.
+#[derive(Debug)]
+pub(crate) struct Popped {
+    pub(crate) delivery: Delivery,
+    pub(crate) live: usize,
+    pub(crate) history: usize,
+}
+
+impl Popped {
+    fn freeing(delivery: Delivery, live: usize, history: usize) -> Self {
+        Self { delivery, live, history }
+    }
+}
+
+/// What stands in a part of a queue.
+trait Entry {
+    fn cost(&self) -> usize;
+    fn messages(&self) -> u64;
+}
+
+impl Entry for Slice {
+    fn cost(&self) -> usize {
+        Slice::cost(self)
     }
 
-    fn pop(&mut self) -> Option<Delivery> {
-        if self.gap > 0 {
-            let short = u64::from(planted::is(Bug::GapOneShort));
-            return Some(Delivery::Gap(std::mem::take(&mut self.gap) - short));
+    fn messages(&self) -> u64 {
+        self.len()
+    }
+}
+
+impl Entry for Kept {
+    fn cost(&self) -> usize {
+        self.run.cost()
+    }
+
+    fn messages(&self) -> u64 {
+        Kept::messages(self)
+    }
+}
+
+impl<T> Default for Part<T> {
+    fn default() -> Self {
+        Self { gap: 0, entries: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<T: Entry> Part<T> {
+    /// Returns how many messages went, in how many entries.
+    fn drop_oldest(&mut self, bytes_max: usize, entries_min: usize) -> (u64, usize) {
+        let (mut messages, before) = (0, self.entries.len());
+        while self.bytes > bytes_max && self.entries.len() > entries_min {
+            let oldest =
+                if planted::is(Bug::DropNewest) { self.entries.pop_back() } else { self.entries.pop_front() };
+            let entry = oldest.expect("bytes are charged for an entry");
+            self.bytes -= entry.cost();
+            messages += entry.messages();
         }
-        let slice = self.slices.pop_front()?;
-        self.bytes -= slice.run.run().cost();
-        Some(Delivery::Messages(slice))
+        if !planted::is(Bug::ForgetGap) {
+            self.gap += messages;
+        }
+        self.shrink();
+        (messages, before - self.entries.len())
+    }
+
+    fn take_gap(&mut self) -> Option<u64> {
+        let short = u64::from(planted::is(Bug::GapOneShort));
+        (self.gap > 0).then(|| std::mem::take(&mut self.gap) - short)
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let entry = self.entries.pop_front()?;
+        self.bytes -= entry.cost();
+        self.shrink();
+        Some(entry)
+    }
+
+    /// An empty queue gives its places back, or a burst would be remembered for ever.
+    fn shrink(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > KEPT_PLACES {
+            self.entries = VecDeque::new();
+        }
     }
 
     fn is_empty(&self) -> bool {
-        self.gap == 0 && self.slices.is_empty()
+        self.gap == 0 && self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ConnId, Origin, ShardId};
+    use crate::memory::Gauge;
+    use crate::run::{Body, Publisher, Run, RunBuilder};
+    use crate::time::WallTime;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use topic::TopicName;
+
+    /// A run of the messages `numbers`, as text.
+    fn run(numbers: std::ops::Range<u64>) -> Arc<Run> {
+        let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
+        for number in numbers {
+            let start = body.len();
+            body.extend_from_slice(number.to_string().as_bytes());
+            spans.push(start..body.len());
+        }
+        let topic = TopicName::parse("t").unwrap();
+        spans.finish(&topic, &publisher, WallTime(0), Body::exact(body.into()), &Gauge::new()).into()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(u64),
+        DropLive(usize),
+        DropAny(usize),
+        DropHistory,
+        /// Takes a delivery and puts back all but so many of its messages.
+        Take(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (1u64..5).prop_map(Step::Push),
+            1 => (0usize..2000).prop_map(Step::DropLive),
+            1 => (0usize..2000).prop_map(Step::DropAny),
+            1 => Just(Step::DropHistory),
+            4 => (0u64..6).prop_map(Step::Take),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is dropped whenever: messages come in order, and each gap stands exactly
+        /// where its messages would have been.
+        #[test]
+        fn received_and_announced_is_all(
+            kept in proptest::collection::vec(1u64..4, 0..5),
+            steps in proptest::collection::vec(step(), 0..60),
+        ) {
+            let (mut queue, mut next, mut expected, mut dropped) = (Queue::default(), 0, 0, 0);
+            let now = Instant::default();
+            let mut numbers = |count: u64| {
+                next += count;
+                next - count..next
+            };
+            let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0 }).collect();
+            queue.set_history(now, kept);
+            let all_out = std::iter::repeat_n(Step::Take(u64::MAX), 200);
+            for step in steps.into_iter().chain(all_out) {
+                match step {
+                    Step::Push(count) => queue.push(now, LocalRun::new(run(numbers(count)))),
+                    Step::DropLive(bytes_max) => dropped += queue.drop_live(bytes_max).messages,
+                    Step::DropAny(bytes_max) => dropped += queue.drop_any(bytes_max).messages,
+                    Step::DropHistory => dropped += queue.drop_history().messages,
+                    Step::Take(count) => match queue.pop(now).map(|popped| popped.delivery) {
+                        None => {}
+                        Some(Delivery::Gap(gap)) => {
+                            expected += gap;
+                            dropped -= gap;
+                        }
+                        Some(Delivery::Messages(mut slice)) => {
+                            let taken = count.min(slice.len());
+                            let texts: Vec<String> = slice
+                                .run.run().payloads(slice.skip).take(usize::try_from(taken).unwrap())
+                                .map(|payload| String::from_utf8(payload.to_vec()).unwrap())
+                                .collect();
+                            for text in texts {
+                                prop_assert_eq!(text, expected.to_string());
+                                expected += 1;
+                            }
+                            slice.skip += u32::try_from(taken).unwrap();
+                            if !slice.is_empty() {
+                                queue.put_back(slice);
+                            }
+                        }
+                    },
+                }
+                let (live, history) = queue.places();
+                prop_assert_eq!(queue.bytes() == 0, live + history == 0 && queue.begun.is_none());
+            }
+            prop_assert!(queue.is_empty());
+            prop_assert_eq!((expected, dropped), (next, 0));
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The run is what travels between shards, sits in queues and is encoded at once, so
 //! everything that costs per message elsewhere costs per run here.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
@@ -194,7 +194,7 @@ impl RunBuilder {
     /// If there is no message, or if a span lies outside of the body.
     #[must_use]
     pub fn finish(
-        self,
+        mut self,
         topic: &TopicName,
         publisher: &Arc<Publisher>,
         time: WallTime,
@@ -203,6 +203,10 @@ impl RunBuilder {
     ) -> Run {
         let last = self.spans.last().expect("a run holds a message");
         assert!(last.end as usize <= body.bytes.len(), "spans lie in the body");
+        // The room was a guess from the run before: a small run must not keep a large one's.
+        if self.spans.capacity() > self.spans.len() + self.spans.len() / 4 + 8 {
+            self.spans.shrink_to_fit();
+        }
         let cost = body.pinned_bytes + self.spans.capacity() * size_of::<Span>() + RUN_OVERHEAD_BYTES;
         let spans = match self.spans.as_slice() {
             [one] => Spans::One(*one),
@@ -221,23 +225,18 @@ impl RunBuilder {
     }
 }
 
-/// A run as one shard holds it: all queues of the shard share it, and with it the bytes that
-/// were made for the layouts of this turn's receivers.
+/// A run as one shard holds it: all queues of the shard share it.
 #[derive(Debug)]
 pub struct LocalRun {
     run: Arc<Run>,
-    encoded: RefCell<Vec<(Layout, Bytes)>>,
+    note: Cell<u32>,
 }
-
-/// What makes two receivers' bytes equal; front ends give out the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout(pub u16);
 
 impl LocalRun {
     /// Takes a run into this shard.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Rc<Self> {
-        Rc::new(Self { run, encoded: RefCell::default() })
+        Rc::new(Self { run, note: Cell::new(0) })
     }
 
     /// The run.
@@ -246,21 +245,15 @@ impl LocalRun {
         &self.run
     }
 
-    /// The bytes for `layout`, if this turn has made them already.
+    /// What the front end noted on it: 0 at first. The core does not look at it.
     #[must_use]
-    pub fn encoded(&self, layout: Layout) -> Option<Bytes> {
-        let encoded = self.encoded.borrow();
-        encoded.iter().find(|(made, _)| *made == layout).map(|(_, bytes)| bytes.clone())
+    pub fn note(&self) -> u32 {
+        self.note.get()
     }
 
-    /// Keeps the bytes for the other receivers of `layout`.
-    pub fn keep_encoded(&self, layout: Layout, bytes: Bytes) {
-        self.encoded.borrow_mut().push((layout, bytes));
-    }
-
-    /// Forgets the bytes, at the end of a turn: a slow receiver's queue must not keep them alive.
-    pub fn forget_encoded(&self) {
-        self.encoded.borrow_mut().clear();
+    /// Notes something on it, for the other receivers of the shard.
+    pub fn set_note(&self, note: u32) {
+        self.note.set(note);
     }
 }
 
@@ -284,6 +277,15 @@ mod tests {
         let run = spans.finish(&topic, &publisher, WallTime(7), body, &gauge);
         assert_eq!(run.payloads(0).collect::<Vec<_>>(), [&b"one"[..], b"two", b"3"]);
         assert!(gauge.used() >= 4096 && gauge.used() == run.cost());
+
+        // Room for many messages is not kept by a few.
+        let mut roomy = RunBuilder::with_capacity(32_768);
+        roomy.push(0..1);
+        roomy.push(1..2);
+        let two =
+            roomy.finish(&topic, &publisher, WallTime(7), Body::exact(Bytes::from_static(b"ab")), &gauge);
+        assert!(two.cost() < 1024, "{} bytes for two messages of one byte", two.cost());
+        drop(two);
 
         let small = run.compacted(1, &gauge);
         assert_eq!(small.payloads(0).collect::<Vec<_>>(), [&b"two"[..], b"3"]);

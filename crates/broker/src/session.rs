@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) pause: Pause,
     /// Whether it stands in the list of connections with something to deliver.
     pub(crate) listed: bool,
+    /// Whether it stands in the list of those with history to deliver.
+    pub(crate) replays: bool,
 }
 
 /// ```text
@@ -47,6 +49,7 @@ impl Session {
             flow: Flow::Keeping,
             pause: Pause::default(),
             listed: false,
+            replays: false,
         }
     }
 
@@ -126,9 +129,14 @@ impl Sessions {
         self.count
     }
 
-    /// All sessions, by slot.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
-        self.slots.iter_mut().flatten()
+    /// The session in a slot, if there is one.
+    pub(crate) fn in_slot(&mut self, slot: usize) -> Option<&mut Session> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    /// How many slots there are, taken or not.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
     }
 }
 
@@ -148,5 +156,9 @@ impl Ready {
 
     pub(crate) fn pop(&mut self) -> Option<ConnId> {
         self.0.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

@@ -52,9 +52,22 @@ impl World {
             match output {
                 Output::Mail { to, mail } => self.mail[shard][usize::from(to.0)].push_back(mail),
                 Output::Subscribed(conn) => self.said.push(format!("{} subscribed", conn.slot)),
+                Output::Refused(conn, why) => self.said.push(format!("{} refused: {why:?}", conn.slot)),
                 Output::Pause(conn) => self.said.push(format!("{} paused", conn.slot)),
                 Output::Resume(conn) => self.said.push(format!("{} resumed", conn.slot)),
             }
+        }
+        self.shards[shard].end_turn();
+    }
+
+    /// Does what is due on a shard, and what waits.
+    fn time_out(&mut self, shard: usize) {
+        while self.shards[shard].poll_timeout().is_some_and(|at| at <= self.now.mono) {
+            self.input(shard, Input::Timeout);
+        }
+        while self.shards[shard].has_work() {
+            self.shards[shard].step(self.now);
+            self.outputs(shard);
         }
     }
 
@@ -95,7 +108,7 @@ impl World {
 
     fn hears(&mut self, shard: usize, slot: u32) -> Vec<String> {
         let mut heard = Vec::new();
-        while let Some(delivery) = self.shards[shard].poll_delivery(conn(slot)) {
+        while let Some(delivery) = self.shards[shard].poll_delivery(self.now, conn(slot)) {
             match delivery {
                 Delivery::Gap(dropped) => heard.push(format!("gap {dropped}")),
                 Delivery::Messages(slice) => heard.extend(
@@ -178,17 +191,16 @@ fn a_full_queue_drops_the_oldest_and_counts_them() {
 
 #[test]
 fn a_growing_queue_brakes_its_publisher_for_ten_milliseconds_or_until_half_empty() {
-    let limits = Limits { queue_bytes_max: 100_000, brake_bytes: 1000, ..Limits::default() };
+    let limits = Limits { queue_bytes_max: 1_000_000, brake_bytes: 1000, ..Limits::default() };
     let brake_time = limits.brake_time;
     let mut world = World::new(2, limits);
     world.input(1, Input::Connected(conn(7)));
     world.subscribe(0, 0, "t", HistoryRequest::None);
     world.settle();
     world.said.clear();
+    let text = "x".repeat(64 * 1024);
     let push = |world: &mut World| {
-        for _ in 0..4 {
-            world.publish(1, 7, "t", "x");
-        }
+        world.publish(1, 7, "t", &text);
         world.settle();
     };
     push(&mut world);
@@ -236,4 +248,158 @@ fn a_process_over_its_budget_cuts_queues_and_lets_publishers_go_on() {
     let heard = world.hears(0, 0);
     let dropped: usize = heard[0].strip_prefix("gap ").unwrap().parse().unwrap();
     assert_eq!(dropped + heard.len() - 1, sent);
+}
+
+/// The pause is in proportion to what was read, so that many small messages are slowed no more
+/// than a few large ones: each used to cost ten milliseconds.
+#[test]
+fn a_publisher_of_small_messages_is_hardly_slowed() {
+    let limits = Limits { queue_bytes_max: 10_000_000, brake_bytes: 1000, ..Limits::default() };
+    let (read_bytes, brake_time) = (limits.read_bytes, limits.brake_time);
+    let mut world = World::new(1, limits);
+    world.input(0, Input::Connected(conn(7)));
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    world.said.clear();
+    let text = "x".repeat(100);
+    let messages = 2000;
+    let mut paused = std::time::Duration::ZERO;
+    for _ in 0..messages {
+        world.publish(0, 7, "t", &text);
+        world.settle();
+        // Somebody takes a little: it is slow, not stuck.
+        assert!(world.shards[0].poll_delivery(world.now, conn(0)).is_some());
+        world.publish(0, 7, "t", &text);
+        world.settle();
+        if world.said.pop().is_some() {
+            let until = world.shards[0].poll_timeout().unwrap();
+            paused += until.since(world.now.mono);
+            world.now.mono = until;
+            world.time_out(0);
+            assert_eq!(world.said.pop().unwrap(), "7 resumed");
+        }
+    }
+    let reads = f64::from(2 * messages) * text.len() as f64 / read_bytes as f64;
+    let most = brake_time.mul_f64(reads + 1.0);
+    assert!(!paused.is_zero() && paused <= most, "paused for {paused:?}, at most {most:?} is fair");
+}
+
+/// From a queue nothing is taken for a tenth of a second: it holds nobody up until it has drained.
+#[test]
+fn a_stuck_subscriber_brakes_nobody() {
+    let limits = Limits { queue_bytes_max: 100_000_000, brake_bytes: 1000, ..Limits::default() };
+    let mut world = World::new(1, limits);
+    world.input(0, Input::Connected(conn(7)));
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    let text = "x".repeat(64 * 1024);
+    world.publish(0, 7, "t", &text);
+    world.settle();
+    world.said.clear();
+    world.now.mono = world.now.mono.after(std::time::Duration::from_millis(100));
+    world.time_out(0);
+    world.said.clear();
+    for _ in 0..10 {
+        world.publish(0, 7, "t", &text);
+        world.settle();
+    }
+    assert_eq!(world.said, [""; 0], "not paused");
+    assert_eq!(world.hears(0, 0).len(), 11, "nothing was dropped either");
+    world.publish(0, 7, "t", &text);
+    world.settle();
+    assert_eq!(world.said, ["7 paused"], "it keeps up again");
+}
+
+/// What filters may take is bounded, in memory and in what they make a route cost; who holds a
+/// filter already is not concerned, nor is anyone who comes when there is room again.
+#[test]
+fn filters_have_bounds() {
+    let limits = Limits { filter_bytes_max: 3000, filter_shapes_max: 5, ..Limits::default() };
+    let mut world = World::new(1, limits);
+    let mut slot = 0;
+    let mut subscribe = |world: &mut World, filter: &str| {
+        slot += 1;
+        world.subscribe(0, slot, filter, HistoryRequest::None);
+        world.said.pop().unwrap()
+    };
+    for filter in ["+/b", "+/+", "a/+"] {
+        assert!(subscribe(&mut world, filter).ends_with("subscribed"));
+    }
+    assert!(subscribe(&mut world, "a/+/+/+").ends_with("refused: FilterShapes"));
+    assert!(subscribe(&mut world, "b/+").ends_with("subscribed"), "the same shape");
+    let mut number = 0;
+    while subscribe(&mut world, &format!("t{number}")).ends_with("subscribed") {
+        number += 1;
+        assert!(number < 100);
+    }
+    assert!(subscribe(&mut world, "one/more").ends_with("refused: FilterMemory"));
+    assert!(subscribe(&mut world, "t0").ends_with("subscribed"), "it is there already");
+    for left in 1..=slot {
+        world.input(0, Input::Closed(conn(left)));
+    }
+    world.subscribe(0, 0, "one/more", HistoryRequest::None);
+    assert_eq!(world.said.pop().unwrap(), "0 subscribed");
+    world.input(0, Input::Closed(conn(0)));
+    assert_eq!(world.shards[0].leftovers(), [0; 4]);
+    assert_eq!(world.gauge.used(), 0);
+}
+
+/// Reading history of many topics takes several steps. What is published meanwhile is neither
+/// missing nor heard twice, and who leaves while it waits leaves nothing behind.
+#[test]
+fn history_is_read_in_steps() {
+    let mut world = World::new(2, Limits::default());
+    world.input(1, Input::Connected(conn(0)));
+    let topics = 30_000;
+    for number in 0..topics {
+        world.publish(1, 0, &format!("{number}/a/x"), &number.to_string());
+    }
+    let most_work = world.shards[1].take_work() / topics * 10;
+    world.subscribe(0, 0, "+/+/x", HistoryRequest::Last(40_000));
+    world.subscribe(0, 1, "+/b/x", HistoryRequest::Last(1));
+    world.settle();
+    assert!(world.shards[1].take_work() < most_work.max(100_000), "asking costs little");
+    let mut steps = 0;
+    world.said.clear();
+    while world.shards[1].has_work() {
+        if steps == 3 {
+            world.publish(1, 0, "new/a/x", "meanwhile");
+            world.input(0, Input::Closed(conn(1)));
+            world.settle();
+        }
+        world.shards[1].step(world.now);
+        assert!(world.shards[1].take_work() < 2_500_000, "one step of many");
+        world.outputs(1);
+        steps += 1;
+    }
+    assert!(steps > 3, "{steps} steps");
+    world.settle();
+    assert_eq!(world.said, ["0 subscribed"]);
+    world.publish(1, 0, "new/a/x", "live");
+    world.settle();
+    let heard = world.hears(0, 0);
+    assert_eq!(heard[heard.len() - 3..], [(topics - 1).to_string(), "meanwhile".into(), "live".into()]);
+    world.input(0, Input::Closed(conn(0)));
+    world.settle();
+    world.input(1, Input::Closed(conn(0)));
+    assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
+}
+
+/// History under way has a part of the memory: who takes none of it while others wait loses it,
+/// is told how much, and the others get theirs.
+#[test]
+fn who_takes_no_history_does_not_keep_others_from_theirs() {
+    let limits = Limits { replays_bytes_max: 100, ..Limits::default() };
+    let mut world = World::new(1, limits);
+    world.input(0, Input::Connected(conn(9)));
+    for number in 0..20 {
+        world.publish(0, 9, "t", &number.to_string());
+    }
+    world.subscribe(0, 0, "t", HistoryRequest::Last(20));
+    world.subscribe(0, 1, "t", HistoryRequest::Last(20));
+    assert_eq!(world.said, ["0 subscribed"], "there is no room for both");
+    while world.said.len() < 2 {
+        world.now.mono = world.shards[0].poll_timeout().expect("somebody looks again");
+        world.time_out(0);
+    }
+    assert_eq!(world.hears(0, 0), ["gap 20"]);
+    assert_eq!(world.hears(0, 1).len(), 20);
 }

@@ -97,9 +97,13 @@ fn a_name_or_topic_forges_no_sender() {
 #[test]
 fn no_log_line_is_forged() {
     let server = Server::start(2);
-    for bytes in
-        ["\x1b[2J\n", "sub a\x0bb\n", "pub\nx\rINFO forged\n", "pub name=\x0cINFO\nhi\n", "sub x\u{2028}y\n"]
-    {
+    for bytes in [
+        "\x1b[2J\n",
+        "sub a\x0bb\n",
+        "pub\nx\rINFO forged\n",
+        "pub name=\x0cINFO\nhi\n",
+        "sub x\u{2028}y\nterminate\n",
+    ] {
         let mut client = server.connect();
         client.send(bytes);
         client.half_close();

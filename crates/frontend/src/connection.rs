@@ -10,19 +10,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Charge, Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run, Use};
+use broker::{Charge, Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run, Slice, Use};
 use bytes::{Buf as _, Bytes};
 use topic::{Filter, TopicName};
-use wire::text::{Hello, OK_LINE, WAITING_LINE, begins_terminate, is_terminate, next_line};
+use wire::text::{Hello, LinePart, OK_LINE, WAITING_LINE, begins_terminate, is_terminate, next_line};
 
 use crate::encode::LineStyle;
 use crate::event::{CloseReason, Event};
 use crate::hello::{First, Framing, HelloState, Rules, farewell};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Pool};
 use crate::publishing::{Acks, Publishing};
-
-/// The part of the memory budget that long unfinished messages may take.
-const UNFINISHED_PART: usize = 8;
 
 /// Bytes of one read, behind what the connection had left over.
 #[derive(Debug, Clone)]
@@ -114,13 +111,45 @@ pub(crate) struct Connection {
     /// Bytes of the last chunk that are not done with.
     pub(crate) carry: Vec<u8>,
     /// What a long carry costs.
-    unfinished: Option<Charge>,
-    /// Whether the core wants this connection read.
+    pub(crate) unfinished: Option<Unfinished>,
+    /// A delivery that is written in the middle of a line.
+    pub(crate) begun: Option<Begun>,
+    /// What is to be said behind that line.
+    last_line: Option<String>,
+    /// Whether the core does not want this connection read.
     pub(crate) paused: bool,
+    /// Whether it waits for memory to finish its message.
+    pub(crate) starved: bool,
     /// Whether it stands in the list of connections to be written.
     pub(crate) listed: bool,
     pub(crate) rules: Rc<Rules>,
     pub(crate) state: State,
+}
+
+/// An unfinished message that is long enough to count.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    /// When it began.
+    pub(crate) since: Instant,
+    charge: Charge,
+}
+
+/// What is left over of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leftover {
+    /// The same message as before, with more of it.
+    GoesOn,
+    /// The beginning of another one: what stood before it is done with.
+    Begins,
+}
+
+/// A message whose line has been written in part.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// The run, from that message on.
+    pub(crate) slice: Slice,
+    pub(crate) part: LinePart,
+    pub(crate) style: LineStyle,
 }
 
 #[derive(Debug)]
@@ -129,7 +158,7 @@ pub(crate) enum State {
     Topic(Box<AwaitingTopic>),
     Publishing(Box<Publishing>),
     Subscribing(Box<Subscribing>),
-    Ending(CloseReason),
+    Ending,
 }
 
 #[derive(Debug)]
@@ -145,6 +174,20 @@ pub(crate) struct Subscribing {
     pub(crate) first: First,
     pub(crate) name: Option<Box<str>>,
     pub(crate) filter: Filter,
+    pub(crate) since: Instant,
+    pub(crate) hearing: Hearing,
+    pub(crate) wants_history: bool,
+}
+
+/// What a subscriber goes on to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// It may still say something.
+    Open,
+    /// It has closed its sending half with its hello and hears what it asked for.
+    Listening,
+    /// The same, and it asked for history: that is all that it hears.
+    HistoryOnly,
 }
 
 /// What the states need of the world around.
@@ -153,6 +196,7 @@ pub(crate) struct Env<'a> {
     pub(crate) now: Now,
     pub(crate) gauge: &'a Gauge,
     pub(crate) events: &'a mut Vec<Event>,
+    pub(crate) pool: &'a mut Pool,
 }
 
 impl Connection {
@@ -164,7 +208,10 @@ impl Connection {
             deadline: Some(now.after(rules.limits.prompt_delay)),
             carry: Vec::new(),
             unfinished: None,
+            begun: None,
+            last_line: None,
             paused: false,
+            starved: false,
             listed: false,
             rules,
             state: State::Hello(HelloState::new(now)),
@@ -189,7 +236,7 @@ impl Connection {
                     (taken.used, taken.run.map(Command::Publish))
                 }
                 State::Subscribing(_) => (self.receive_from_subscriber(env, &rest.bytes, read_end), None),
-                State::Ending(_) => (before, None),
+                State::Ending => (before, None),
             };
             rest.bytes.advance(used);
             command = command.or(wanted);
@@ -204,11 +251,25 @@ impl Connection {
                 _ => {}
             }
         }
-        self.keep(env, &rest.bytes);
+        let leftover = if command.is_some() { Leftover::Begins } else { Leftover::GoesOn };
+        self.keep(env, &rest.bytes, leftover);
         if read_end == ReadEnd::Closed {
-            self.end(env, CloseReason::Gone);
+            self.read_closed(env);
         }
         command
+    }
+
+    /// The peer sends nothing more. A subscriber that says so together with its hello wants to
+    /// hear what it asked for; anyone else who says it has gone, as far as anyone can tell.
+    fn read_closed(&mut self, env: &mut Env<'_>) {
+        if let State::Subscribing(subscribing) = &mut self.state
+            && env.now.mono.since(subscribing.since) < self.rules.limits.prompt_delay
+        {
+            subscribing.hearing =
+                if subscribing.wants_history { Hearing::HistoryOnly } else { Hearing::Listening };
+            return;
+        }
+        self.end(env, CloseReason::Gone);
     }
 
     /// The core says that the subscription stands.
@@ -233,16 +294,18 @@ impl Connection {
                 let carry = std::mem::take(&mut self.carry);
                 let progress = hello.timeout(env.now.mono, &carry, &self.rules.limits);
                 let (used, command) = self.hello_progress(env, progress);
-                self.keep(env, carry.get(used..).unwrap_or_default());
+                self.keep(env, carry.get(used..).unwrap_or_default(), Leftover::GoesOn);
                 command
             }
             State::Topic(_) => {
                 self.end(env, CloseReason::Silent);
                 None
             }
-            State::Ending(_) => {
+            State::Ending => {
                 // The peer takes nothing, not even its last line.
                 self.out.clear();
+                self.begun = None;
+                self.last_line = None;
                 None
             }
             State::Publishing(_) | State::Subscribing(_) => None,
@@ -251,17 +314,36 @@ impl Connection {
 
     /// Ends the connection once what waits is written; only the first reason counts.
     pub(crate) fn end(&mut self, env: &mut Env<'_>, reason: CloseReason) {
-        if matches!(self.state, State::Ending(_)) {
+        if matches!(self.state, State::Ending) {
             return;
         }
-        if let Some(line) = farewell(&reason, &self.rules.limits) {
-            self.out.push(line.into());
+        match farewell(&reason, &self.rules.limits) {
+            Some(line) if self.begun.is_some() => self.last_line = Some(line),
+            Some(line) => self.out.append(env.pool, |own| own.extend_from_slice(line.as_bytes())),
+            None => {}
         }
         self.carry = Vec::new();
         self.unfinished = None;
         self.deadline = Some(env.now.mono.after(self.rules.limits.drain_time));
-        env.events.push(Event::Closing { id: self.id, addr: self.addr, reason: reason.clone() });
-        self.state = State::Ending(reason);
+        env.events.push(Event::Closing { id: self.id, addr: self.addr, reason });
+        self.state = State::Ending;
+    }
+
+    /// The line that was begun is whole.
+    pub(crate) fn line_ended(&mut self, pool: &mut Pool) {
+        if let Some(line) = self.last_line.take() {
+            self.out.append(pool, |own| own.extend_from_slice(line.as_bytes()));
+        }
+    }
+
+    /// Waits a moment longer: what it waits for may have come already and not been read.
+    pub(crate) fn postpone(&mut self, until: Instant) {
+        self.deadline = Some(until);
+    }
+
+    /// Whether a deadline is there to see what the client says.
+    pub(crate) fn is_greeting(&self) -> bool {
+        matches!(self.state, State::Hello(_) | State::Topic(_))
     }
 
     /// A publisher has found its place.
@@ -291,7 +373,10 @@ impl Connection {
             deadline: None,
             carry: Vec::new(),
             unfinished: None,
+            begun: None,
+            last_line: None,
             paused: false,
+            starved: false,
             listed: false,
             rules,
             state: State::Publishing(publishing),
@@ -308,19 +393,28 @@ impl Connection {
 
     /// Whether the connection ends once `out` is written.
     pub(crate) fn is_ending(&self) -> bool {
-        matches!(self.state, State::Ending(_))
+        matches!(self.state, State::Ending)
     }
 
-    /// Whether its peer has gone: what waits is not worth waiting for.
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self.state, State::Ending(CloseReason::Gone))
+    /// Whether everything is said that is to be said before the connection closes.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_ending() && self.out.is_empty() && self.begun.is_none()
+    }
+
+    /// Whether it has closed its sending half and goes on to hear.
+    pub(crate) fn hearing(&self) -> Hearing {
+        match &self.state {
+            State::Subscribing(subscribing) => subscribing.hearing,
+            _ => Hearing::Open,
+        }
     }
 
     /// Whether it may be read now.
     pub(crate) fn may_read(&self) -> bool {
         match &self.state {
+            State::Publishing(_) if self.starved => false,
             State::Publishing(_) => !self.paused && self.out.bytes() <= self.rules.limits.replies_bytes_max,
-            State::Ending(_) => false,
+            State::Ending => false,
             _ => true,
         }
     }
@@ -355,7 +449,9 @@ impl Connection {
         if let (Some(run), State::Publishing(publishing)) = (run, &self.state)
             && publishing.acks == Acks::Wanted
         {
-            self.out.push(OK_LINE.repeat(run.len() as usize).into());
+            let count = run.len();
+            self.out
+                .append(env.pool, |own| (0..count).for_each(|_| own.extend_from_slice(OK_LINE.as_bytes())));
         }
         if let Some(reason) = end {
             self.end(env, reason);
@@ -380,23 +476,30 @@ impl Connection {
         if begins_terminate(rest) { start } else { bytes.len() }
     }
 
-    /// Keeps what is left over, within the memory budget.
-    fn keep(&mut self, env: &mut Env<'_>, rest: &[u8]) {
+    /// Keeps what is left over; a long one is counted.
+    fn keep(&mut self, env: &mut Env<'_>, rest: &[u8], leftover: Leftover) {
         if self.is_ending() {
             return;
-        }
-        let limits = &self.rules.limits;
-        self.unfinished = None;
-        if rest.len() > limits.unfinished_bytes_free {
-            self.unfinished = Some(env.gauge.charge(Use::Unfinished, rest.len()));
-            if env.gauge.used_for(Use::Unfinished) > limits.memory_bytes_max / UNFINISHED_PART {
-                self.end(env, CloseReason::OutOfMemory);
-                return;
-            }
         }
         if planted::is(Bug::LoseCarry) && matches!(self.state, State::Publishing(_)) {
             return;
         }
         self.carry = rest.to_vec();
+        if rest.len() <= self.rules.limits.unfinished_bytes_free {
+            self.unfinished = None;
+            return;
+        }
+        match &mut self.unfinished {
+            Some(unfinished) => {
+                unfinished.charge.set(rest.len());
+                if leftover == Leftover::Begins {
+                    unfinished.since = env.now.mono;
+                }
+            }
+            None => {
+                let charge = env.gauge.charge(Use::Unfinished, rest.len());
+                self.unfinished = Some(Unfinished { since: env.now.mono, charge });
+            }
+        }
     }
 }

@@ -1,91 +1,284 @@
-//! Deliveries to bytes, once per run and layout.
+//! Deliveries to bytes, in parts, once per part and layout.
 //!
-//! Bytes that several receivers get are made once and shared; bytes that only one gets go
-//! straight into its own buffer.
+//! A run is encoded in parts of a bounded size, whatever its lines grow to; a long message is
+//! cut inside its line. Parts that several receivers get are made once and shared; what only
+//! one gets goes straight into its own buffer.
 
 use std::rc::Rc;
 
 use broker::planted::{self, Bug};
-use broker::{Delivery, Layout, LocalRun, Run, Slice};
-use wire::text::{Format, Frame, Sender, TimeField, gap_line};
+use broker::{Charge, Gauge, LocalRun, Run, Use};
+use bytes::Bytes;
+use wire::text::{Format, Frame, LinePart, Sender, TimeField};
 
 use crate::outgoing::{Outgoing, Pool};
+use crate::work;
 
-/// How one receiver's lines look.
+/// Parts of one run that are remembered: receivers that take a long run at the same pace are at
+/// its newest parts.
+const PARTS_MAX: usize = 16;
+/// Bytes that are remembered before the turn ends.
+const MADE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How one receiver's lines look: what makes two receivers' bytes equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LineStyle {
     pub(crate) format: Format,
     pub(crate) time: TimeField,
 }
 
-impl LineStyle {
-    fn layout(self) -> Layout {
-        if planted::is(Bug::WrongLayout) {
-            return Layout(0);
-        }
-        Layout(self.format as u16 * 2 + u16::from(self.time == TimeField::Shown))
-    }
+/// Where in a run a receiver stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) message: u32,
+    /// Within the message's line, if it was begun.
+    pub(crate) part: Option<LinePart>,
+}
+
+/// How much is encoded at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartSize {
+    /// A part ends behind the line, or the piece of a line, that reaches this size.
+    pub(crate) bytes: usize,
+    /// A longer payload is cut.
+    pub(crate) payload_bytes: usize,
 }
 
 /// Encodes for the connections of one shard and remembers what it made in this turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Encoder {
-    made: Vec<Rc<LocalRun>>,
+    /// By the note on the run, which is its place here plus one.
+    made: Vec<Made>,
+    made_bytes: usize,
     frame: Frame,
     pub(crate) pool: Pool,
+    gauge: Gauge,
+    /// What encoding has cost since the last look.
+    pub(crate) spent: u64,
+}
+
+#[derive(Debug)]
+struct Made {
+    run: Rc<LocalRun>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    style: LineStyle,
+    from: Position,
+    to: Option<Position>,
+    bytes: Bytes,
+}
+
+/// Bytes that are charged as long as any receiver holds them.
+#[derive(Debug)]
+struct Shared {
+    bytes: Vec<u8>,
+    _charge: Charge,
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Encoder {
-    /// Appends the bytes of a delivery for a receiver of `style`.
-    pub(crate) fn encode(&mut self, delivery: &Delivery, style: LineStyle, out: &mut Outgoing) {
-        match delivery {
-            Delivery::Gap(dropped) => out.push(gap_line(style.format, *dropped).into()),
-            Delivery::Messages(slice) => self.messages(slice, style, out),
+    pub(crate) fn new(gauge: Gauge) -> Self {
+        Self { made: Vec::new(), made_bytes: 0, frame: Frame::new(), pool: Pool::default(), gauge, spent: 0 }
+    }
+
+    /// Appends the part of a run that begins at `from`; returns where the next one begins.
+    pub(crate) fn encode(
+        &mut self,
+        run: &Rc<LocalRun>,
+        from: Position,
+        style: LineStyle,
+        size: PartSize,
+        out: &mut Outgoing,
+    ) -> Option<Position> {
+        if let Some(part) = self.find(run, from, style).cloned() {
+            self.spent += work::SHARED_PART;
+            out.push(part.bytes);
+            return part.to;
         }
+        let nobody_else = Rc::strong_count(run) - usize::from(run.note() > 0) <= 1;
+        if nobody_else {
+            let (frame, spent) = (&mut self.frame, &mut self.spent);
+            return out.append(&mut self.pool, |own| lines(own, frame, run.run(), from, style, size, spent));
+        }
+        let mut bytes = Vec::new();
+        let to = lines(&mut bytes, &mut self.frame, run.run(), from, style, size, &mut self.spent);
+        if bytes.capacity() > bytes.len() + bytes.len() / 4 {
+            bytes.shrink_to_fit();
+        }
+        let charge = self.gauge.charge(Use::Outgoing, bytes.capacity());
+        let bytes = Bytes::from_owner(Shared { bytes, _charge: charge });
+        self.keep(run, Part { style, from, to, bytes: bytes.clone() });
+        out.push(bytes);
+        to
     }
 
     /// Forgets this turn's bytes: sockets that have not taken them hold their own reference.
-    pub(crate) fn end_turn(&mut self) {
-        for run in self.made.drain(..) {
-            run.forget_encoded();
+    pub(crate) fn forget(&mut self) {
+        for made in self.made.drain(..) {
+            made.run.set_note(0);
         }
+        self.made_bytes = 0;
     }
 
-    fn messages(&mut self, slice: &Slice, style: LineStyle, out: &mut Outgoing) {
-        let layout = style.layout();
-        if slice.skip == 0
-            && let Some(bytes) = slice.run.encoded(layout)
-        {
-            out.push(bytes);
+    fn find(&self, run: &Rc<LocalRun>, from: Position, style: LineStyle) -> Option<&Part> {
+        let index = (run.note() as usize).checked_sub(1)?;
+        let parts = &self.made.get(index)?.parts;
+        let any_style = planted::is(Bug::WrongLayout);
+        parts.iter().rev().find(|part| part.from == from && (part.style == style || any_style))
+    }
+
+    fn keep(&mut self, run: &Rc<LocalRun>, part: Part) {
+        if self.made_bytes > MADE_BYTES_MAX {
+            self.forget();
+        }
+        self.made_bytes += part.bytes.len();
+        let index = (run.note() as usize).checked_sub(1);
+        if let Some(made) = index.and_then(|index| self.made.get_mut(index)) {
+            if made.parts.len() >= PARTS_MAX {
+                made.parts.remove(0);
+            }
+            made.parts.push(part);
             return;
         }
-        let nobody_else = Rc::strong_count(&slice.run) == 1;
-        if slice.skip > 0 || nobody_else {
-            out.append(&mut self.pool, |own| lines(own, &mut self.frame, slice.run.run(), slice.skip, style));
-            return;
-        }
-        let mut bytes = Vec::new();
-        lines(&mut bytes, &mut self.frame, slice.run.run(), 0, style);
-        slice.run.keep_encoded(layout, bytes.into());
-        self.made.push(Rc::clone(&slice.run));
-        out.push(slice.run.encoded(layout).unwrap_or_default());
+        self.made.push(Made { run: Rc::clone(run), parts: vec![part] });
+        run.set_note(u32::try_from(self.made.len()).expect("a turn makes few parts"));
     }
 }
 
-/// Appends the lines of a run. `frame` is a buffer to work in.
-fn lines(out: &mut Vec<u8>, frame: &mut Frame, run: &Run, skip: u32, style: LineStyle) {
+/// Appends the lines of a run from a position on, until there is a part of `size`; from within
+/// a line to its end at most. `frame` is a buffer to work in. Returns where the next part begins.
+fn lines(
+    out: &mut Vec<u8>,
+    frame: &mut Frame,
+    run: &Run,
+    from: Position,
+    style: LineStyle,
+    size: PartSize,
+    spent: &mut u64,
+) -> Option<Position> {
     let publisher = run.publisher();
-    let sender = Sender {
-        topic: run.topic().as_str(),
-        addr: publisher.addr,
-        name: publisher.name.as_deref(),
-        time_ms: run.time().0,
-    };
-    let payloads = run.payloads(skip);
-    frame.set(style.format, style.time, &sender);
+    frame.set(
+        style.format,
+        style.time,
+        &Sender {
+            topic: run.topic().as_str(),
+            addr: publisher.addr,
+            name: publisher.name.as_deref(),
+            time_ms: run.time().0,
+        },
+    );
+    let payloads = run.payloads(from.message);
+    let start = out.len();
     // Escapes are rare, so room for the plain bytes is room enough.
-    out.reserve(run.body_bytes() + payloads.len() * frame.bytes());
+    let line_bytes = run.body_bytes() / run.len() as usize + frame.bytes();
+    out.reserve(
+        (payloads.len() * line_bytes).min(size.bytes.saturating_add(line_bytes.min(size.payload_bytes))),
+    );
+    let mut at = from;
+    *spent += work::FRAME;
     for payload in payloads {
-        frame.write_line(out, payload);
+        if at.part.is_none() && payload.len() <= size.payload_bytes {
+            frame.write_line(out, payload);
+        } else {
+            at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
+            while at.part.is_some() && out.len() - start < size.bytes {
+                at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
+            }
+            if at.part.is_some() {
+                break;
+            }
+        }
+        at.message += 1;
+        if out.len() - start >= size.bytes || from.part.is_some() {
+            break;
+        }
+    }
+    let bytes = (out.len() - start) as u64;
+    *spent += work::LINE * u64::from(at.message - from.message) + bytes / work::BYTES_PER_UNIT;
+    (at.message < run.len()).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use broker::{Body, ConnId, Origin, Publisher, RunBuilder, ShardId, WallTime};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use topic::TopicName;
+
+    fn run(payloads: &[Vec<u8>]) -> Rc<LocalRun> {
+        let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let publisher = Publisher { origin, addr: "127.0.0.1:1".parse().unwrap(), name: None };
+        let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
+        for payload in payloads {
+            let start = body.len();
+            body.extend_from_slice(payload);
+            spans.push(start..body.len());
+        }
+        let topic = TopicName::parse("t]").unwrap();
+        let body = Body::exact(body.into());
+        LocalRun::new(spans.finish(&topic, &Arc::new(publisher), WallTime(7), body, &Gauge::new()).into())
+    }
+
+    fn bytes_of(out: &mut Outgoing) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !out.is_empty() {
+            let mut slices = [std::io::IoSlice::new(&[])];
+            let filled = out.slices(&mut slices);
+            let bytes: Vec<u8> = slices.iter().take(filled).flat_map(|slice| slice.iter().copied()).collect();
+            out.advance(bytes.len());
+            all.extend(bytes);
+        }
+        all
+    }
+
+    proptest! {
+        /// However a run is cut into parts, shared or not, each receiver gets the same lines, and
+        /// no part is longer than its size, one line's ends and one piece of an escaped payload.
+        #[test]
+        fn parts_put_together_are_the_lines(
+            payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..60), 1..20),
+            bytes in 1usize..200,
+            payload_bytes in 4usize..70,
+            is_json: bool,
+        ) {
+            let format = if is_json { Format::Json } else { Format::FromTopic };
+            let style = LineStyle { format, time: TimeField::Shown };
+            let run = run(&payloads);
+            let whole = PartSize { bytes: usize::MAX, payload_bytes: usize::MAX };
+            let size = PartSize { bytes, payload_bytes };
+            let gauge = Gauge::new();
+            let mut encoder = Encoder::new(gauge.clone());
+            let start = Position { message: 0, part: None };
+            let mut expected = Outgoing::default();
+            prop_assert_eq!(encoder.encode(&run, start, style, whole, &mut expected), None);
+            let expected = bytes_of(&mut expected);
+            let others = Rc::clone(&run);
+            let mut outs = [Outgoing::default(), Outgoing::default()];
+            let mut positions = [Some(start), Some(start)];
+            while positions.iter().any(Option::is_some) {
+                for (out, position) in outs.iter_mut().zip(&mut positions) {
+                    let Some(from) = *position else { continue };
+                    let before = out.bytes();
+                    *position = encoder.encode(&run, from, style, size, out);
+                    let most = bytes + 200 + 6 * payload_bytes;
+                    prop_assert!(out.bytes() - before <= most, "{} of {most}", out.bytes() - before);
+                }
+            }
+            for out in &mut outs {
+                prop_assert_eq!(bytes_of(out), expected.clone());
+            }
+            encoder.forget();
+            drop((others, outs));
+            prop_assert_eq!(gauge.used(), 0, "what was encoded is given back");
+        }
     }
 }

@@ -66,6 +66,10 @@ pub enum Event {
 pub enum CloseReason {
     /// The client closed it, or it broke.
     Gone,
+    /// It took nothing for a long time although something waited for it.
+    Untaken,
+    /// It had closed its sending half and has heard the history that it asked for.
+    HistoryRead,
     /// The client said `terminate`.
     Terminated,
     /// The hello was refused with this line.

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::text::{Hello, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, is_blank, next_line};
 
-use crate::connection::{AwaitingTopic, Chunk, Command, Connection, Env, ReadEnd, State, Subscribing};
+use crate::connection::{
+    AwaitingTopic, Chunk, Command, Connection, Env, Hearing, ReadEnd, State, Subscribing,
+};
 use crate::encode::LineStyle;
 use crate::hello::{First, Framing, HelloState, Progress, TopicPrompt, bad_topic};
 use crate::publishing::{Acks, Publishing};
@@ -127,7 +129,15 @@ impl Connection {
             }
             Role::Subscriber(filter) => {
                 let filter = filter.unwrap_or_else(Filter::everything);
-                let subscribing = Subscribing { style, first, name, filter: filter.clone() };
+                let subscribing = Subscribing {
+                    style,
+                    first,
+                    name,
+                    filter: filter.clone(),
+                    since: env.now.mono,
+                    hearing: Hearing::Open,
+                    wants_history: hello.replay != Replay::None,
+                };
                 self.state = State::Subscribing(Box::new(subscribing));
                 let history = match hello.replay {
                     Replay::None => HistoryRequest::None,

@@ -6,7 +6,9 @@
 //!                                  └──settle time──▶ known, unframed
 //! ```
 //! A hello without a newline is taken as whole once nothing follows for the settle time, or
-//! once bytes follow a role word that cannot belong to it.
+//! once bytes follow a role word that cannot belong to it. A shard that is behind may read what
+//! follows together with the hello, or long after the settle time: what the client had said
+//! when that time was over is the hello.
 
 use std::sync::Arc;
 
@@ -61,6 +63,8 @@ pub(crate) struct HelloState {
     opened: Instant,
     /// Length of the role word that was complete when the last read ended.
     word: Option<usize>,
+    /// How much there was after the last read, and when that is taken as whole.
+    settles: Option<(usize, Instant)>,
 }
 
 /// What the bytes so far amount to.
@@ -78,14 +82,41 @@ pub(crate) enum Progress {
 
 impl HelloState {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { first: First::Client, opened: now, word: None }
+        Self { first: First::Client, opened: now, word: None, settles: None }
     }
 
     /// Looks at everything received so far.
     pub(crate) fn received(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
+        if let Some(settled) = self.settled(now, bytes) {
+            return settled;
+        }
+        let progress = self.look(now, bytes, limits);
+        self.settles = match &progress {
+            Progress::Wait(until) if !is_blank(bytes) => Some((bytes.len(), *until)),
+            _ => None,
+        };
+        progress
+    }
+
+    /// The hello of the read before, if it was whole before this one and its timer was late.
+    /// A role word alone goes on with a separator: one dialect sends `PUBLISHER`, then `,NEWS`.
+    fn settled(&self, now: Instant, bytes: &[u8]) -> Option<Progress> {
+        let (len, _) = self.settles.filter(|(_, at)| *at <= now)?;
+        let (text, rest) = bytes.split_at_checked(len)?;
+        let goes_on = role_word(text) == RoleWord::Complete && rest.first().is_none_or(separates);
+        let hello = parse_hello(text).ok().filter(|_| !goes_on && !rest.is_empty())?;
+        Some(Progress::Known { hello: Box::new(hello), framing: Framing::Fresh, used: len })
+    }
+
+    fn look(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
         match sniff(bytes) {
             Sniffed::Text => {}
-            Sniffed::Undecided => return self.wait(limits),
+            Sniffed::Undecided if is_blank(bytes) => return self.wait(limits),
+            // The beginning of a word, as below: `P` may become `PUB` or `POST`.
+            Sniffed::Undecided if self.first == First::Server => return self.wait(limits),
+            Sniffed::Undecided => {
+                return Progress::Wait(now.after(limits.prompt_delay).min(self.latest(limits)));
+            }
             foreign => return Progress::Refused(CloseReason::Foreign(foreign)),
         }
         if let Some(word) = self.bare_word(bytes) {
@@ -119,7 +150,6 @@ impl HelloState {
     /// word was all of it, and a message follows.
     fn bare_word<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let (word, rest) = bytes.split_at_checked(self.word?)?;
-        let separates = |b: &u8| b.is_ascii_whitespace() || matches!(b, b':' | b',' | b'|');
         let first_word = bytes.trim_ascii_start().split(separates).next().unwrap_or_default();
         // The longer spelling may come in two pieces: SUB, then SCRIBER:sports.
         let goes_on = role_word(first_word) != RoleWord::Other || rest.first().is_none_or(separates);
@@ -154,6 +184,11 @@ impl HelloState {
     }
 }
 
+/// Whether a byte ends a role word and the hello goes on behind it.
+fn separates(b: &u8) -> bool {
+    b.is_ascii_whitespace() || matches!(b, b':' | b',' | b'|')
+}
+
 fn too_long(limits: &Limits) -> Progress {
     let line = format!("Hello too long: limit is {} bytes", limits.hello_bytes_max);
     Progress::Refused(CloseReason::Refused(line))
@@ -177,7 +212,11 @@ pub(crate) fn farewell(reason: &CloseReason, limits: &Limits) -> Option<String> 
         CloseReason::OutOfMemory => Some("Out of memory for messages: try again later\n".to_owned()),
         CloseReason::Foreign(Sniffed::Http) => Some(HTTP_ANSWER.to_owned()),
         CloseReason::Kicked | CloseReason::Shutdown => Some(wire::text::TERMINATE_LINE.to_owned()),
-        CloseReason::Gone | CloseReason::Terminated | CloseReason::Foreign(_) => None,
+        CloseReason::Gone
+        | CloseReason::Untaken
+        | CloseReason::HistoryRead
+        | CloseReason::Terminated
+        | CloseReason::Foreign(_) => None,
     }
 }
 

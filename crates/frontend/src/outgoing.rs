@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+use broker::{Charge, Gauge, Use};
 use bytes::{Buf, Bytes};
 
 /// A buffer takes more bytes until it holds this many; then the next one begins.
@@ -11,6 +12,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const KEPT_BYTES_MAX: usize = 4 * BUFFER_BYTES;
 /// Buffers that a shard keeps for another use.
 const KEPT_MAX: usize = 16;
+/// Places for pieces that a connection keeps while nothing waits.
+const PIECES_KEPT: usize = 8;
 
 /// A queue of buffers, written together and in order.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub struct Outgoing {
     bytes: usize,
     /// Own buffers that are written and can be used again.
     spent: Vec<Vec<u8>>,
+    /// What own buffers cost while they wait. Shared ones carry their own charge.
+    charge: Option<Charge>,
 }
 
 #[derive(Debug)]
@@ -39,7 +44,7 @@ impl Pool {
     }
 
     /// Puts the buffers back that `out` is done with.
-    pub(crate) fn put_back(&mut self, out: &mut Outgoing) {
+    fn put_back(&mut self, out: &mut Outgoing) {
         for mut buffer in out.spent.drain(..) {
             if self.0.len() < KEPT_MAX && buffer.capacity() <= KEPT_BYTES_MAX {
                 buffer.clear();
@@ -60,16 +65,41 @@ impl Outgoing {
     }
 
     /// Appends what `write` puts into a buffer of this receiver's own.
-    pub(crate) fn append(&mut self, pool: &mut Pool, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn append<T: Default>(&mut self, pool: &mut Pool, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let has_room =
             |piece: &Piece| matches!(piece, Piece::Own { bytes, .. } if bytes.len() < BUFFER_BYTES);
         if !self.pieces.back().is_some_and(has_room) {
             self.pieces.push_back(Piece::Own { bytes: pool.take(), written: 0 });
         }
-        if let Some(Piece::Own { bytes, .. }) = self.pieces.back_mut() {
-            let before = bytes.len();
-            write(bytes);
-            self.bytes += bytes.len() - before;
+        let Some(Piece::Own { bytes, .. }) = self.pieces.back_mut() else { return T::default() };
+        let before = bytes.len();
+        let result = write(bytes);
+        self.bytes += bytes.len() - before;
+        result
+    }
+
+    /// The socket takes no more for now: buffers that are hardly filled go back to the pool, and
+    /// what waits is charged.
+    pub(crate) fn settle(&mut self, pool: &mut Pool, gauge: &Gauge) {
+        let mut own_bytes = 0;
+        for piece in &mut self.pieces {
+            let Piece::Own { bytes, written } = piece else { continue };
+            let rest = bytes.get(*written..).unwrap_or_default();
+            if rest.len() <= bytes.capacity() / 2 {
+                let exact = rest.to_vec();
+                *written = 0;
+                self.spent.push(std::mem::replace(bytes, exact));
+            }
+            own_bytes += bytes.capacity();
+        }
+        pool.put_back(self);
+        match &mut self.charge {
+            Some(charge) if own_bytes > 0 => charge.set(own_bytes),
+            None if own_bytes > 0 => self.charge = Some(gauge.charge(Use::Outgoing, own_bytes)),
+            _ => self.charge = None,
+        }
+        if self.pieces.is_empty() && self.pieces.capacity() > PIECES_KEPT {
+            self.pieces = VecDeque::new();
         }
     }
 
@@ -159,8 +189,21 @@ mod tests {
                 written.extend(bytes);
             }
             assert_eq!(written, all);
-            pool.put_back(&mut out);
+            out.settle(&mut pool, &Gauge::new());
             assert_eq!(pool.0.len(), 2, "both own buffers are used again");
         }
+    }
+
+    #[test]
+    fn what_waits_is_charged_at_its_size_and_given_back() {
+        let (gauge, mut out, mut pool) = (Gauge::new(), Outgoing::default(), Pool::default());
+        out.append(&mut pool, |own| own.extend_from_slice(&[b'x'; 50_000]));
+        out.advance(49_990);
+        out.settle(&mut pool, &gauge);
+        assert_eq!((out.bytes(), gauge.used()), (10, 10), "a large buffer is not kept for ten bytes");
+        assert_eq!(pool.0.len(), 1);
+        out.advance(10);
+        out.settle(&mut pool, &gauge);
+        assert_eq!(gauge.used(), 0);
     }
 }

@@ -6,37 +6,65 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
-use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, Shard, ShardConfig, ShardId};
+use broker::{
+    ConnId, Gauge, Input, Instant, Limits, Mail, Now, Origin, Output, Refusal, Shard, ShardConfig, ShardId,
+};
 use topic::TopicName;
 
 use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, ReadEnd, RoleName};
 use crate::encode::Encoder;
 use crate::event::{CloseReason, Event};
 use crate::hello::Rules;
-use crate::outgoing::Outgoing;
+use crate::unfinished::Unfinished;
 use crate::watch::Watch;
+use crate::work;
+
+/// How long a due deadline waits for what may have been said and not read.
+const POSTPONED: Duration = Duration::from_millis(1);
+/// Subscribers of one shard that have closed their sending half. Whether they still listen is
+/// not known until something is written to them.
+const LISTENING_MAX: usize = 1024;
 
 /// A shard with the front ends of its connections.
 #[derive(Debug)]
 pub struct Station {
     own: ShardId,
-    shard: Shard,
-    connections: Vec<Option<Box<Connection>>>,
+    pub(crate) shard: Shard,
+    pub(crate) connections: Vec<Option<Box<Connection>>>,
     deadlines: BTreeSet<(Instant, ConnId)>,
-    encoder: Encoder,
+    pub(crate) encoder: Encoder,
     watch: Watch,
-    gauge: Gauge,
-    write_bytes: usize,
-    draining: bool,
+    pub(crate) gauge: Gauge,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) draining: bool,
     mail: VecDeque<(ShardId, Mail)>,
     own_mail: VecDeque<Mail>,
+    refused: VecDeque<(ConnId, Refusal)>,
     to_write: VecDeque<ConnId>,
-    to_read: VecDeque<ConnId>,
+    pub(crate) to_read: VecDeque<ConnId>,
     /// Whether publishers are offered to the shard that hears them.
     placement: Placement,
     to_move: VecDeque<Move>,
+    pub(crate) unfinished: Unfinished,
+    /// Subscribers that have closed their sending half, in that order; the last so many are new.
+    listening: VecDeque<ConnId>,
+    listening_new: usize,
     events: Vec<Event>,
+    /// What the chunk that is being received has published, at its cost.
+    published_bytes: usize,
+    spent: u64,
+}
+
+/// How soon a connection is to be read, so that nobody waits for what others make the shard do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Publishes: what it sends is messages.
+    Publishing,
+    /// Comes, goes, or says something that it need not.
+    Other,
 }
 
 /// Whether a new publisher may live on another shard than the one that accepted it.
@@ -80,18 +108,24 @@ impl Station {
             own: config.own,
             connections: Vec::new(),
             deadlines: BTreeSet::new(),
-            encoder: Encoder::default(),
+            encoder: Encoder::new(config.gauge.clone()),
             watch: Watch::new(shown),
             gauge: config.gauge.clone(),
-            write_bytes: config.limits.write_bytes,
+            limits: Arc::clone(&config.limits),
             draining: false,
             mail: VecDeque::new(),
             own_mail: VecDeque::new(),
+            refused: VecDeque::new(),
             to_write: VecDeque::new(),
             to_read: VecDeque::new(),
             placement: Placement::Stay,
             to_move: VecDeque::new(),
+            unfinished: Unfinished::default(),
+            listening: VecDeque::new(),
+            listening_new: 0,
             events: Vec::new(),
+            published_bytes: 0,
+            spent: 0,
             shard: Shard::new(config),
         }
     }
@@ -119,6 +153,7 @@ impl Station {
     pub fn hand_over(&mut self, now: Now, offer: Move) -> Option<Handover> {
         let place = self.connections.get_mut(offer.conn.slot as usize)?;
         let connection = place.take_if(|c| c.id.conn == offer.conn && c.role() == RoleName::Publisher)?;
+        assert!(connection.out.is_empty(), "only what is written is moved");
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
     }
@@ -143,20 +178,29 @@ impl Station {
         connection.filter(|c| c.id.conn == conn).map_or(&[], |c| &c.carry)
     }
 
-    /// Takes what was read from a connection, behind its carry.
-    pub fn receive(&mut self, now: Now, conn: ConnId, chunk: &Chunk, read_end: ReadEnd) {
+    /// Takes what was read from a connection, behind its carry. Returns the bytes that count
+    /// against what a turn may read: what was published counts at its cost.
+    pub fn receive(&mut self, now: Now, conn: ConnId, chunk: &Chunk, read_end: ReadEnd) -> usize {
+        self.published_bytes = 0;
+        self.spent += work::CHUNK + chunk.bytes.len() as u64 / work::BYTES_PER_UNIT;
         self.with(now, conn, |connection, env| connection.receive(env, chunk, read_end));
+        self.published_bytes.max(chunk.bytes.len())
     }
 
-    /// The socket is gone: so is everything that the connection held.
-    pub fn remove(&mut self, now: Now, conn: ConnId) {
+    /// The socket is gone: so is everything that the connection held. `reason` counts if the
+    /// connection has not ended for another one before.
+    pub fn remove(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
         let Some(connection) = self.connection(conn) else { return };
         let (id, addr, deadline) = (connection.id, connection.addr, connection.deadline);
+        let unfinished = connection.unfinished.take();
         if !connection.is_ending() {
-            self.events.push(Event::Closing { id, addr, reason: CloseReason::Gone });
+            self.events.push(Event::Closing { id, addr, reason });
         }
         if let Some(at) = deadline {
             self.deadlines.remove(&(at, conn));
+        }
+        if let Some(unfinished) = unfinished {
+            self.unfinished.ended(unfinished.since, conn);
         }
         if let Some(place) = self.connections.get_mut(conn.slot as usize) {
             *place = None;
@@ -178,22 +222,67 @@ impl Station {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let connection = self.deadlines.first().map(|(at, _)| *at);
-        [connection, self.shard.poll_timeout(), self.watch.poll_timeout()].into_iter().flatten().min()
+        let due = [
+            connection,
+            self.unfinished.poll_timeout(),
+            self.shard.poll_timeout(),
+            self.watch.poll_timeout(),
+        ];
+        due.into_iter().flatten().min()
     }
 
-    /// Does what is due.
-    pub fn timeout(&mut self, now: Now) {
+    /// Does what is due, for about `budget` units of work; what is left is due at once. A
+    /// connection that is being greeted and has said something that is `unread` is waited for:
+    /// what it has said counts as said before the deadline.
+    pub fn timeout(&mut self, now: Now, budget: u64, unread: impl Fn(ConnId) -> bool) {
+        let spent_max = self.spent.saturating_add(budget);
         while let Some((at, conn)) = self.deadlines.first().copied() {
-            if at > now.mono {
+            if at > now.mono || self.spent >= spent_max {
                 break;
             }
             self.deadlines.pop_first();
+            self.spent += work::DEADLINE;
+            if unread(conn)
+                && let Some(connection) = self.connection(conn).filter(|c| c.is_greeting())
+            {
+                let later = now.mono.after(POSTPONED);
+                connection.postpone(later);
+                self.deadlines.insert((later, conn));
+                continue;
+            }
             self.with(now, conn, Connection::timeout);
         }
-        if self.shard.poll_timeout().is_some_and(|at| at <= now.mono) {
+        self.look_at_unfinished(now);
+        while self.spent < spent_max && self.shard.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.handle(now, Input::Timeout);
+            self.spent += self.shard.take_work();
         }
         self.watch.timeout(now.mono, &mut self.events);
+    }
+
+    /// Whether [`Station::step`] has something to do.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.shard.has_work()
+    }
+
+    /// Goes on with work that waits.
+    pub fn step(&mut self, now: Now) {
+        self.shard.step(now);
+        self.drain_core(now);
+    }
+
+    /// What everything since the last call has cost, in nanoseconds of a slow core, estimated.
+    pub fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.spent) + std::mem::take(&mut self.encoder.spent) + self.shard.take_work()
+    }
+
+    /// How soon a connection is to be read.
+    pub fn lane(&mut self, conn: ConnId) -> Lane {
+        match self.connection(conn).map(|connection| connection.role()) {
+            Some(RoleName::Publisher) => Lane::Publishing,
+            _ => Lane::Other,
+        }
     }
 
     /// The next connection that may have something to write, or that is to be closed.
@@ -207,38 +296,15 @@ impl Station {
         self.shard.poll_ready()
     }
 
-    /// Fills a connection's outgoing bytes as far as its socket may want them; `None` if the
-    /// connection is unknown. Call it again while the socket takes everything.
-    pub fn fill(&mut self, now: Now, conn: ConnId) -> Option<&mut Outgoing> {
-        while let Some(style) = self.wants_delivery(conn) {
-            let Some(delivery) = self.shard.poll_delivery(conn) else {
-                if self.draining {
-                    self.with(now, conn, |connection, env| {
-                        connection.end(env, CloseReason::Shutdown);
-                        None
-                    });
-                }
-                break;
-            };
-            let place = self.connections.get_mut(conn.slot as usize)?;
-            self.encoder.encode(&delivery, style, &mut place.as_mut()?.out);
-        }
-        self.drain_core(now);
-        self.connection(conn).map(|connection| &mut connection.out)
-    }
-
-    /// Tells that a connection's socket took bytes: it may be read again.
-    pub fn wrote(&mut self, conn: ConnId) {
-        let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
-        self.encoder.pool.put_back(&mut connection.out);
-        if connection.role() == RoleName::Publisher && connection.may_read() {
-            self.to_read.push_back(conn);
-        }
+    /// Whether [`Station::poll_write`] has something to say.
+    #[must_use]
+    pub fn has_writes(&self) -> bool {
+        !self.to_write.is_empty() || self.shard.has_ready()
     }
 
     /// Whether a connection is to be closed: it ends, and nothing of it waits to be written.
     pub fn is_over(&mut self, conn: ConnId) -> bool {
-        self.connection(conn).is_none_or(|c| c.is_ending() && (c.out.is_empty() || c.is_gone()))
+        self.connection(conn).is_none_or(|connection| connection.is_over())
     }
 
     /// Whether a connection may be read now. If not, [`Station::poll_read`] names it later.
@@ -251,9 +317,15 @@ impl Station {
         self.to_read.pop_front()
     }
 
-    /// Ends a turn: bytes that were made for several receivers are forgotten.
+    /// Ends a turn: the account is told what has changed.
     pub fn end_turn(&mut self) {
-        self.encoder.end_turn();
+        self.shard.end_turn();
+    }
+
+    /// Everyone who had something to be written has been written to: bytes that were made for
+    /// several receivers are forgotten.
+    pub fn end_round(&mut self) {
+        self.encoder.forget();
     }
 
     /// The events since the last call.
@@ -359,19 +431,13 @@ impl Station {
         }
     }
 
-    fn connection(&mut self, conn: ConnId) -> Option<&mut Connection> {
+    pub(crate) fn connection(&mut self, conn: ConnId) -> Option<&mut Connection> {
         let connection = self.connections.get_mut(conn.slot as usize)?.as_mut()?;
         (connection.id.conn == conn).then_some(connection)
     }
 
     fn ids(&self) -> Vec<ConnId> {
         self.connections.iter().flatten().map(|connection| connection.id.conn).collect()
-    }
-
-    fn wants_delivery(&mut self, conn: ConnId) -> Option<crate::encode::LineStyle> {
-        let write_bytes = self.write_bytes;
-        let connection = self.connection(conn)?;
-        (connection.out.bytes() < write_bytes).then(|| connection.style()).flatten()
     }
 
     /// Lets a connection do something and carries out what it asks for.
@@ -384,17 +450,35 @@ impl Station {
         let Some(place) = self.connections.get_mut(conn.slot as usize) else { return };
         let Some(connection) = place.as_mut().filter(|c| c.id.conn == conn) else { return };
         let (before, was_ending) = (connection.deadline, connection.is_ending());
+        let unfinished_before = connection.unfinished.as_ref().map(|unfinished| unfinished.since);
+        let was_hearing = connection.hearing();
         let events_before = self.events.len();
-        let mut env = Env { now, gauge: &self.gauge, events: &mut self.events };
+        let pool = &mut self.encoder.pool;
+        let mut env = Env { now, gauge: &self.gauge, events: &mut self.events, pool };
         let command = act(connection, &mut env);
         let after = connection.deadline;
         let ends = connection.is_ending() && !was_ending;
         let write = !connection.out.is_empty() || connection.is_ending();
+        let unfinished = connection.unfinished.as_ref().map(|unfinished| unfinished.since);
+        let listens = connection.hearing() != was_hearing;
         if before != after {
             self.deadlines.extend(after.map(|at| (at, conn)));
             if let Some(at) = before {
                 self.deadlines.remove(&(at, conn));
             }
+        }
+        if unfinished_before != unfinished {
+            if let Some(since) = unfinished_before {
+                self.unfinished.ended(since, conn);
+            }
+            if let Some(since) = unfinished {
+                self.unfinished.began(since, conn);
+            }
+        }
+        if listens {
+            self.listening.push_back(conn);
+            self.listening_new += 1;
+            self.list_to_write(conn);
         }
         if write {
             self.list_to_write(conn);
@@ -407,6 +491,8 @@ impl Station {
             Some(Command::Publish(run)) => {
                 // A `terminate` behind the messages ends the connection after them.
                 let ending = self.events.split_off(events_before);
+                self.spent += work::MESSAGE * u64::from(run.len());
+                self.published_bytes = run.cost();
                 self.watch.published(now.mono, &run, &mut self.events);
                 self.events.extend(ending);
                 self.handle(now, Input::Publish(run.into()));
@@ -419,6 +505,28 @@ impl Station {
             // Nothing more is delivered to it, so it must not hold anybody up.
             self.handle(now, Input::Closed(conn));
         }
+        self.bound_unfinished(now, conn);
+        if listens {
+            self.bound_listening(now);
+        }
+    }
+
+    /// Those who listen with a closed sending half may have gone: over the bound the first goes.
+    fn bound_listening(&mut self, now: Now) {
+        while self.listening.len() > LISTENING_MAX {
+            let Some(conn) = self.listening.pop_front() else { return };
+            self.end(now, conn, CloseReason::Gone);
+        }
+        self.listening_new = self.listening_new.min(self.listening.len());
+    }
+
+    /// The next connection of which nobody knows whether it still listens: its socket should ask
+    /// the peer's kernel soon.
+    pub fn poll_listening(&mut self) -> Option<ConnId> {
+        let index =
+            self.listening.len().checked_sub(self.listening_new).filter(|_| self.listening_new > 0)?;
+        self.listening_new -= 1;
+        self.listening.get(index).copied()
     }
 
     fn handle(&mut self, now: Now, input: Input) {
@@ -427,10 +535,14 @@ impl Station {
     }
 
     /// Does what the core has to say, mail to itself included.
-    fn drain_core(&mut self, now: Now) {
+    pub(crate) fn drain_core(&mut self, now: Now) {
         loop {
             while let Some(output) = self.shard.poll_output() {
                 self.output(output);
+            }
+            if let Some((conn, why)) = self.refused.pop_front() {
+                self.end(now, conn, CloseReason::Refused(refusal_line(why).to_owned()));
+                continue;
             }
             let Some(mail) = self.own_mail.pop_front() else { return };
             self.shard.handle(now, Input::Mail { from: self.own, mail });
@@ -448,6 +560,7 @@ impl Station {
                 }
                 self.list_to_write(conn);
             }
+            Output::Refused(conn, why) => self.refused.push_back((conn, why)),
             Output::Pause(conn) => {
                 if let Some(connection) = self.connection(conn) {
                     connection.paused = true;
@@ -468,5 +581,12 @@ impl Station {
             connection.listed = true;
             self.to_write.push_back(conn);
         }
+    }
+}
+
+fn refusal_line(why: Refusal) -> &'static str {
+    match why {
+        Refusal::FilterMemory => "Out of memory for subscriptions: try again later",
+        Refusal::FilterShapes => "Too many ways to mix names and + in filters: use fewer levels",
     }
 }

@@ -226,6 +226,7 @@ fn start_shards(
     }
     let mailboxes: Arc<[Mailbox]> = mailboxes.into();
     let limits = Arc::new(settings.limits.clone());
+    limits.check(settings.shards);
     let clock = Clock::new();
     let mut shards = Vec::with_capacity(count);
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
@@ -327,7 +328,7 @@ impl Server {
                     return;
                 }
                 // Options that cannot be set are no reason to turn a client away.
-                drop(listener::tune(&stream));
+                drop(listener::tune(&stream, self.settings.limits.untaken_time));
                 let shard = self.placement.place();
                 self.order(shard, Order::Accepted { stream, addr, listener: index });
             }

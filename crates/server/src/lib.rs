@@ -1,7 +1,7 @@
 //! The server: threads, sockets, configuration, console and log around the deterministic core.
 //!
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
-//! one shard), `socket`, `mailbox` (between shards), `listener`, `report` and `console`
+//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report` and `console`
 //! (what the operator sees), `last_words` (a panic), `config`.
 
 mod clock;
@@ -17,6 +17,8 @@ mod shard_thread;
 mod signals;
 mod socket;
 mod status;
+mod traffic;
+mod turn;
 
 pub use control::{Reload, serve};
 pub use error::ServeError;

@@ -15,9 +15,9 @@ const BACKLOG: i32 = 4096;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
-/// A peer that acknowledges nothing for this long while bytes wait for it is gone. It also ends
-/// a client that reads nothing for as long.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(120);
+/// The same for a peer that may have gone. Linux remembers a socket that was closed both ways for a
+/// minute and answers for it; the first question after that is answered by a reset.
+const CLOSE_WATCH: Duration = Duration::from_secs(4);
 
 /// By how many connections a shard may be ahead of another one and still get a publisher of it.
 const MOVE_SLACK: usize = 1;
@@ -36,16 +36,26 @@ pub(crate) fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Sets what every client's socket has.
-pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+///
+/// A peer that takes nothing for `untaken_time` while bytes wait for it is gone: whether its
+/// machine is silent or it does not read, the kernel ends the connection.
+pub(crate) fn tune(stream: &TcpStream, untaken_time: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    socket.set_tcp_user_timeout(Some(untaken_time))?;
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(KEEPALIVE_IDLE)
             .with_interval(KEEPALIVE_INTERVAL)
             .with_retries(KEEPALIVE_PROBES),
     )
+}
+
+/// Asks often whether a peer that has closed its sending half is still there.
+pub(crate) fn watch_closely(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(CLOSE_WATCH).with_interval(CLOSE_WATCH);
+    // Without it the usual keep-alive finds out, later.
+    SockRef::from(stream).set_tcp_keepalive(&keepalive).ok();
 }
 
 /// How many connections each shard has.

@@ -166,7 +166,10 @@ fn level(note: &Note) -> Level {
     match note {
         Note::Line(level, _) => *level,
         Note::Event(Event::Closing { reason, .. }) => match reason {
-            CloseReason::Gone | CloseReason::Terminated | CloseReason::Shutdown => Level::Info,
+            CloseReason::Gone
+            | CloseReason::HistoryRead
+            | CloseReason::Terminated
+            | CloseReason::Shutdown => Level::Info,
             _ => Level::Warn,
         },
         _ => Level::Info,
@@ -210,6 +213,8 @@ fn describe_event(event: &Event) -> String {
 fn describe_reason(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Gone => "closed by the client".to_owned(),
+        CloseReason::Untaken => "took nothing for too long, or its machine does not answer".to_owned(),
+        CloseReason::HistoryRead => "heard the history that it asked for".to_owned(),
         CloseReason::Terminated => "said terminate".to_owned(),
         CloseReason::Refused(line) => format!("refused: {}", Printable::new(line.as_bytes(), usize::MAX)),
         CloseReason::Silent => "gave no role".to_owned(),

@@ -1,7 +1,8 @@
 //! One shard's thread: the loop that moves bytes between sockets and a station.
 //!
-//! A turn: wait for readiness; take mail; read; send mail; do what is due; write; send mail.
-//! Nothing here decides about messages.
+//! A turn: wait for readiness; take mail and orders; read; send mail; do what is due and what
+//! waits; write; send mail. Each of these has a budget and leaves the rest for the next turn.
+//! How sockets are read and written is in `traffic`. Nothing here decides about messages.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,9 +12,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use broker::{ConnId, Instant, Mail, Now, ShardConfig, ShardId, Stats};
-use bytes::Bytes;
-use frontend::{Census, Chunk, ClientRow, CloseReason, Handover, Placement, ReadEnd, Rules, Station};
+use broker::{ConnId, Instant, Limits, Mail, Now, ShardConfig, ShardId, Stats};
+use frontend::{Census, ClientRow, CloseReason, Handover, Placement, Rules, Station};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
@@ -21,12 +21,11 @@ use crate::clock::Clock;
 use crate::listener::Loads;
 use crate::mailbox::{Batch, Mailbox};
 use crate::report::EventSink;
-use crate::socket::{Read, ReadBuffer, Socket, Written};
+use crate::socket::{ReadBuffer, Socket};
+use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines};
 
 /// The token of the waker; sockets have their slots.
 pub(crate) const WAKER: Token = Token(usize::MAX);
-/// How long a finished connection may take to read its last line and close.
-const LINGER: Duration = Duration::from_secs(1);
 /// Rows of a client list per shard.
 const ROWS_MAX: usize = 1000;
 
@@ -85,17 +84,25 @@ enum Phase {
     Serving,
     /// Reads no more.
     Quiet,
-    /// Writes what is left, until then.
+    /// Writes what is left, until then; first it takes all mail.
     Draining {
         until: Instant,
         done: Sender<usize>,
+        begun: bool,
     },
+}
+
+/// Mail of one sender that is being taken.
+#[derive(Debug)]
+struct Opened {
+    mail: VecDeque<Mail>,
+    batch: Batch,
 }
 
 #[derive(Debug)]
 pub(crate) struct ShardThread {
     own: ShardId,
-    station: Station,
+    pub(crate) station: Station,
     rules: Vec<Rc<Rules>>,
     clock: Clock,
     poll: Poll,
@@ -104,15 +111,18 @@ pub(crate) struct ShardThread {
     events: EventSink,
     shards: Vec<Sender<Order>>,
     loads: Loads,
-    sockets: Vec<Option<Socket>>,
+    pub(crate) sockets: Vec<Option<Socket>>,
     generations: Vec<u32>,
     free: Vec<u32>,
-    buffer: ReadBuffer,
-    to_read: VecDeque<ConnId>,
-    to_write: VecDeque<ConnId>,
-    lingering: VecDeque<(Instant, ConnId)>,
+    pub(crate) buffer: ReadBuffer,
+    pub(crate) to_read: ReadLines,
+    /// Connections with more to write than the first time round allowed.
+    pub(crate) to_write: VecDeque<ConnId>,
+    pub(crate) lingering: VecDeque<(Instant, ConnId)>,
+    inbox: VecDeque<Opened>,
+    orders_left: bool,
     outbox: Vec<Vec<Mail>>,
-    read_turn_bytes_max: usize,
+    pub(crate) limits: Arc<Limits>,
     mail_bytes_max: usize,
     phase: Phase,
 }
@@ -142,10 +152,12 @@ impl ShardThread {
             generations: Vec::new(),
             free: Vec::new(),
             buffer: ReadBuffer::new(limits.read_bytes),
-            to_read: VecDeque::new(),
+            to_read: ReadLines::default(),
             to_write: VecDeque::new(),
             lingering: VecDeque::new(),
-            read_turn_bytes_max: limits.read_turn_bytes_max,
+            inbox: VecDeque::new(),
+            orders_left: false,
+            limits,
             mail_bytes_max,
             phase: Phase::Serving,
         }
@@ -164,13 +176,12 @@ impl ShardThread {
             let now = self.clock.now();
             self.note_readiness(&ready);
             self.take_mail(now, &mut batches);
-            self.take_orders(now, &mut batches);
+            self.take_orders(now);
             if reading == Reading::Open {
                 self.read_all(now);
                 self.send_mail();
             }
-            self.station.timeout(now);
-            self.move_publishers(now);
+            self.do_what_is_due(now);
             self.write_all(now);
             self.station.end_turn();
             self.send_mail();
@@ -183,11 +194,35 @@ impl ShardThread {
         }
     }
 
+    /// What one phase of a turn may cost.
+    pub(crate) fn phase(&self) -> Budget {
+        Budget::new(u64::try_from(self.limits.phase_work_max.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Timers, but none before what was said and not read; then work that waits.
+    fn do_what_is_due(&mut self, now: Now) {
+        let sockets = &self.sockets;
+        let unread = |conn: ConnId| {
+            let socket = sockets.get(conn.slot as usize).and_then(Option::as_ref);
+            socket.is_some_and(|socket| socket.conn == conn && socket.readable)
+        };
+        self.station.timeout(now, self.phase().left(), unread);
+        self.move_publishers(now);
+        let mut budget = self.phase();
+        budget.spend(self.station.take_work());
+        while self.station.has_work() && !budget.is_over() {
+            self.station.step(now);
+            budget.spend(self.station.take_work());
+        }
+    }
+
     /// Waits for something to do; not at all while there is something.
     fn wait(&mut self, ready: &mut Events, reading: Reading) -> io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.own.0)];
         let to_read = reading == Reading::Open && !self.to_read.is_empty();
-        let busy = to_read || !self.to_write.is_empty();
+        let to_write = !self.to_write.is_empty() || self.station.has_writes();
+        let to_take = !self.inbox.is_empty() || self.orders_left;
+        let busy = to_read || to_write || to_take || self.station.has_work() || self.is_about_to_drain();
         let timeout = match self.next_deadline() {
             _ if busy || !mailbox.may_sleep() => Some(Duration::ZERO),
             // One nanosecond more than due, so that a rounded wait does not end too early.
@@ -223,33 +258,47 @@ impl ShardThread {
     fn note_readiness(&mut self, ready: &Events) {
         for event in ready {
             let Some(Some(socket)) = self.sockets.get_mut(event.token().0) else { continue };
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                socket.readable = true;
-                socket.read_closed |= event.is_read_closed() || event.is_error();
-                if !socket.listed {
-                    socket.listed = true;
-                    self.to_read.push_back(socket.conn);
-                }
-            }
+            let conn = socket.conn;
             if event.is_writable() && socket.blocked {
                 socket.blocked = false;
-                self.to_write.push_back(socket.conn);
+                self.list_to_write(conn);
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                let Some(Some(socket)) = self.sockets.get_mut(event.token().0) else { continue };
+                socket.readable = true;
+                socket.read_closed |= event.is_read_closed() || event.is_error();
+                self.list_to_read(conn);
             }
         }
     }
 
+    /// Takes mail in order, as much as the budget allows: what is taken goes to queues, and they
+    /// must be written before the rest is taken.
     fn take_mail(&mut self, now: Now, batches: &mut Vec<Batch>) {
         let mailboxes = Arc::clone(&self.mailboxes);
         let own = &mailboxes[usize::from(self.own.0)];
         own.take(batches);
-        for mut batch in batches.drain(..) {
-            for mail in batch.mail.drain(..) {
-                self.station.take_mail(now, batch.from, mail);
+        self.inbox.extend(batches.drain(..).map(|mut batch| {
+            let mail = VecDeque::from(std::mem::take(&mut batch.mail));
+            Opened { mail, batch }
+        }));
+        let (mut budget, mut bytes_left) = (self.phase(), self.limits.mail_turn_bytes_max);
+        while let Some(opened) = self.inbox.front_mut() {
+            if budget.is_over() || bytes_left == 0 {
+                return;
             }
-            if let Some(sender) = own.done(&batch, self.mail_bytes_max) {
+            if let Some(mail) = opened.mail.pop_front() {
+                bytes_left = bytes_left.saturating_sub(mail.cost());
+                self.station.take_mail(now, opened.batch.from, mail);
+                budget.spend(self.station.take_work());
+                continue;
+            }
+            if let Some(sender) = own.done(&opened.batch, self.mail_bytes_max) {
                 mailboxes[usize::from(sender.0)].wake();
             }
+            self.inbox.pop_front();
         }
+        self.begin_to_drain(now);
     }
 
     fn send_mail(&mut self) {
@@ -263,36 +312,60 @@ impl ShardThread {
         }
     }
 
-    fn take_orders(&mut self, now: Now, batches: &mut Vec<Batch>) {
+    fn take_orders(&mut self, now: Now) {
+        let mut budget = self.phase();
+        self.orders_left = false;
         while let Ok(order) = self.orders.try_recv() {
-            match order {
-                Order::Accepted { stream, addr, listener } => {
-                    if let Some(conn) = self.add_socket(stream, listener) {
-                        self.station.connect(now, conn, addr, &self.rules[listener]);
-                    }
-                }
-                Order::Moved { stream, handover, listener } => {
-                    if let Some(conn) = self.add_socket(stream, listener) {
-                        self.station.adopt(now, conn, handover, &self.rules[listener]);
-                    }
-                }
-                Order::Report(reply) => {
-                    // Whoever asked may have stopped waiting.
-                    drop(reply.send(self.report()));
-                }
-                Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
-                Order::Quiesce(reply) => {
-                    self.phase = Phase::Quiet;
-                    self.send_mail();
-                    reply.send(()).ok();
-                }
-                Order::Drain { time, done } => {
-                    // Everyone's last mail was sent before anyone was told to drain.
-                    self.take_mail(now, batches);
-                    self.phase = Phase::Draining { until: now.mono.after(time), done };
-                    self.station.drain(now);
+            self.obey(now, order);
+            budget.spend(ACCEPT + self.station.take_work());
+            if budget.is_over() {
+                self.orders_left = true; // there may be more
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, now: Now, order: Order) {
+        match order {
+            Order::Accepted { stream, addr, listener } => {
+                if let Some(conn) = self.add_socket(stream, listener) {
+                    self.station.connect(now, conn, addr, &self.rules[listener]);
+                    self.list_to_read(conn);
                 }
             }
+            Order::Moved { stream, handover, listener } => {
+                if let Some(conn) = self.add_socket(stream, listener) {
+                    self.station.adopt(now, conn, handover, &self.rules[listener]);
+                    self.list_to_read(conn);
+                }
+            }
+            Order::Report(reply) => {
+                // Whoever asked may have stopped waiting.
+                drop(reply.send(self.report()));
+            }
+            Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
+            Order::Quiesce(reply) => {
+                self.phase = Phase::Quiet;
+                self.send_mail();
+                reply.send(()).ok();
+            }
+            Order::Drain { time, done } => {
+                self.phase = Phase::Draining { until: now.mono.after(time), done, begun: false };
+            }
+        }
+    }
+
+    fn is_about_to_drain(&self) -> bool {
+        matches!(self.phase, Phase::Draining { begun: false, .. })
+    }
+
+    /// All mail is taken. Everyone's last mail was sent before anyone was told to drain, so what
+    /// is in the queues now is all that there will be.
+    fn begin_to_drain(&mut self, now: Now) {
+        if let Phase::Draining { begun, .. } = &mut self.phase
+            && !std::mem::replace(begun, true)
+        {
+            self.station.drain(now);
         }
     }
 
@@ -322,14 +395,12 @@ impl ShardThread {
             self.loads.ended(usize::from(self.own.0));
             return None;
         }
-        socket.listed = true;
         self.sockets[index] = Some(socket);
-        self.to_read.push_back(conn);
         Some(conn)
     }
 
     /// Hands publishers to the shards that hear them, as far as the balance bears it.
-    fn move_publishers(&mut self, now: Now) {
+    pub(crate) fn move_publishers(&mut self, now: Now) {
         while let Some(offer) = self.station.poll_move() {
             let (conn, own, to) = (offer.conn, usize::from(self.own.0), usize::from(offer.to.0));
             if !self.loads.may_move(own, to) {
@@ -355,147 +426,38 @@ impl ShardThread {
         self.free.push(conn.slot);
     }
 
-    /// Lists the connections that may be read again; at the end of a turn, so that the next one
-    /// does not wait for anything else.
-    fn note_resumed(&mut self) {
-        while let Some(conn) = self.station.poll_read() {
-            self.list_to_read(conn);
-        }
-    }
-
-    /// Reads from everyone in turn, once each, until nothing is left or the turn is over.
-    fn read_all(&mut self, now: Now) {
-        self.note_resumed();
-        let mut bytes_left = self.read_turn_bytes_max;
-        while bytes_left > 0 {
-            let Some(conn) = self.to_read.pop_front() else { break };
-            bytes_left = bytes_left.saturating_sub(self.read(now, conn));
-        }
-    }
-
-    /// Reads once from a connection, unless it may not be read. Returns how much there was.
-    fn read(&mut self, now: Now, conn: ConnId) -> usize {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return 0 };
-        socket.listed = false;
-        if socket.lingers_until.is_some() {
-            if !socket.discard(&mut self.buffer) {
-                self.close(now, conn);
-            } else {
-                self.list_to_read(conn);
-            }
-            return 0;
-        }
-        let serving = matches!(self.phase, Phase::Serving);
-        if !socket.readable || !serving || !self.station.may_read(conn) {
-            return 0;
-        }
-        match socket.read(&mut self.buffer, self.station.carry(conn)) {
-            Read::Chunk(chunk, read_end) => {
-                self.station.receive(now, conn, &chunk, read_end);
-                // Before anything else is read: what was read is to be published first.
-                self.move_publishers(now);
-                self.list_to_read(conn);
-                chunk.bytes.len()
-            }
-            Read::Nothing => {
-                // The read before may have filled its buffer to the byte: now it was the last one.
-                let carry = Bytes::copy_from_slice(self.station.carry(conn));
-                if !carry.is_empty() {
-                    let chunk = Chunk { pinned_bytes: carry.len(), bytes: carry };
-                    self.station.receive(now, conn, &chunk, ReadEnd::Drained);
-                }
-                0
-            }
-            Read::Broken => {
-                self.close(now, conn);
-                0
-            }
-        }
-    }
-
-    fn list_to_read(&mut self, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
-        if socket.readable && !socket.listed {
-            socket.listed = true;
-            self.to_read.push_back(conn);
-        }
-    }
-
-    fn write_all(&mut self, now: Now) {
-        for _ in 0..self.to_write.len() {
-            let Some(conn) = self.to_write.pop_front() else { break };
-            self.write(now, conn);
-        }
-        while let Some(conn) = self.station.poll_write() {
-            self.write(now, conn);
-        }
-    }
-
-    /// Writes to one connection until nothing is left or its socket is full.
-    fn write(&mut self, now: Now, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
-        if socket.blocked || socket.lingers_until.is_some() {
-            return;
-        }
-        loop {
-            let Some(out) = self.station.fill(now, conn) else { return };
-            if out.is_empty() {
-                break;
-            }
-            match socket.write(out) {
-                Written::All => {}
-                Written::Blocked => break,
-                Written::Broken => {
-                    self.close(now, conn);
-                    return;
-                }
-            }
-        }
-        self.station.wrote(conn);
-        if self.station.is_over(conn) {
-            self.finish(now, conn);
-        }
-    }
-
-    /// Everything is said: gives the peer a moment to read it before the socket closes.
-    fn finish(&mut self, now: Now, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
-        self.station.remove(now, conn);
-        if socket.read_to_end || socket.finish_writing().is_err() {
-            self.close(now, conn);
-            return;
-        }
-        let until = now.mono.after(LINGER);
-        socket.lingers_until = Some(until);
-        socket.readable = true;
-        self.lingering.push_back((until, conn));
-        self.list_to_read(conn);
-    }
-
-    fn end_lingering(&mut self, now: Now) {
-        while self.lingering.front().is_some_and(|(until, _)| *until <= now.mono) {
-            let Some((_, conn)) = self.lingering.pop_front() else { break };
-            self.close(now, conn);
-        }
-    }
-
     /// Closes a socket and gives its slot back.
-    fn close(&mut self, now: Now, conn: ConnId) {
+    pub(crate) fn close(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
         let index = conn.slot as usize;
         if socket(&mut self.sockets, conn).is_none() {
             return;
         }
         self.sockets[index] = None;
-        self.station.remove(now, conn);
+        self.station.remove(now, conn, reason);
         self.release_slot(conn);
         self.loads.ended(usize::from(self.own.0));
     }
 
+    fn end_lingering(&mut self, now: Now) {
+        let mut budget = self.phase();
+        while self.lingering.front().is_some_and(|(until, _)| *until <= now.mono) && !budget.is_over() {
+            let Some((_, conn)) = self.lingering.pop_front() else { break };
+            self.close(now, conn, CloseReason::Gone);
+            budget.spend(CLOSE + self.station.take_work());
+        }
+    }
+
+    /// Whether what clients send is taken.
+    pub(crate) fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Serving)
+    }
+
     /// After a drain: whether everyone has gone or the time is up.
     fn has_drained(&mut self, now: Now) -> bool {
-        let Phase::Draining { until, done } = &self.phase else { return false };
-        let left = self.sockets.iter().flatten().count();
-        if left > 0 && now.mono < *until {
+        let Phase::Draining { until, done, begun } = &self.phase else { return false };
+        // Subscribers of other shards may still wait for an answer of this one.
+        let left = !begun || self.station.shard().is_asked() || self.sockets.iter().any(Option::is_some);
+        if left && now.mono < *until {
             return false;
         }
         let given_up = self.station.clients(usize::MAX).iter().filter(|row| row.queued_bytes > 0).count();
@@ -504,6 +466,7 @@ impl ShardThread {
     }
 }
 
-fn socket(sockets: &mut [Option<Socket>], conn: ConnId) -> Option<&mut Socket> {
+/// The socket of a connection, unless its slot is another one's by now.
+pub(crate) fn socket(sockets: &mut [Option<Socket>], conn: ConnId) -> Option<&mut Socket> {
     sockets.get_mut(conn.slot as usize)?.as_mut().filter(|socket| socket.conn == conn)
 }

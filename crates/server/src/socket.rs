@@ -5,7 +5,7 @@ use std::net::Shutdown;
 
 use broker::{ConnId, Instant};
 use bytes::Bytes;
-use frontend::{Chunk, Outgoing, ReadEnd};
+use frontend::{Chunk, CloseReason, Outgoing, ReadEnd};
 use mio::Registry;
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
@@ -24,8 +24,12 @@ pub(crate) struct Socket {
     stream: TcpStream,
     /// There may be something to read.
     pub(crate) readable: bool,
-    /// Stands in the list of sockets to be read.
+    /// Stands in one of the lines of sockets to be read.
     pub(crate) listed: bool,
+    /// Stands in the line of sockets to be written in bulk.
+    pub(crate) write_listed: bool,
+    /// The last read filled its buffer: it sends much.
+    pub(crate) filled: bool,
     /// The peer has closed its side: a short read does not mean that nothing follows.
     pub(crate) read_closed: bool,
     /// Everything that the peer sent has been read.
@@ -34,6 +38,8 @@ pub(crate) struct Socket {
     pub(crate) blocked: bool,
     /// Everything is said; waits until then for the peer to have read it.
     pub(crate) lingers_until: Option<Instant>,
+    /// Bytes that were thrown away since then.
+    pub(crate) discarded: usize,
 }
 
 /// How a read went.
@@ -42,15 +48,15 @@ pub(crate) enum Read {
     /// The carry and what was read behind it.
     Chunk(Chunk, ReadEnd),
     Nothing,
-    Broken,
+    Broken(CloseReason),
 }
 
 /// How a write went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Written {
     All,
     Blocked,
-    Broken,
+    Broken(CloseReason),
 }
 
 impl Socket {
@@ -62,10 +68,13 @@ impl Socket {
             // Bytes may have come before the socket was registered.
             readable: true,
             listed: false,
+            write_listed: false,
+            filled: false,
             read_closed: false,
             read_to_end: false,
             blocked: false,
             lingers_until: None,
+            discarded: 0,
         }
     }
 
@@ -80,9 +89,12 @@ impl Socket {
         &mut self.stream
     }
 
-    /// Reads once, behind `carry`.
-    pub(crate) fn read(&mut self, buffer: &mut ReadBuffer, carry: &[u8]) -> Read {
-        buffer.begin(carry);
+    /// Reads once, behind `carry`; at most `bytes_max` bytes, or as many as there is room for.
+    pub(crate) fn read(&mut self, buffer: &mut ReadBuffer, carry: &[u8], bytes_max: Option<usize>) -> Read {
+        match bytes_max {
+            None => buffer.begin(carry),
+            Some(bytes_max) => buffer.begin_small(carry, bytes_max),
+        }
         let room = buffer.bytes.capacity() - buffer.bytes.len();
         let read = loop {
             match rustix::io::read(&self.stream, spare_capacity(&mut buffer.bytes)) {
@@ -98,24 +110,32 @@ impl Socket {
                 self.readable = false;
                 return Read::Nothing;
             }
-            Err(_) => return Read::Broken,
+            Err(errno) => return Read::Broken(reason(errno)),
         };
         // A short read empties the socket: the next edge tells of more (epoll(7)). The peer's
         // close has no edge of its own if it came with these bytes.
         self.read_to_end = end == ReadEnd::Closed;
+        self.filled = end == ReadEnd::More;
         self.readable = end == ReadEnd::More || (end == ReadEnd::Drained && self.read_closed);
         Read::Chunk(buffer.take(), end)
     }
 
-    /// Reads and throws away, for a peer that is only expected to close. False once it has.
-    pub(crate) fn discard(&mut self, buffer: &mut ReadBuffer) -> bool {
+    /// Reads once and throws away, for a peer that is only expected to close. Returns how much;
+    /// `None` once it has closed.
+    pub(crate) fn discard(&mut self, buffer: &mut ReadBuffer) -> Option<usize> {
         self.readable = false;
         buffer.begin(&[]);
         let read = rustix::io::read(&self.stream, spare_capacity(&mut buffer.bytes));
-        let open = matches!(read, Ok(1..) | Err(Errno::AGAIN));
-        self.readable = matches!(read, Ok(1..));
         buffer.bytes.clear();
-        open
+        match read {
+            Ok(count @ 1..) => {
+                self.readable = true;
+                self.discarded += count;
+                Some(count)
+            }
+            Err(Errno::AGAIN) => Some(0),
+            _ => None,
+        }
     }
 
     /// Writes until everything is written or the kernel takes no more.
@@ -125,7 +145,7 @@ impl Socket {
             let filled = out.slices(&mut slices);
             let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
             match self.stream.write_vectored(&slices[..filled]) {
-                Ok(0) => return Written::Broken,
+                Ok(0) => return Written::Broken(CloseReason::Gone),
                 Ok(written) => {
                     out.advance(written);
                     if written < offered {
@@ -139,7 +159,9 @@ impl Socket {
                     return Written::Blocked;
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Written::Broken,
+                Err(error) => {
+                    return Written::Broken(Errno::from_io_error(&error).map_or(CloseReason::Gone, reason));
+                }
             }
         }
         Written::All
@@ -149,6 +171,15 @@ impl Socket {
     /// be read before closing, or the kernel throws away what the peer has not read yet.
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+/// Why a socket broke.
+fn reason(errno: Errno) -> CloseReason {
+    match errno {
+        // TCP_USER_TIMEOUT or keep-alive: `listener::tune` sets them.
+        Errno::TIMEDOUT => CloseReason::Untaken,
+        _ => CloseReason::Gone,
     }
 }
 
@@ -172,6 +203,12 @@ impl ReadBuffer {
         if self.bytes.capacity() < wanted || self.bytes.capacity() > 4 * wanted {
             self.bytes = Vec::with_capacity(wanted);
         }
+        self.bytes.extend_from_slice(carry);
+    }
+
+    /// Starts with `carry` and little room: memory is short.
+    fn begin_small(&mut self, carry: &[u8], room: usize) {
+        self.bytes = Vec::with_capacity(carry.len() + room);
         self.bytes.extend_from_slice(carry);
     }
 

@@ -4,7 +4,7 @@
 //! read again. The contract between driver and station is kept to the letter here, so that a
 //! broken promise of the station shows as bytes that never move.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use broker::{ConnId, Mail, Origin, ShardId};
 use frontend::{CloseReason, Station};
@@ -101,21 +101,47 @@ impl World {
         for what in now {
             self.take(site, what);
         }
+        self.step_some(site);
         self.hand_out(site);
         self.sites[site].station.end_turn();
+        if self.network.percent(50) {
+            self.sites[site].station.end_round();
+        }
         self.check_bounds(site);
         self.sites[site].turn_due = false;
-        if !self.sites[site].pending.is_empty() {
+        if !self.sites[site].pending.is_empty() || self.sites[site].station.has_work() {
             self.wake(site);
         }
         self.arm(site);
+    }
+
+    /// Work that waits is done in some turns and not in others.
+    fn step_some(&mut self, site: usize) {
+        let now = self.now();
+        for _ in 0..self.scheduler.below(4) {
+            if !self.sites[site].station.has_work() {
+                return;
+            }
+            self.trace.note(self.now_ns, Kind::Step, site as u64, 0, &[]);
+            self.sites[site].station.step(now);
+            self.check_work(site, "a step");
+        }
+    }
+
+    /// Clients that have said something that their station has not read.
+    fn unread(&self, site: usize) -> BTreeSet<ConnId> {
+        let clients = self.clients.iter().filter(|client| usize::from(client.station) == site);
+        clients
+            .filter(|client| client.up.has_arrived(self.now_ns))
+            .filter_map(|client| client.conn())
+            .collect()
     }
 
     /// The connection is gone, whoever ended it.
     pub(crate) fn remove(&mut self, id: usize, conn: ConnId) {
         let now = self.now();
         let site = usize::from(self.clients[id].station);
-        self.sites[site].station.remove(now, conn);
+        self.sites[site].station.remove(now, conn, CloseReason::Gone);
         self.sites[site].slots[conn.slot as usize].client = None;
         self.note_events(site);
         let client = &mut self.clients[id];
@@ -175,7 +201,10 @@ impl World {
             }
             Pending::Timeout => {
                 self.trace.note(self.now_ns, Kind::Timeout, site as u64, 0, &[]);
-                self.sites[site].station.timeout(now);
+                let unread = self.unread(site);
+                // Sometimes a turn has no time for more than one of the timers that are due.
+                let budget = self.scheduler.pick(&[1, 100_000]);
+                self.sites[site].station.timeout(now, budget, |conn| unread.contains(&conn));
                 self.move_publishers(site, Vec::new());
             }
             Pending::Drain => {
@@ -185,6 +214,7 @@ impl World {
             Pending::Kick(id) => self.kick(site, id),
             Pending::Adopt(id) => self.adopt(site, id),
         }
+        self.check_work(site, "an input");
         self.note_events(site);
     }
 
@@ -260,6 +290,12 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Every call does a bounded amount of work.
+    pub(crate) fn check_work(&mut self, site: usize, what: &'static str) {
+        let work = self.sites[site].station.take_work();
+        bounds::check_work(work, what, &mut self.violations);
     }
 
     fn check_bounds(&mut self, site: usize) {

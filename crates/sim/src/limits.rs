@@ -130,26 +130,32 @@ impl Swarm {
 
 fn draw_limits(rng: &mut Rng) -> Limits {
     let queue_bytes_max = rng.size(2, 40) * 1024;
-    let memory_bytes_max = rng.pick(&[256 << 20, 256 << 20, 256 << 20, 96 << 10, 256 << 10]);
+    let memory_bytes_max = rng.pick(&[256 << 20, 256 << 20, 256 << 20, 384 << 10, 768 << 10]);
     // Kept history must leave room for live messages, or publishers wait for ever.
     let history_bytes_max = rng.size(1, 16) * 1024;
     let history_bytes_max = if rng.percent(60) { memory_bytes_max / 8 } else { history_bytes_max };
+    let write_bytes = rng.pick(&[1, 128, 2048, 16 * 1024]);
     Limits {
         hello_bytes_max: rng.pick(&[200, 4096]),
         hello_time: Duration::from_millis(rng.range(400, 3000)),
         message_bytes_max: rng.pick(&[256, 1024, 6 * 1024]),
         queue_bytes_max,
         brake_bytes: queue_bytes_max / rng.size(1, 16),
-        brake_origins_max: rng.pick(&[1, 2, 1024]),
+        brake_origins_max: rng.pick(&[1, 2, 64]),
         memory_bytes_max,
-        unfinished_bytes_free: rng.pick(&[64, 1024, 64 * 1024]),
+        unfinished_bytes_free: rng.pick(&[64, 1024]),
+        unfinished_bytes_max: rng.pick(&[1 << 10, memory_bytes_max / 8, memory_bytes_max / 8]),
+        replays_bytes_max: memory_bytes_max / rng.pick(&[16, 16, 4096]),
+        outgoing_bytes_max: memory_bytes_max / rng.pick(&[16, 1 << 20]),
         history_messages_max: rng.pick(&[0, 1, 3, 20, 20, 100]),
         history_bytes_max,
         replay_bytes_max: rng.pick(&[2 * 1024, 8 << 20, 8 << 20]),
         routes_max: rng.pick(&[1, 2, 5, 100]),
         read_bytes: rng.pick(&[16, 100, 1024, 64 * 1024]),
         read_turn_bytes_max: rng.pick(&[64, 4 * 1024, 256 * 1024]),
-        write_bytes: rng.pick(&[1, 128, 2048, 16 * 1024]),
+        write_bytes,
+        // Each part costs a head: not too many of them for one socket at once.
+        part_bytes: rng.pick(&[100, 2048, 64 * 1024]).max(write_bytes / 64),
         replies_bytes_max: rng.pick(&[3, 64, 4 * 1024]),
         drain_time: Duration::from_secs(2),
         ..Limits::default()

@@ -10,6 +10,9 @@ use crate::world::{Event, World};
 /// Bytes that fit between a client and its station.
 const UP_ROOM: usize = 8 * 1024;
 
+/// How long a silent peer is believed to be there.
+const KEEPALIVE_NS: u64 = 3_000 * MS;
+
 impl World {
     /// Lets a client do what its plan says until it has to wait for something.
     pub(crate) fn step(&mut self, id: usize) {
@@ -83,6 +86,15 @@ impl World {
         self.clients[id].link = Link::ClientGone(conn);
         self.trace.note(self.now_ns, Kind::ClientClosed, id as u64, 0, &[]);
         self.finish(id, end);
+        // Who has gone for good says so when it is asked: the kernels' keep-alive.
+        self.schedule(self.now_ns + KEEPALIVE_NS, Event::Gone(id));
+    }
+
+    /// The peer's kernel answers that nobody is there.
+    pub(crate) fn answer_gone(&mut self, id: usize) {
+        if matches!(self.clients[id].link, Link::ClientGone(_)) {
+            self.finish(id, UpEnd::Reset);
+        }
     }
 
     /// A client reads, at its own pace.

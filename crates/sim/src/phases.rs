@@ -158,7 +158,9 @@ impl World {
             let unread = client.up.bytes();
             let undelivered = self.sites[usize::from(client.station)].station.queue_bytes(conn);
             let steps = client.plan.len();
-            let stuck = client.role != Role::Stranger && (steps > 0 || client.up.is_finished());
+            // A subscriber that has closed its sending half may go on to hear.
+            let listens = client.role == Role::Subscriber;
+            let stuck = client.role != Role::Stranger && (steps > 0 || (client.up.is_finished() && !listens));
             if unread > 0 || undelivered > 0 || stuck || !client.down.is_empty() {
                 let what = format!(
                     "client {id} ({:?}): {unread} bytes unread, {undelivered} undelivered, {steps} steps left",
@@ -185,9 +187,10 @@ impl World {
         }
         let remains = &mut self.record.remains;
         for site in &mut self.sites {
+            site.station.end_round();
             let shard = site.station.shard();
             remains.stations.push(shard.leftovers());
-            remains.history_bytes += shard.history_bytes();
+            remains.history_bytes += shard.history_bytes() + shard.route_bytes();
             remains.counted += shard.stats().accepted;
             remains.subscriptions += shard.stats().subscriptions;
             remains.rows += site.station.clients(1).len();

@@ -26,7 +26,8 @@ impl World {
             if bytes_left == 0 {
                 return self.pend(site, Pending::Readable(id));
             }
-            let bytes_max = self.swarm.limits.read_bytes;
+            let short_max = self.sites[site].station.read_bytes_max(conn);
+            let bytes_max = short_max.unwrap_or(usize::MAX).min(self.swarm.limits.read_bytes);
             let (bytes, end) = match self.clients[id].up.read(self.now_ns, bytes_max, &mut self.network) {
                 Read::Nothing => return,
                 Read::Reset => {
@@ -67,6 +68,7 @@ impl World {
         let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
         self.largest.saw(pinned_bytes, messages);
         place.station.receive(now, conn, &chunk, end);
+        self.check_work(site, "a chunk");
         for meaning in self.move_publishers(site, told) {
             self.told(id, meaning);
         }
@@ -104,7 +106,10 @@ impl World {
         if self.moving.contains_key(&id) {
             return;
         }
-        while let Some(out) = self.sites[site].station.fill(now, conn) {
+        while self.sites[site].station.fill(now, conn).is_some() {
+            self.check_work(site, "a delivery");
+            // The same bytes again: nothing was written meanwhile.
+            let Some(out) = self.sites[site].station.fill(now, conn) else { break };
             bounds::check_outgoing(out.bytes(), &self.largest, &self.swarm.limits, &mut self.violations);
             if out.is_empty() {
                 break;

@@ -57,6 +57,7 @@ pub(crate) enum Kind {
     Moved,
     Jump,
     Phase,
+    Step,
 }
 
 impl Trace {

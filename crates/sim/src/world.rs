@@ -45,7 +45,9 @@ pub(crate) enum Event {
     Kick(usize),
     /// A publisher reaches the station that it moves to.
     Adopt(usize),
-    /// The calendar is set.
+    /// A client that has closed is asked whether it is still there.
+    Gone(usize),
+    /// The wall clock is set.
     Jump(i64),
 }
 
@@ -173,6 +175,7 @@ impl World {
             Event::Drain(site) => self.pend(site, Pending::Drain),
             Event::Kick(id) => self.pend(usize::from(self.clients[id].station), Pending::Kick(id)),
             Event::Adopt(id) => self.pend(usize::from(self.clients[id].station), Pending::Adopt(id)),
+            Event::Gone(id) => self.answer_gone(id),
             Event::Jump(by_ms) => {
                 self.wall_shift_ms += by_ms;
                 self.trace.note(self.now_ns, Kind::Jump, 0, by_ms.unsigned_abs(), &[]);

@@ -114,8 +114,6 @@ fn limits(layers: &[Layer; 3]) -> Result<Limits, ConfigError> {
     }
     if let Some(queue_max) = topmost(layers, |layer| layer.queue_max.as_ref()) {
         limits.queue_bytes_max = queue_max.value;
-        // Publishers must be slowed well before messages are dropped.
-        limits.brake_bytes = limits.brake_bytes.min(queue_max.value / 4);
     }
     if let Some(memory_max) = topmost(layers, |layer| layer.memory_max.as_ref()) {
         limits.memory_bytes_max = memory_max.value;
@@ -135,5 +133,6 @@ fn limits(layers: &[Layer; 3]) -> Result<Limits, ConfigError> {
         // Who only makes the memory small need not know about history.
         None => limits.history_bytes_max = limits.history_bytes_max.min(limits.memory_bytes_max / 2),
     }
+    limits.share_out();
     Ok(limits)
 }

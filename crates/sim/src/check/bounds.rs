@@ -12,6 +12,10 @@ const LINE_OVERHEAD_MAX: usize = 400;
 /// How much longer a byte may become when it is shown.
 const ESCAPE_MAX: usize = 6;
 
+/// What one call may cost, in the stations' own units of about a nanosecond: the worlds here are
+/// small, so what grows with what others hold shows long before it is a millisecond.
+const WORK_MAX: u64 = 400_000;
+
 /// The largest inputs that any station was given so far.
 #[derive(Debug, Default)]
 pub(crate) struct Largest {
@@ -28,10 +32,6 @@ impl Largest {
     fn run_bytes(&self) -> usize {
         self.chunk_bytes + 2 * 8 * self.messages + RUN_OVERHEAD_MAX
     }
-
-    fn encoded_bytes(&self) -> usize {
-        ESCAPE_MAX * self.chunk_bytes + LINE_OVERHEAD_MAX * (self.messages + 1)
-    }
 }
 
 /// Checks the bytes that wait in the core for one subscriber.
@@ -43,7 +43,8 @@ pub(crate) fn check_queue(
     found: &mut Vec<Violation>,
 ) {
     let history = if replay == Replay::None { 0 } else { limits.replay_bytes_max };
-    let most = limits.queue_bytes_max + largest.run_bytes() + history;
+    // The newest run stays however long it is, and so does one that was begun.
+    let most = limits.queue_bytes_max + 2 * largest.run_bytes() + history;
     if queued > most {
         found.push(Violation::new("bounds", format!("{queued} bytes wait in a queue, at most {most} may")));
     }
@@ -52,7 +53,9 @@ pub(crate) fn check_queue(
 /// Checks the bytes that wait for one socket.
 pub(crate) fn check_outgoing(waiting: usize, largest: &Largest, limits: &Limits, found: &mut Vec<Violation>) {
     let replies = limits.replies_bytes_max + 3 * largest.messages;
-    let most = limits.write_bytes + largest.encoded_bytes() + replies;
+    // A part ends behind the piece that reaches its size, and a piece may be shown escaped.
+    let part = limits.part_bytes + ESCAPE_MAX * limits.part_bytes.max(512) + LINE_OVERHEAD_MAX;
+    let most = limits.write_bytes + part + replies;
     if waiting > most {
         found
             .push(Violation::new("bounds", format!("{waiting} bytes wait for a socket, at most {most} may")));
@@ -71,5 +74,13 @@ pub(crate) fn check_memory(
     let most = limits.memory_bytes_max + publishers * largest.run_bytes();
     if used > most {
         found.push(Violation::new("bounds", format!("{used} bytes are charged, at most {most} may be")));
+    }
+}
+
+/// No call does more work than a turn may.
+pub(crate) fn check_work(work: u64, what: &str, violations: &mut Vec<Violation>) {
+    if work > WORK_MAX {
+        let text = format!("{what} cost {work} units of work, {WORK_MAX} are allowed");
+        violations.push(Violation::new("work", text));
     }
 }

@@ -1,0 +1,205 @@
+//! What happens when the whole process fills up.
+//!
+//! Over the budget publishers wait, and every queue is cut to a fair share. All other uses of
+//! memory have parts of their own that together stay below the level at which publishers go on
+//! (`Limits::check`), so cutting queues always gets there. History under way to subscribers has
+//! a part as well: over it, whoever takes nothing of its history loses it, announced like any
+//! loss. Sessions are looked at a few at a time.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::grant::Neighbours;
+use crate::ids::ConnId;
+use crate::input::{Mail, Output};
+use crate::limits::Limits;
+use crate::memory::{Gauge, Use};
+use crate::overload::{Overload, STALLED};
+use crate::session::{Ready, Session, Sessions};
+use crate::stats::Stats;
+use crate::time::Instant;
+use crate::work;
+
+/// How often a process over its budget looks whether it still is.
+const MEMORY_CHECK: Duration = Duration::from_millis(10);
+/// Sessions that are looked at in one call.
+const SESSIONS_MAX: usize = 64;
+
+/// One shard's part in keeping the process within its budget.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// Publishers of this shard that wait, and when to look again.
+    waits: BTreeSet<ConnId>,
+    check_at: Option<Instant>,
+    /// Queues are being cut to this size, from this slot on.
+    cutting: Option<(usize, usize)>,
+    /// Subscribers with history to deliver, and when to look at them again.
+    replaying: VecDeque<ConnId>,
+    replays_check_at: Option<Instant>,
+    gauge: Gauge,
+}
+
+/// What the budget may touch.
+#[derive(Debug)]
+pub(crate) struct Crowd<'a> {
+    pub(crate) sessions: &'a mut Sessions,
+    pub(crate) overload: &'a mut Overload,
+    pub(crate) ready: &'a mut Ready,
+    pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) limits: &'a Limits,
+    pub(crate) stats: &'a mut Stats,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) spent: &'a mut u64,
+}
+
+impl Budget {
+    pub(crate) fn new(gauge: Gauge) -> Self {
+        Self {
+            waits: BTreeSet::new(),
+            check_at: None,
+            cutting: None,
+            replaying: VecDeque::new(),
+            replays_check_at: None,
+            gauge,
+        }
+    }
+
+    /// The account.
+    pub(crate) fn gauge(&self) -> &Gauge {
+        &self.gauge
+    }
+
+    /// A connection published: pauses it while the process is over its budget.
+    pub(crate) fn published(
+        &mut self,
+        now: Instant,
+        session: &mut Session,
+        limits: &Limits,
+        out: &mut VecDeque<Output>,
+    ) {
+        if self.gauge.used() <= limits.memory_bytes_max || session.pause.memory {
+            return;
+        }
+        if !session.pause.is_on() {
+            out.push_back(Output::Pause(session.conn));
+        }
+        session.pause.memory = true;
+        self.waits.insert(session.conn);
+        // At once the first time: the queues are what makes room.
+        self.check_at.get_or_insert(now);
+    }
+
+    /// A subscriber has history to deliver.
+    pub(crate) fn replays(&mut self, now: Instant, session: &mut Session) {
+        if !std::mem::replace(&mut session.replays, true) {
+            self.replaying.push_back(session.conn);
+        }
+        self.replays_check_at.get_or_insert(now.after(STALLED));
+    }
+
+    /// Another shard is short of memory: looks at this one's queues at the next timeout.
+    pub(crate) fn look_soon(&mut self, now: Instant) {
+        self.check_at.get_or_insert(now);
+    }
+
+    /// When [`Budget::timeout`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let cutting = self.cutting.map(|_| Instant::default());
+        [cutting, self.check_at, self.replays_check_at].into_iter().flatten().min()
+    }
+
+    /// Does a part of what is due; what is left is due at once.
+    pub(crate) fn timeout(&mut self, now: Instant, c: &mut Crowd<'_>) {
+        if self.cutting.is_some() {
+            self.cut_some(c);
+        } else if self.check_at.is_some_and(|at| at <= now) {
+            self.look_at_memory(now, c);
+        }
+        if self.replays_check_at.is_some_and(|at| at <= now) {
+            self.look_at_replays(now, c);
+        }
+    }
+
+    /// A connection goes: nothing of it stays here.
+    pub(crate) fn forget(&mut self, session: &Session) {
+        if session.pause.memory {
+            self.waits.remove(&session.conn);
+        }
+    }
+
+    /// Publishers that wait, for the check that nothing is left.
+    pub(crate) fn len(&self) -> usize {
+        self.waits.len()
+    }
+
+    fn look_at_memory(&mut self, now: Instant, c: &mut Crowd<'_>) {
+        // Down to where publishers go on, not just below the budget: else every shard may find
+        // that the rest is for another one to cut.
+        let goes_on_at = c.limits.memory_goes_on_at();
+        if self.gauge.used() > goes_on_at {
+            let shards = 1 + c.neighbours.others.iter().count();
+            let connections = shards * c.sessions.len().max(1);
+            self.cutting = Some((0, c.limits.queues_bytes_left() / connections));
+            // The long queues may be another shard's; publishers that wait are this one's.
+            if !self.waits.is_empty() {
+                let mail = |to| Output::Mail { to, mail: Mail::MemoryShort };
+                c.out.extend(c.neighbours.others.iter().map(mail));
+            }
+            self.check_at = (!self.waits.is_empty()).then(|| now.after(MEMORY_CHECK));
+            return;
+        }
+        for _ in 0..SESSIONS_MAX {
+            let Some(conn) = self.waits.pop_first() else { break };
+            let Some(session) = c.sessions.get_mut(conn) else { continue };
+            session.pause.memory = false;
+            if !session.pause.is_on() {
+                c.out.push_back(Output::Resume(conn));
+            }
+        }
+        self.check_at = (!self.waits.is_empty()).then_some(now);
+    }
+
+    /// Cuts the queues of the next few sessions.
+    fn cut_some(&mut self, c: &mut Crowd<'_>) {
+        let Some((from, share)) = self.cutting else { return };
+        let to = (from + SESSIONS_MAX).min(c.sessions.slots());
+        for slot in from..to {
+            let Some(session) = c.sessions.in_slot(slot) else { continue };
+            if session.queue.bytes() <= share {
+                continue;
+            }
+            let dropped = session.queue.drop_any(share);
+            *c.spent += work::QUEUE_ENTRY * (dropped.live + dropped.history) as u64;
+            c.overload.dropped(dropped, c.stats);
+            c.overload.fall_behind(session, c.out);
+            c.ready.list(session);
+        }
+        c.overload.settle();
+        self.cutting = (to < c.sessions.slots()).then_some((to, share));
+    }
+
+    /// Looks at everyone who has history to deliver, a few at a time: who takes nothing of it
+    /// while others wait for room loses it.
+    fn look_at_replays(&mut self, now: Instant, c: &mut Crowd<'_>) {
+        let short = self.gauge.used_for(Use::Replays) > c.limits.replays_bytes_max;
+        for _ in 0..SESSIONS_MAX.min(self.replaying.len()) {
+            let Some(conn) = self.replaying.pop_front() else { break };
+            let Some(session) = c.sessions.get_mut(conn) else { continue };
+            if session.queue.places().1 == 0 {
+                session.replays = false;
+                continue;
+            }
+            if short && session.queue.untaken_for(now) >= STALLED {
+                let dropped = session.queue.drop_history();
+                *c.spent += work::QUEUE_ENTRY * dropped.history as u64;
+                c.overload.dropped(dropped, c.stats);
+                c.ready.list(session);
+                session.replays = false;
+                continue;
+            }
+            self.replaying.push_back(conn);
+        }
+        c.overload.settle();
+        self.replays_check_at = (!self.replaying.is_empty()).then(|| now.after(STALLED));
+    }
+}

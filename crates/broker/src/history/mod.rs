@@ -1,0 +1,531 @@
+//! The last messages of each topic, in memory, as published on this shard.
+//!
+//! Bounded by messages per topic and by bytes over all topics; the topic that was quiet
+//! longest goes first. Runs are kept by reference while a topic is busy and copied to their
+//! exact size once it is quiet, so that a kept message does not pin a read buffer for long.
+//!
+//! One log holds all kept runs in the order in which they came. Reading history walks it from
+//! its end, a budget's worth at a time (`scan`); what several shards have read is put together
+//! in `replay`.
+
+mod replay;
+mod scan;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashMap;
+use topic::{Filter, TopicName};
+
+use crate::memory::{Gauge, Tally, Use};
+use crate::run::Run;
+use crate::time::{Instant, WallTime};
+use crate::work;
+
+pub use replay::Replay;
+pub(crate) use replay::merge;
+pub(crate) use scan::{Answer, Question, Readers};
+
+/// Bytes that a topic costs besides its name and runs: its places in four tables.
+const TOPIC_OVERHEAD_BYTES: usize = 320;
+/// How long a topic is quiet before its runs are copied to their exact size.
+const QUIET: Duration = Duration::from_secs(1);
+/// Topics that share the beginning of a filter, up to which they are looked up by name.
+const NAMED_MAX: usize = 16;
+
+/// How much of the past a subscriber wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryRequest {
+    /// Nothing.
+    None,
+    /// The last messages over everything that matches.
+    Last(u32),
+    /// Everything that was accepted at or after this time.
+    Since(WallTime),
+}
+
+/// A kept run without its first `skip` messages.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The run.
+    pub run: Arc<Run>,
+    /// Messages at its front that are not meant.
+    pub skip: u32,
+}
+
+impl Kept {
+    /// How many messages are meant.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        u64::from(self.run.len() - self.skip)
+    }
+}
+
+/// One shard's history.
+#[derive(Debug)]
+pub(crate) struct History {
+    slots: HashMap<TopicName, Slot, FixedState>,
+    /// The same by name, for filters that begin with one.
+    named: BTreeMap<TopicName, Slot>,
+    topics: Vec<Option<Topic>>,
+    free: Vec<Slot>,
+    /// Every kept run, oldest first; between them stand some that are kept no more.
+    log: VecDeque<Logged>,
+    runs: usize,
+    age: Age,
+    /// Topics that hold runs of more than their exact size, by the time they were listed.
+    loose: BTreeSet<(Instant, Slot)>,
+    bytes: usize,
+    sequence: u64,
+    /// The latest time of any run so far: the wall clock may jump back, this does not.
+    newest: WallTime,
+    bounds: HistoryBounds,
+    gauge: Gauge,
+    tally: Tally,
+    spent: u64,
+}
+
+/// The bounds of one shard's history.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HistoryBounds {
+    pub(crate) messages_max: u32,
+    pub(crate) bytes_max: usize,
+    pub(crate) replay_bytes_max: usize,
+}
+
+/// The place of a topic in the table.
+type Slot = u32;
+
+/// A run in the log.
+#[derive(Debug, Clone, Copy)]
+struct Logged {
+    sequence: u64,
+    slot: Slot,
+    /// The latest time of this run and all before it.
+    newest: WallTime,
+}
+
+#[derive(Debug)]
+struct Topic {
+    name: TopicName,
+    /// With the sequence number of the shard at which each run came.
+    runs: VecDeque<(u64, Kept)>,
+    messages: u64,
+    bytes: usize,
+    latest_at: Instant,
+    /// When it was listed as holding more than its exact size.
+    loose_since: Option<Instant>,
+    older: Option<Slot>,
+    newer: Option<Slot>,
+}
+
+/// A list through the topics, from the one that was quiet longest to the latest.
+#[derive(Debug, Default)]
+struct Age {
+    oldest: Option<Slot>,
+    latest: Option<Slot>,
+}
+
+impl History {
+    pub(crate) fn new(bounds: HistoryBounds, seed: u64, gauge: Gauge) -> Self {
+        Self {
+            slots: HashMap::with_hasher(FixedState::with_seed(seed)),
+            named: BTreeMap::new(),
+            topics: Vec::new(),
+            free: Vec::new(),
+            log: VecDeque::new(),
+            runs: 0,
+            age: Age::default(),
+            loose: BTreeSet::new(),
+            bytes: 0,
+            sequence: 0,
+            newest: WallTime::default(),
+            bounds,
+            tally: Tally::new(&gauge, Use::Topics),
+            gauge,
+            spent: 0,
+        }
+    }
+
+    /// Keeps the last messages of a run. Returns the topic's slot if the topic is new there.
+    pub(crate) fn record(&mut self, now: Instant, run: &Arc<Run>) -> Option<u32> {
+        if self.bounds.messages_max == 0 {
+            return None;
+        }
+        self.spent += work::RECORD;
+        self.sequence += 1;
+        self.newest = self.newest.max(run.time());
+        let (slot, is_new) = match self.slots.get(run.topic()) {
+            Some(slot) => (*slot, false),
+            None => (self.add(run.topic()), true),
+        };
+        self.log.push_back(Logged { sequence: self.sequence, slot, newest: self.newest });
+        self.age.touch(&mut self.topics, slot);
+        let topic = self.topics[slot as usize].as_mut().expect("a named slot holds a topic");
+        let (bytes_before, runs_before) = (topic.bytes, topic.runs.len());
+        topic.latest_at = now;
+        topic.push(self.sequence, run, self.bounds.messages_max);
+        if !run.is_exact() && topic.loose_since.is_none() {
+            topic.loose_since = Some(now);
+            self.loose.insert((now, slot));
+        }
+        self.bytes = self.bytes + topic.bytes - bytes_before;
+        self.runs = self.runs + topic.runs.len() - runs_before;
+        self.shrink();
+        self.trim_log();
+        is_new.then_some(slot)
+    }
+
+    /// When [`History::compact`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.loose.first().map(|(listed, _)| listed.after(QUIET))
+    }
+
+    /// Copies the runs of one topic that has been quiet to their exact size.
+    pub(crate) fn compact(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        let (_, slot) = self.loose.pop_first().expect("poll_timeout saw it");
+        let topic = self.topics[slot as usize].as_mut().expect("a forgotten topic is not listed");
+        if now.since(topic.latest_at) < QUIET {
+            topic.loose_since = Some(now);
+            self.loose.insert((now, slot));
+            self.spent += work::RECORD;
+            return;
+        }
+        self.bytes -= topic.bytes;
+        self.spent += topic.compact(&self.gauge);
+        self.bytes += topic.bytes;
+    }
+
+    /// Bytes kept, as the bound counts them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What was done since the last call has cost so much.
+    pub(crate) fn take_spent(&mut self) -> u64 {
+        std::mem::take(&mut self.spent)
+    }
+
+    /// Makes the account say what is kept besides the runs.
+    pub(crate) fn settle(&mut self) {
+        self.tally.settle();
+    }
+
+    fn add(&mut self, name: &TopicName) -> Slot {
+        let topic = Topic::new(name.clone());
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.topics.push(None);
+            Slot::try_from(self.topics.len() - 1).expect("topics are bounded by their bytes")
+        });
+        self.bytes += topic.overhead();
+        self.tally.add(topic.overhead());
+        self.topics[slot as usize] = Some(topic);
+        self.slots.insert(name.clone(), slot);
+        self.named.insert(name.clone(), slot);
+        slot
+    }
+
+    /// Forgets the quietest topics until the bound holds; of the last one the oldest runs.
+    fn shrink(&mut self) {
+        while self.bytes > self.bounds.bytes_max {
+            let Some(slot) = self.age.oldest else { return };
+            let topic = self.topics[slot as usize].as_mut().expect("the list names kept topics");
+            if self.age.latest == Some(slot) && topic.runs.len() > 1 {
+                let before = topic.bytes;
+                topic.drop_oldest();
+                self.bytes -= before - topic.bytes;
+                self.runs -= 1;
+            } else {
+                self.remove(slot);
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        self.age.unlink(&mut self.topics, slot);
+        let topic = self.topics[slot as usize].take().expect("the caller saw it");
+        if let Some(since) = topic.loose_since {
+            self.loose.remove(&(since, slot));
+        }
+        self.slots.remove(&topic.name);
+        self.named.remove(&topic.name);
+        self.free.push(slot);
+        self.bytes -= topic.bytes + topic.overhead();
+        self.tally.subtract(topic.overhead());
+        self.runs -= topic.runs.len();
+        self.spent += work::RECORD + work::QUEUE_ENTRY * topic.runs.len() as u64;
+    }
+
+    /// Takes what is kept no more out of the log, once it is more than half of it.
+    fn trim_log(&mut self) {
+        if self.log.len() > 2 * self.runs + 64 {
+            self.spent += work::SCAN * self.log.len() as u64;
+            let topics = &self.topics;
+            self.log.retain(|logged| is_kept(topics, *logged));
+            if self.log.capacity() > 4 * self.log.len() + 64 {
+                self.log.shrink_to_fit();
+            }
+        }
+    }
+
+    /// The topics whose names begin as `filter` does, if they are few.
+    fn named_like(&self, filter: &Filter) -> Option<Vec<Slot>> {
+        if let Some(topic) = filter.exact() {
+            return Some(self.slots.get(&topic).into_iter().copied().collect());
+        }
+        let stem = filter.as_str().split(['+', '#']).next().unwrap_or_default();
+        if stem.is_empty() {
+            return None;
+        }
+        let from = std::ops::Bound::Included(stem);
+        let begins = self.named.range::<str, _>((from, std::ops::Bound::Unbounded));
+        let like: Vec<(&TopicName, &Slot)> =
+            begins.take_while(|(name, _)| name.as_str().starts_with(stem)).take(NAMED_MAX + 1).collect();
+        if like.len() > NAMED_MAX {
+            return None;
+        }
+        // `a/#` matches `a` as well, whose name does not begin with `a/`.
+        let parent = stem.strip_suffix('/').and_then(|parent| self.slots.get_key_value(parent));
+        let all = parent.into_iter().chain(like);
+        Some(all.filter(|(name, _)| filter.matches(name)).map(|(_, slot)| *slot).collect())
+    }
+}
+
+/// Whether the run still is where the log says.
+fn is_kept(topics: &[Option<Topic>], logged: Logged) -> bool {
+    let topic = topics.get(logged.slot as usize).and_then(Option::as_ref);
+    // Of a topic the oldest runs go first, and another topic in this slot came later.
+    topic.and_then(|topic| topic.runs.front()).is_some_and(|(first, _)| *first <= logged.sequence)
+}
+
+impl Topic {
+    fn new(name: TopicName) -> Self {
+        Self {
+            name,
+            runs: VecDeque::new(),
+            messages: 0,
+            bytes: 0,
+            latest_at: Instant::default(),
+            loose_since: None,
+            older: None,
+            newer: None,
+        }
+    }
+
+    fn overhead(&self) -> usize {
+        TOPIC_OVERHEAD_BYTES + self.name.as_str().len()
+    }
+
+    fn push(&mut self, sequence: u64, run: &Arc<Run>, messages_max: u32) {
+        self.runs.push_back((sequence, Kept { run: Arc::clone(run), skip: 0 }));
+        self.messages += u64::from(run.len());
+        self.bytes += run.cost();
+        let messages_max = u64::from(messages_max);
+        while self.messages > messages_max {
+            let (_, oldest) = self.runs.front_mut().expect("messages are counted per run");
+            let extra = self.messages - messages_max;
+            if oldest.messages() <= extra {
+                self.drop_oldest();
+            } else {
+                oldest.skip += u32::try_from(extra).expect("less than the run holds");
+                self.messages -= extra;
+            }
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let (_, oldest) = self.runs.pop_front().expect("the caller saw a run");
+        self.messages -= oldest.messages();
+        self.bytes -= oldest.run.cost();
+    }
+
+    fn run(&self, sequence: u64) -> Option<&Kept> {
+        let index = self.runs.binary_search_by_key(&sequence, |(sequence, _)| *sequence).ok()?;
+        self.runs.get(index).map(|(_, kept)| kept)
+    }
+
+    /// Returns what it cost.
+    fn compact(&mut self, gauge: &Gauge) -> u64 {
+        let mut spent = work::RECORD;
+        for (_, kept) in &mut self.runs {
+            if !kept.run.is_exact() || kept.skip > 0 {
+                let copy = kept.run.compacted(kept.skip, gauge);
+                spent += work::RECORD + 10 * u64::from(copy.len()) + copy.cost() as u64 / 4;
+                *kept = Kept { run: Arc::new(copy), skip: 0 };
+            }
+        }
+        self.runs.shrink_to_fit();
+        self.bytes = self.runs.iter().map(|(_, kept)| kept.run.cost()).sum();
+        self.loose_since = None;
+        spent
+    }
+}
+
+impl Age {
+    /// Puts a topic to the latest end, whether it stands in the list or not.
+    fn touch(&mut self, topics: &mut [Option<Topic>], slot: Slot) {
+        if self.latest == Some(slot) {
+            return;
+        }
+        self.unlink(topics, slot);
+        at(topics, slot).older = self.latest;
+        match self.latest {
+            Some(latest) => at(topics, latest).newer = Some(slot),
+            None => self.oldest = Some(slot),
+        }
+        self.latest = Some(slot);
+    }
+
+    fn unlink(&mut self, topics: &mut [Option<Topic>], slot: Slot) {
+        let topic = at(topics, slot);
+        let (older, newer) = (topic.older.take(), topic.newer.take());
+        match older {
+            Some(older) => at(topics, older).newer = newer,
+            None if self.oldest == Some(slot) => self.oldest = newer,
+            None => {}
+        }
+        match newer {
+            Some(newer) => at(topics, newer).older = older,
+            None if self.latest == Some(slot) => self.latest = older,
+            None => {}
+        }
+    }
+}
+
+fn at(topics: &mut [Option<Topic>], slot: Slot) -> &mut Topic {
+    topics[slot as usize].as_mut().expect("the list names kept topics")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ConnId, Origin, ShardId};
+    use crate::run::{Body, Publisher, RunBuilder};
+    use proptest::prelude::*;
+
+    const TOPICS: [&str; 3] = ["a", "a/b", "c"];
+    const FILTERS: [&str; 4] = ["a", "a/#", "+", "#"];
+
+    fn run(topic: &str, first: u32, messages: u32, time: u64, gauge: &Gauge) -> Arc<Run> {
+        let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let addr = "127.0.0.1:1".parse().unwrap();
+        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let mut body = Vec::new();
+        let mut spans = RunBuilder::default();
+        for number in first..first + messages {
+            let start = body.len();
+            body.extend_from_slice(number.to_string().as_bytes());
+            spans.push(start..body.len());
+        }
+        let pinned_bytes = body.len() + 4096;
+        let body = Body { bytes: body.into(), pinned_bytes };
+        Arc::new(spans.finish(&TopicName::parse(topic).unwrap(), &publisher, WallTime(time), body, gauge))
+    }
+
+    fn numbers(kept: &[Kept]) -> Vec<u32> {
+        kept.iter()
+            .flat_map(|kept| kept.run.payloads(kept.skip))
+            .map(|payload| std::str::from_utf8(payload).unwrap().parse().unwrap())
+            .collect()
+    }
+
+    fn history(messages_max: u32, bytes_max: usize, gauge: &Gauge) -> History {
+        let bounds = HistoryBounds { messages_max, bytes_max, replay_bytes_max: usize::MAX };
+        History::new(bounds, 1, gauge.clone())
+    }
+
+    fn compact_all(history: &mut History, now: Instant) {
+        while history.poll_timeout().is_some_and(|due| due <= now) {
+            history.compact(now);
+        }
+    }
+
+    /// What a subscriber gets, read in steps of one entry.
+    fn read(history: &mut History, filter: &Filter, request: HistoryRequest) -> Vec<Kept> {
+        let asker = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let mut readers = Readers::new(&history.gauge);
+        readers.ask(history, Question { asker, filter: filter.clone(), request }, usize::MAX);
+        loop {
+            if let Some(answer) = readers.poll_answer() {
+                return answer.replay.kept;
+            }
+            readers.step(history, 1, usize::MAX);
+        }
+    }
+
+    /// Everything that was published, and the last of it per topic.
+    fn naive(log: &[(usize, u32, u64)], filter: &str, keep: usize) -> Vec<(u32, u64)> {
+        let kept = |index: &usize| {
+            let (topic, ..) = log[*index];
+            log[index + 1..].iter().filter(|(other, ..)| *other == topic).count() < keep
+        };
+        (0..log.len())
+            .filter(|index| topic::naive::matches(filter, TOPICS[log[*index].0]))
+            .filter(kept)
+            .map(|index| (log[index].1, log[index].2))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn history_is_the_last_of_each_topic(
+            runs in proptest::collection::vec((0..TOPICS.len(), 1u32..6, 0u64..3), 1..40),
+            keep in 1u32..8,
+            last in 0u32..12,
+            quiet_after in 0usize..40,
+        ) {
+            let gauge = Gauge::new();
+            let mut history = history(keep, usize::MAX, &gauge);
+            let (mut log, mut next, mut time, mut now) = (Vec::new(), 0, 0, Instant::default());
+            for (index, (topic, messages, pause)) in runs.into_iter().enumerate() {
+                time += pause;
+                history.record(now, &run(TOPICS[topic], next, messages, time, &gauge));
+                log.extend((next..next + messages).map(|number| (topic, number, time)));
+                next += messages;
+                if index == quiet_after {
+                    now = now.after(QUIET * 2);
+                    compact_all(&mut history, now);
+                }
+            }
+            for filter in FILTERS {
+                let all = naive(&log, filter, keep as usize);
+                let filter = Filter::parse(filter).unwrap();
+                let newest: Vec<u32> =
+                    all.iter().skip(all.len().saturating_sub(last as usize)).map(|m| m.0).collect();
+                prop_assert_eq!(numbers(&read(&mut history, &filter, HistoryRequest::Last(last))), newest);
+                let since: Vec<u32> = all.iter().filter(|m| m.1 >= time / 2).map(|m| m.0).collect();
+                let request = HistoryRequest::Since(WallTime(time / 2));
+                prop_assert_eq!(numbers(&read(&mut history, &filter, request)), since);
+            }
+            // Once everything is quiet, nothing pins more than it shows.
+            now = now.after(QUIET * 4);
+            compact_all(&mut history, now);
+            prop_assert!(history.poll_timeout().is_none());
+            prop_assert!(gauge.used() < 64 * 512, "{} bytes", gauge.used());
+            drop(history);
+            prop_assert_eq!(gauge.used(), 0);
+        }
+
+        #[test]
+        fn bytes_are_bounded_and_the_quietest_topic_goes_first(
+            runs in proptest::collection::vec((0..TOPICS.len(), 1u32..6), 1..60),
+        ) {
+            let gauge = Gauge::new();
+            let bytes_max = 20_000;
+            let mut history = history(100, bytes_max, &gauge);
+            for (topic, messages) in runs {
+                history.record(Instant::default(), &run(TOPICS[topic], 0, messages, 0, &gauge));
+                prop_assert!(history.bytes() <= bytes_max);
+                prop_assert!(gauge.used() <= bytes_max);
+                let filter = Filter::parse(TOPICS[topic]).unwrap();
+                let kept = read(&mut history, &filter, HistoryRequest::Last(1));
+                prop_assert_eq!(numbers(&kept), [messages - 1], "the newest is kept");
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Reading history, a budget's worth at a time.
+//!
+//! Whoever subscribes with history asks every shard. Few topics that are known by name are
+//! read at once. Everything else walks the log from its end, and one such walk is under way at
+//! a time: the others wait in line, and so does everyone while history under way to
+//! subscribers takes more memory than it may. What is published during a walk is behind its
+//! end and is read last, so the answer is what is kept at the moment when it is given.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use topic::Filter;
+
+use crate::history::replay::{Cut, Replay};
+use crate::history::{History, HistoryRequest, Kept, Slot, is_kept};
+use crate::ids::Origin;
+use crate::memory::{Gauge, Use};
+use crate::work;
+
+/// A log of so few entries is read at once.
+const SHORT_LOG: usize = 64;
+
+/// What a subscriber wants of one shard's history.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// The connection, wherever it lives.
+    pub(crate) asker: Origin,
+    pub(crate) filter: Filter,
+    pub(crate) request: HistoryRequest,
+}
+
+/// What it gets: what is kept now.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) asker: Origin,
+    pub(crate) replay: Replay,
+}
+
+/// Everyone who waits for history of this shard.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    /// In the order in which they asked.
+    line: BTreeMap<u64, Question>,
+    tickets: BTreeMap<Origin, u64>,
+    next_ticket: u64,
+    scan: Option<Scan>,
+    answers: VecDeque<Answer>,
+    gauge: Gauge,
+}
+
+/// One walk through the log.
+#[derive(Debug)]
+struct Scan {
+    question: Question,
+    /// Newest first.
+    older: Vec<Kept>,
+    cut: Cut,
+    /// The walk goes down from here; `None` when it is done.
+    below: Option<u64>,
+    /// What came while it walked, oldest first.
+    newer: VecDeque<Kept>,
+    newer_bytes: usize,
+    seen_to: u64,
+    verdicts: Vec<Verdict>,
+}
+
+/// Whether the topic in a slot is one of those that are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Unknown,
+    Wanted,
+    Unwanted,
+}
+
+impl Readers {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
+        Self {
+            line: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+            scan: None,
+            answers: VecDeque::new(),
+            gauge: gauge.clone(),
+        }
+    }
+
+    /// Takes a question, and answers it at once if that is cheap and there is room.
+    pub(crate) fn ask(&mut self, history: &mut History, question: Question, replays_max: usize) {
+        if question.request == HistoryRequest::None {
+            self.answer(question.asker, Vec::new());
+            return;
+        }
+        if self.has_room(replays_max)
+            && let Some(slots) = history.named_like(&question.filter)
+        {
+            let kept = history.read(&slots, question.request);
+            self.answer(question.asker, kept);
+            return;
+        }
+        self.next_ticket += 1;
+        self.tickets.insert(question.asker, self.next_ticket);
+        self.line.insert(self.next_ticket, question);
+        if self.line.len() == 1 && self.scan.is_none() && history.log.len() <= SHORT_LOG {
+            self.step(history, u64::MAX, replays_max);
+        }
+    }
+
+    /// The asker has gone.
+    pub(crate) fn cancel(&mut self, asker: Origin) {
+        if let Some(ticket) = self.tickets.remove(&asker) {
+            self.line.remove(&ticket);
+        }
+        self.scan.take_if(|scan| scan.question.asker == asker);
+    }
+
+    /// Another topic came into this slot while a walk may be under way.
+    pub(crate) fn slot_changed(&mut self, slot: Slot) {
+        if let Some(scan) = &mut self.scan
+            && let Some(verdict) = scan.verdicts.get_mut(slot as usize)
+        {
+            *verdict = Verdict::Unknown;
+        }
+    }
+
+    /// Whether [`Readers::step`] has something to do now.
+    pub(crate) fn has_work(&self, replays_max: usize) -> bool {
+        self.scan.is_some() || (!self.line.is_empty() && self.has_room(replays_max))
+    }
+
+    /// Whether someone waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.is_empty() && self.scan.is_none() && self.answers.is_empty()
+    }
+
+    /// Goes on reading, for about `budget` units of work.
+    pub(crate) fn step(&mut self, history: &mut History, budget: u64, replays_max: usize) {
+        if self.scan.is_none() {
+            if !self.has_room(replays_max) {
+                return;
+            }
+            let Some((_, question)) = self.line.pop_first() else { return };
+            self.tickets.remove(&question.asker);
+            if let Some(slots) = history.named_like(&question.filter) {
+                let kept = history.read(&slots, question.request);
+                self.answer(question.asker, kept);
+                return;
+            }
+            self.scan = Some(Scan::new(question, history));
+        }
+        let done = self.scan.as_mut().is_some_and(|scan| scan.walk(history, budget));
+        if done && let Some(scan) = self.scan.take() {
+            let asker = scan.question.asker;
+            let kept = scan.finish(history.bounds.replay_bytes_max);
+            history.spent += work::REPLAY_ENTRY * kept.len() as u64;
+            self.answer(asker, kept);
+        }
+    }
+
+    /// The next answer.
+    pub(crate) fn poll_answer(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
+    }
+
+    /// Whether history under way to subscribers leaves room for more.
+    fn has_room(&self, replays_max: usize) -> bool {
+        self.gauge.used_for(Use::Replays) <= replays_max
+    }
+
+    fn answer(&mut self, asker: Origin, kept: Vec<Kept>) {
+        self.answers.push_back(Answer { asker, replay: Replay::new(kept, &self.gauge) });
+    }
+}
+
+impl History {
+    /// What is kept of a few topics, oldest first.
+    fn read(&mut self, slots: &[Slot], request: HistoryRequest) -> Vec<Kept> {
+        let topics = slots.iter().filter_map(|slot| self.topics[*slot as usize].as_ref());
+        let mut runs: Vec<&(u64, Kept)> = topics.flat_map(|topic| &topic.runs).collect();
+        if slots.len() > 1 {
+            runs.sort_unstable_by_key(|(sequence, _)| *sequence);
+        }
+        self.spent += work::REPLAY_ENTRY * runs.len() as u64;
+        let newest_first = runs.into_iter().rev().map(|(_, kept)| kept.clone());
+        super::replay::cut(newest_first, request, self.bounds.replay_bytes_max).into()
+    }
+}
+
+impl Scan {
+    fn new(question: Question, history: &History) -> Self {
+        Self {
+            cut: Cut::new(question.request, history.bounds.replay_bytes_max),
+            question,
+            older: Vec::new(),
+            below: Some(history.sequence + 1),
+            newer: VecDeque::new(),
+            newer_bytes: 0,
+            seen_to: history.sequence,
+            verdicts: Vec::new(),
+        }
+    }
+
+    /// Walks on; true when everything that is kept now has been seen.
+    fn walk(&mut self, history: &mut History, budget: u64) -> bool {
+        let mut left = budget;
+        // First what has come since: there is little of it, and at the end it must be nothing.
+        let start = history.log.partition_point(|logged| logged.sequence <= self.seen_to);
+        for index in start..history.log.len() {
+            if left == 0 {
+                break;
+            }
+            let logged = history.log[index];
+            if let Some(kept) = self.look(history, logged, &mut left) {
+                self.push_newer(kept, history.bounds.replay_bytes_max);
+            }
+            self.seen_to = logged.sequence;
+        }
+        if let Some(below) = self.below {
+            let end = history.log.partition_point(|logged| logged.sequence < below);
+            self.below = self.walk_down(history, end, &mut left);
+        }
+        history.spent += budget - left;
+        let caught_up = history.log.back().is_none_or(|last| last.sequence <= self.seen_to);
+        self.below.is_none() && caught_up
+    }
+
+    /// A flood may bring more than is wanted at all while the walk is under way.
+    fn push_newer(&mut self, kept: Kept, bytes_max: usize) {
+        self.newer_bytes += kept.run.cost();
+        self.newer.push_back(kept);
+        while self.newer_bytes > bytes_max && self.newer.len() > 1 {
+            let oldest = self.newer.pop_front().expect("more than one");
+            self.newer_bytes -= oldest.run.cost();
+            self.below = None;
+            self.older = Vec::new();
+        }
+    }
+
+    /// Looks at the log's first `end` entries from the last one on; returns where to go on.
+    fn walk_down(&mut self, history: &History, end: usize, left: &mut u64) -> Option<u64> {
+        for index in (0..end).rev() {
+            let logged = history.log[index];
+            // Nothing further down is of a later time.
+            let too_old = matches!(self.question.request,
+                HistoryRequest::Since(from) if logged.newest < from);
+            if too_old || self.cut.is_done() {
+                return None;
+            }
+            if *left == 0 {
+                return Some(logged.sequence + 1);
+            }
+            if let Some(kept) = self.look(history, logged, left) {
+                self.older.extend(self.cut.take(kept));
+            }
+        }
+        None
+    }
+
+    /// The run, if it is kept and wanted.
+    fn look(&mut self, history: &History, logged: super::Logged, left: &mut u64) -> Option<Kept> {
+        *left = left.saturating_sub(work::SCAN);
+        if !is_kept(&history.topics, logged) {
+            return None;
+        }
+        let slot = logged.slot as usize;
+        let topic = history.topics[slot].as_ref()?;
+        if self.verdicts.len() <= slot {
+            self.verdicts.resize(slot.max(history.topics.len() - 1) + 1, Verdict::Unknown);
+        }
+        if self.verdicts[slot] == Verdict::Unknown {
+            *left = left.saturating_sub(work::MATCH);
+            let wanted = self.question.filter.matches(&topic.name);
+            self.verdicts[slot] = if wanted { Verdict::Wanted } else { Verdict::Unwanted };
+        }
+        (self.verdicts[slot] == Verdict::Wanted).then(|| topic.run(logged.sequence).cloned())?
+    }
+
+    /// What was asked for, oldest first.
+    fn finish(self, bytes_max: usize) -> Vec<Kept> {
+        let newest_first = self.newer.into_iter().rev().chain(self.older);
+        super::replay::cut(newest_first, self.question.request, bytes_max).into()
+    }
+}

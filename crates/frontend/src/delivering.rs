@@ -1,0 +1,126 @@
+//! From queues to sockets: what is encoded for a connection, and how far ahead of its socket.
+
+use std::rc::Rc;
+
+use broker::{ConnId, Delivery, Now, Slice, Use};
+use wire::text::{LinePart, gap_line};
+
+use crate::connection::{Begun, Hearing, RoleName};
+use crate::encode::{LineStyle, PartSize, Position};
+use crate::event::CloseReason;
+use crate::outgoing::Outgoing;
+use crate::station::Station;
+
+/// A longer payload is encoded in pieces of this size.
+const PAYLOAD_PART_BYTES: usize = 16 * 1024;
+/// What is encoded at once while encoded bytes take more memory than they may: a line, or a
+/// piece of one.
+const SCARCE: PartSize = PartSize { bytes: 1, payload_bytes: 512 };
+impl Station {
+    /// Fills a connection's outgoing bytes as far as its socket may want them; `None` if the
+    /// connection is unknown. Call it again while the socket takes everything.
+    pub fn fill(&mut self, now: Now, conn: ConnId) -> Option<&mut Outgoing> {
+        let (ahead_bytes, size) = self.encoded_ahead();
+        while self.connection(conn)?.out.bytes() < ahead_bytes {
+            if !self.deliver(now, conn, size) {
+                break;
+            }
+        }
+        self.drain_core(now);
+        self.connection(conn).map(|connection| &mut connection.out)
+    }
+
+    /// Tells that a connection's socket was written to: it may be read again, and what still
+    /// waits for it is charged.
+    pub fn wrote(&mut self, conn: ConnId) {
+        let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
+        connection.out.settle(&mut self.encoder.pool, &self.gauge);
+        if connection.role() == RoleName::Publisher && connection.may_read() {
+            self.to_read.push_back(conn);
+        }
+    }
+
+    /// Encodes the next thing for a connection; false if there is none.
+    fn deliver(&mut self, now: Now, conn: ConnId, size: PartSize) -> bool {
+        let Some(connection) = self.connection(conn) else { return false };
+        let (slice, part, style) = match (connection.begun.take(), connection.style()) {
+            (Some(begun), _) => (begun.slice, Some(begun.part), begun.style),
+            (None, None) => return false,
+            (None, Some(style)) => match self.shard.poll_delivery(now, conn) {
+                None => {
+                    self.all_delivered(now, conn);
+                    return false;
+                }
+                Some(Delivery::Gap(dropped)) => {
+                    self.append(conn, gap_line(style.format, dropped).as_bytes());
+                    return true;
+                }
+                Some(Delivery::Messages(slice)) => (slice, None, style),
+            },
+        };
+        self.encode(conn, slice, part, style, size);
+        true
+    }
+
+    /// Encodes the next part of a run, and puts back what is left of it.
+    fn encode(
+        &mut self,
+        conn: ConnId,
+        mut slice: Slice,
+        part: Option<LinePart>,
+        style: LineStyle,
+        size: PartSize,
+    ) {
+        let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
+        let from = Position { message: slice.skip, part };
+        let out = &mut connection.out;
+        let to = self.encoder.encode(&slice.run, from, style, size, out);
+        match to {
+            Some(Position { message, part: Some(part) }) => {
+                let rest = Slice { run: Rc::clone(&slice.run), skip: message + 1 };
+                slice.skip = message;
+                connection.begun = Some(Begun { slice, part, style });
+                if from.part.is_none() && !rest.is_empty() {
+                    self.shard.put_back(conn, rest);
+                }
+            }
+            Some(Position { message, part: None }) if from.part.is_none() => {
+                slice.skip = message;
+                self.shard.put_back(conn, slice);
+            }
+            _ => connection.line_ended(&mut self.encoder.pool),
+        }
+    }
+
+    /// Nothing waits for a connection: one that only waited for that ends.
+    fn all_delivered(&mut self, now: Now, conn: ConnId) {
+        if self.shard.is_asking(conn) {
+            return; // its history and what is queued behind it come with the last answer
+        }
+        let hearing = self.connection(conn).map(|connection| connection.hearing());
+        if self.draining {
+            self.end(now, conn, CloseReason::Shutdown);
+        } else if hearing == Some(Hearing::HistoryOnly) {
+            self.end(now, conn, CloseReason::HistoryRead);
+        }
+    }
+
+    fn append(&mut self, conn: ConnId, bytes: &[u8]) {
+        if let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) {
+            connection.out.append(&mut self.encoder.pool, |own| own.extend_from_slice(bytes));
+        }
+    }
+
+    /// How much may be encoded ahead of a socket, and in parts of which size.
+    fn encoded_ahead(&self) -> (usize, PartSize) {
+        let limits = &self.limits;
+        if self.gauge.used_for(Use::Outgoing) > limits.outgoing_bytes_max {
+            return (1, SCARCE);
+        }
+        let size = PartSize {
+            bytes: limits.part_bytes,
+            payload_bytes: PAYLOAD_PART_BYTES.min(limits.part_bytes).max(4),
+        };
+        (limits.write_bytes, size)
+    }
+}

@@ -1,0 +1,225 @@
+//! How a shard's thread reads and writes its sockets: who is next, and how much.
+//!
+//! Epoll is edge-triggered, so the thread remembers what may still be read or written. Readers
+//! stand in three lines and writers in two; every line has a budget in every turn, and who has
+//! more than its share goes to the end of the line for those who have much.
+
+use std::time::Duration;
+
+use broker::{ConnId, Now};
+use bytes::Bytes;
+use frontend::{Chunk, CloseReason, Lane, ReadEnd};
+
+use crate::listener;
+use crate::shard_thread::{ShardThread, socket};
+use crate::socket::{Read, Written};
+use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, WRITE_CALL};
+
+/// How long a finished connection may take to read its last line and close.
+const LINGER: Duration = Duration::from_secs(1);
+/// What a connection may write the first time round: who has little does not wait for who has
+/// much.
+const FIRST_BYTES: usize = 64 * 1024;
+/// What a connection may write at once while others wait.
+const BULK_BYTES: usize = 512 * 1024;
+
+impl ShardThread {
+    /// Lists the connections that may be read again; at the end of a turn, so that the next one
+    /// does not wait for anything else.
+    pub(crate) fn note_resumed(&mut self) {
+        while let Some(conn) = self.station.poll_read() {
+            self.list_to_read(conn);
+        }
+    }
+
+    /// Puts a connection in its line, if there may be something to read.
+    pub(crate) fn list_to_read(&mut self, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        if !socket.readable || socket.listed {
+            return;
+        }
+        socket.listed = true;
+        let ends = socket.read_closed || socket.lingers_until.is_some();
+        let line = match self.station.lane(conn) {
+            Lane::Publishing if ends => &mut self.to_read.other,
+            Lane::Publishing if socket.filled => &mut self.to_read.bulk,
+            Lane::Publishing => &mut self.to_read.light,
+            Lane::Other => &mut self.to_read.other,
+        };
+        line.push_back(conn);
+    }
+
+    /// Reads from everyone in turn, once each, until nothing is left or the budgets are spent.
+    pub(crate) fn read_all(&mut self, now: Now) {
+        self.note_resumed();
+        let bytes_max = self.limits.read_turn_bytes_max;
+        let (mut budget, mut bytes_left) = (self.phase(), bytes_max / 2);
+        while let Some(conn) = self.to_read.light.pop_front() {
+            self.read(now, conn, &mut budget, &mut bytes_left);
+            if budget.is_over() || bytes_left == 0 {
+                break;
+            }
+        }
+        let mut budget = self.phase();
+        let mut bytes_left = bytes_left + bytes_max / 2;
+        while let Some(conn) = self.to_read.bulk.pop_front() {
+            self.read(now, conn, &mut budget, &mut bytes_left);
+            if budget.is_over() || bytes_left == 0 {
+                break;
+            }
+        }
+        let mut budget = self.phase();
+        while let Some(conn) = self.to_read.other.pop_front() {
+            self.read(now, conn, &mut budget, &mut bytes_left);
+            if budget.is_over() {
+                break;
+            }
+        }
+    }
+
+    /// Reads once from a connection, unless it may not be read, and takes what it cost off the
+    /// budget and off the bytes of the turn.
+    fn read(&mut self, now: Now, conn: ConnId, budget: &mut Budget, bytes_left: &mut usize) {
+        budget.spend(READ_CALL);
+        let serving = self.is_serving();
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        socket.listed = false;
+        if socket.lingers_until.is_some() {
+            return self.read_lingering(now, conn, budget);
+        }
+        if !socket.readable || !serving || !self.station.may_read(conn) {
+            return;
+        }
+        let read_max = self.station.read_bytes_max(conn);
+        match socket.read(&mut self.buffer, self.station.carry(conn), read_max) {
+            Read::Chunk(chunk, read_end) => {
+                budget.spend(chunk.bytes.len() as u64 / KERNEL_BYTES_PER_UNIT);
+                let cost = self.station.receive(now, conn, &chunk, read_end);
+                *bytes_left = bytes_left.saturating_sub(cost);
+                // Before anything else is read: what was read is to be published first.
+                self.move_publishers(now);
+                self.watch_listening();
+                self.list_to_read(conn);
+            }
+            Read::Nothing => {
+                // The read before may have filled its buffer to the byte: now it was the last one.
+                let carry = Bytes::copy_from_slice(self.station.carry(conn));
+                if !carry.is_empty() {
+                    let chunk = Chunk { pinned_bytes: carry.len(), bytes: carry };
+                    self.station.receive(now, conn, &chunk, ReadEnd::Drained);
+                }
+            }
+            Read::Broken(reason) => {
+                self.close(now, conn, reason);
+                budget.spend(CLOSE);
+            }
+        }
+        budget.spend(self.station.take_work());
+    }
+
+    /// Who has closed the sending half may have gone: the kernel asks.
+    fn watch_listening(&mut self) {
+        while let Some(conn) = self.station.poll_listening() {
+            if let Some(socket) = socket(&mut self.sockets, conn) {
+                listener::watch_closely(socket.stream());
+            }
+        }
+    }
+
+    /// A connection has ended and its peer goes on sending: what it sends is thrown away, within
+    /// bounds, so that it can still read its last line.
+    fn read_lingering(&mut self, now: Now, conn: ConnId, budget: &mut Budget) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let discarded = socket.discard(&mut self.buffer);
+        if discarded.is_none() || socket.discarded > self.limits.linger_bytes_max {
+            self.close(now, conn, CloseReason::Gone);
+            budget.spend(CLOSE + self.station.take_work());
+            return;
+        }
+        budget.spend(discarded.unwrap_or_default() as u64 / KERNEL_BYTES_PER_UNIT);
+        self.list_to_read(conn);
+    }
+
+    /// Puts a connection in the line of those who have much to write.
+    pub(crate) fn list_to_write(&mut self, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        if !socket.write_listed {
+            socket.write_listed = true;
+            self.to_write.push_back(conn);
+        }
+    }
+
+    /// Writes to everyone who has something new, then to those who have much.
+    pub(crate) fn write_all(&mut self, now: Now) {
+        let mut budget = self.phase();
+        while !budget.is_over()
+            && let Some(conn) = self.station.poll_write()
+        {
+            self.write(now, conn, FIRST_BYTES, &mut budget);
+        }
+        let mut budget = self.phase();
+        for _ in 0..self.to_write.len() {
+            if budget.is_over() {
+                break;
+            }
+            let Some(conn) = self.to_write.pop_front() else { break };
+            if let Some(socket) = socket(&mut self.sockets, conn) {
+                socket.write_listed = false;
+            }
+            self.write(now, conn, BULK_BYTES, &mut budget);
+        }
+        if self.to_write.is_empty() && !self.station.has_writes() {
+            self.station.end_round();
+        }
+    }
+
+    /// Writes to one connection until nothing is left, its socket is full, or it has had its share.
+    fn write(&mut self, now: Now, conn: ConnId, bytes_max: usize, budget: &mut Budget) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        if socket.lingers_until.is_some() {
+            return;
+        }
+        let (mut written, mut goes_on) = (0, false);
+        while !socket.blocked {
+            if written >= bytes_max || (written > 0 && budget.is_over()) {
+                goes_on = true;
+                break;
+            }
+            let Some(out) = self.station.fill(now, conn) else { return };
+            if out.is_empty() {
+                break;
+            }
+            let waiting = out.bytes();
+            let outcome = socket.write(out);
+            let count = waiting - out.bytes();
+            written += count;
+            budget.spend(WRITE_CALL + count as u64 / KERNEL_BYTES_PER_UNIT);
+            if let Written::Broken(reason) = outcome {
+                return self.close(now, conn, reason);
+            }
+        }
+        self.station.wrote(conn);
+        budget.spend(self.station.take_work());
+        // Looked at even if its socket is full: it may have ended for taking nothing.
+        if self.station.is_over(conn) {
+            self.finish(now, conn);
+            budget.spend(CLOSE);
+        } else if goes_on {
+            self.list_to_write(conn);
+        }
+    }
+
+    /// Everything is said: gives the peer a moment to read it before the socket closes.
+    fn finish(&mut self, now: Now, conn: ConnId) {
+        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        self.station.remove(now, conn, CloseReason::Gone);
+        if socket.read_to_end || socket.finish_writing().is_err() {
+            return self.close(now, conn, CloseReason::Gone);
+        }
+        let until = now.mono.after(LINGER);
+        socket.lingers_until = Some(until);
+        socket.readable = true;
+        self.lingering.push_back((until, conn));
+        self.list_to_read(conn);
+    }
+}
