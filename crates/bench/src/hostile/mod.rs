@@ -1,0 +1,172 @@
+//! `bench hostile`: attacks on a broker, each against a probe, with what the probe and the memory show.
+//!
+//! Each attack gets a broker process of its own on 127.0.0.1. Memory over its bound, or a broker that ended, is a
+//! failure; timing is reported and never judged, as a machine has other work too.
+
+mod child;
+mod field;
+mod filters;
+mod floods;
+mod history;
+mod memory;
+mod newcomers;
+mod probe;
+mod sockets;
+mod table;
+mod trial;
+
+use std::fs;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use field::{Field, Length};
+use probe::Kind;
+use table::Row;
+use trial::{Begun, Trial};
+
+#[derive(Debug, Args)]
+pub(crate) struct HostileArgs {
+    /// Broker binary to attack [default: `tidings` beside this program]
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Run only these attacks
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Smaller and shorter, for a check of every change
+    #[arg(long)]
+    short: bool,
+    /// Shards of the broker
+    #[arg(long, default_value = "2", value_name = "N")]
+    shards: NonZeroUsize,
+    /// Write the results to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Say what there is
+    #[arg(long)]
+    list: bool,
+}
+
+/// One way to trouble a broker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    /// In a few words, for the list.
+    pub(crate) stresses: &'static str,
+    pub(crate) memory_max_mib: u64,
+    pub(crate) probe: Kind,
+    pub(crate) run: fn(&Field<'_>) -> anyhow::Result<()>,
+}
+
+/// Runs the attacks. Fails with exit code 1 if a broker ended or went over its bound of memory.
+pub(crate) fn run(args: &HostileArgs) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    if args.list {
+        for attack in ATTACKS {
+            writeln!(out, "{:<16} {}", attack.name, attack.stresses)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let attacks = chosen(&args.only)?;
+    let trial = Trial {
+        binary: binary(args.server.as_deref())?,
+        shards: args.shards.get(),
+        length: if args.short { Length::Short } else { Length::Full },
+        connections_max: raise_open_files()?,
+    };
+    let begun: Vec<Begun> =
+        attacks.iter().map(|attack| begin(&trial, attack)).collect::<anyhow::Result<_>>()?;
+    let rows: Vec<Row> = begun.into_iter().map(Begun::finish).collect::<anyhow::Result<_>>()?;
+    table::write(&mut out, &rows)?;
+    if let Some(path) = &args.json {
+        fs::write(path, serde_json::to_string_pretty(&rows)?)
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    let holds = rows.iter().all(Row::holds);
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn begin(trial: &Trial, attack: &Attack) -> anyhow::Result<Begun> {
+    let begun = trial.run(attack).with_context(|| format!("attack {}", attack.name))?;
+    // Progress, for whoever watches; where standard error is gone nobody does.
+    writeln!(io::stderr(), "{}", begun.summary()).ok();
+    Ok(begun)
+}
+
+fn chosen(only: &[String]) -> anyhow::Result<Vec<Attack>> {
+    for name in only {
+        let names: Vec<&str> = ATTACKS.iter().map(|attack| attack.name).collect();
+        ensure!(names.contains(&name.as_str()), "no attack is called {name}; there are {}", names.join(", "));
+    }
+    let is_chosen = |attack: &&Attack| only.is_empty() || only.iter().any(|name| name == attack.name);
+    Ok(ATTACKS.iter().filter(is_chosen).copied().collect())
+}
+
+fn binary(given: Option<&std::path::Path>) -> anyhow::Result<PathBuf> {
+    let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("tidings"));
+    let binary = given.map_or_else(beside, |path| Ok(path.to_path_buf()))?;
+    ensure!(
+        binary.exists(),
+        "there is no {}: build the broker first (`cargo build --release`) or name one with --server",
+        binary.display()
+    );
+    Ok(binary)
+}
+
+/// Allows this process and its children all the files that they may have, and says how many connections that makes.
+fn raise_open_files() -> anyhow::Result<usize> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    let files = limit.maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    Ok(files.saturating_sub(FILES_OWN))
+}
+
+/// Logs, pipes, probes, and brokers whose memory is still looked at.
+const FILES_OWN: usize = 500;
+const GIB_MIB: u64 = 1024;
+
+const fn attack(
+    name: &'static str,
+    stresses: &'static str,
+    memory_max_mib: u64,
+    run: fn(&Field<'_>) -> anyhow::Result<()>,
+) -> Attack {
+    Attack { name, stresses, memory_max_mib, probe: Kind::Plain, run }
+}
+
+const ATTACKS: &[Attack] = &[
+    attack("filters-churn", "subscribing and leaving with deep filters", GIB_MIB, filters::churn),
+    attack("leave-together", "thousands of filters that go at once", GIB_MIB, filters::leave_together),
+    attack("deep-filters", "a topic that thousands of filters nearly match", GIB_MIB, filters::deep),
+    attack("replay-one", "last=1 over very many topics", GIB_MIB, history::replay_one),
+    attack("replay-since", "everyone wants everything of the last hour", GIB_MIB, history::replay_since),
+    attack("replay-wild", "history that no topic has", GIB_MIB, history::replay_wild),
+    attack("json-flood", "tiny messages as JSON", GIB_MIB, floods::json),
+    attack("linger-flood", "sending on after terminate", GIB_MIB, floods::linger),
+    Attack {
+        name: "brake",
+        stresses: "a stuck subscriber against publishers that wait for answers",
+        memory_max_mib: GIB_MIB,
+        probe: Kind::Acked,
+        run: floods::brake,
+    },
+    attack("long-lines", "2 bytes that become 4 KiB", 64, memory::long_lines),
+    attack("stuck-many", "1,000 who do not read", 16, memory::stuck_many),
+    attack("stuck-json", "1 MiB that becomes 6, for many who do not read", 256, memory::stuck_json),
+    attack("unfinished", "messages without an end", 16, memory::unfinished),
+    attack("filters-memory", "deep filters that share nothing", 16, memory::filters),
+    attack("routes-memory", "thousands of filters match thousands of topics", 16, memory::routes),
+    attack("spans", "a small run behind a huge one", 64, history::spans),
+    attack("hello-flood", "newcomers who leave at once", GIB_MIB, newcomers::hellos),
+    attack("half-hellos", "thousands who never say what they are", GIB_MIB, newcomers::half_hellos),
+    attack("slow-readers", "a byte now and then", GIB_MIB, floods::slow_readers),
+    attack("drip", "long messages that grow byte by byte", GIB_MIB, floods::drip),
+    attack("answers-unread", "answers that nobody reads", 16, memory::answers),
+    attack("topic-names", "ever new topics with long names", 16, memory::topics),
+    attack("crowd", "an honest message to thousands", GIB_MIB, floods::crowd),
+];
