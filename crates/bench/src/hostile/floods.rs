@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::field::Field;
 use super::sockets::{Flooded, Peer, Readers, Room, flood, send_once};
 
-/// One publisher floods messages of one byte, and one subscriber wants each as JSON.
+/// Four connections flood messages of one byte, and one subscriber wants each as JSON.
 pub(crate) fn json(field: &Field<'_>) -> anyhow::Result<()> {
     let readers = Readers::start(field.door.crowd(1, Room::Usual, |_| "sub tiny format=json\n".to_owned())?)?;
     field.until_idle();
     let until = field.begin();
-    let publishers = field.door.crowd(1, Room::Usual, |_| "pub tiny\n".to_owned())?;
+    let publishers = field.door.crowd(4, Room::Usual, |_| "pub tiny\n".to_owned())?;
     let flooded = flood(publishers, "x\n".repeat(512 * 1024).as_bytes(), until);
     field.note(format!("{} messages sent, {} lines read", flooded.bytes / 2, readers.lines()));
     Ok(())

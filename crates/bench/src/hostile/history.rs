@@ -10,19 +10,19 @@ use super::sockets::{Goodbye, Peer, Readers, Room, Stay, Storm, send_once};
 pub(crate) fn replay_one(field: &Field<'_>) -> anyhow::Result<()> {
     let topics = field.pick(60_000, 20_000);
     field.door.publish_topics(topics, |number| format!("pub t{number}\nx\n"))?;
-    let stay = Stay::UntilHeard(Duration::from_millis(200));
+    let stay = Stay::UntilHeard(Duration::from_secs(1));
     storm(field, 200, stay, |number| match number % 2 {
         0 => "sub # last=1\n".to_owned(),
         _ => "sub:# last=1\n".to_owned(),
     })
 }
 
-/// 1,000 subscribers reconnect with `since=1h` over 10,000 topics and read what comes.
+/// 1,500 subscribers reconnect with `since=1h` over 15,000 topics and read what comes.
 pub(crate) fn replay_since(field: &Field<'_>) -> anyhow::Result<()> {
-    let topics = field.pick(10_000, 5_000);
+    let topics = field.pick(15_000, 5_000);
     field.door.publish_topics(topics, |number| format!("pub t{number}\nx\n"))?;
-    let size = field.connections(field.pick(1000, 500));
-    storm(field, size, Stay::UntilQuiet(Duration::from_secs(1)), |_| "sub # since=1h\n".to_owned())
+    let size = field.connections(field.pick(1500, 500));
+    storm(field, size, Stay::UntilQuiet(Duration::from_secs(3)), |_| "sub # since=1h\n".to_owned())
 }
 
 /// 200 subscribers ask 60,000 topics of three levels for history that none of them has.
@@ -47,23 +47,22 @@ fn storm(field: &Field<'_>, size: usize, stay: Stay, hello: impl Fn(u64) -> Stri
     Ok(())
 }
 
-/// Publishers on many topics send 32,768 messages in one write and then two at a time, which must not crowd out the
-/// history of others.
+/// Publishers send 32,768 messages in one write and, when those have been cut to what is kept, two more, which must not
+/// crowd out the history of others.
 pub(crate) fn spans(field: &Field<'_>) -> anyhow::Result<()> {
     field.door.publish_topics(KEPT_TOPICS, |number| format!("pub keep/{number}\nx\n"))?;
     field.until_idle();
     let until = field.begin();
-    let size = field.connections(field.pick(400, 200));
-    let mut crowd = field.door.crowd(size, Room::Usual, |number| format!("pub spans/{number}\n"))?;
-    // The hello is to be read before, so that a read holds nothing but messages.
-    thread::sleep(APART);
     let many = "a\n".repeat(SPANS);
-    send_once(&mut crowd, many.as_bytes(), until);
-    thread::sleep(APART);
     let mut runs = 0;
-    while Instant::now() < until {
-        runs += send_once(&mut crowd, b"b\nb\n", until);
+    while Instant::now() + WAVE_TIME < until {
+        let hello = |number| format!("pub spans/{}\n", runs + number);
+        let mut wave = field.door.crowd(WAVE, Room::Usual, hello)?;
+        // The hello is to be read before, so that a read holds nothing but messages.
         thread::sleep(APART);
+        send_once(&mut wave, many.as_bytes(), until);
+        thread::sleep(COMPACTED);
+        runs += send_once(&mut wave, b"b\nb\n", until);
     }
     let left = history_left(field)?;
     field.note(format!("{runs} runs of two; history of {left} of {KEPT_TOPICS} quiet topics is left"));
@@ -79,7 +78,12 @@ fn history_left(field: &Field<'_>) -> anyhow::Result<u64> {
     Ok(readers.lines())
 }
 
-const KEPT_TOPICS: usize = 2000;
+const KEPT_TOPICS: usize = 1000;
+/// So few that the long runs alone fit the history until they are cut.
+const WAVE: usize = 14;
+/// When a topic's runs have been cut to what is kept.
+const COMPACTED: Duration = Duration::from_millis(1200);
+const WAVE_TIME: Duration = Duration::from_millis(1350);
 /// Messages of two bytes in one read of 64 KiB.
 const SPANS: usize = 32_768;
 /// Long enough that what is sent before and after is read in two reads.

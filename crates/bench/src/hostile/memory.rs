@@ -23,33 +23,29 @@ pub(crate) fn long_lines(field: &Field<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 1,000 subscribers do not read, under a flood of ordinary lines.
+/// 1,000 subscribers, each with a topic of its own, do not read, under a flood of ordinary lines.
 pub(crate) fn stuck_many(field: &Field<'_>) -> anyhow::Result<()> {
     let size = field.connections(1000);
-    stuck(field, size, "sub flood\n", "pub flood\n", line_chunk().as_bytes())
+    stuck(field, size, "", line_chunk().as_bytes())
 }
 
-/// 1,500 JSON subscribers do not read messages of 1 MiB that JSON writes six times as long.
+/// 1,500 JSON subscribers, each with a topic of its own, do not read messages of 1 MiB that JSON writes six times as
+/// long.
 pub(crate) fn stuck_json(field: &Field<'_>) -> anyhow::Result<()> {
     let size = field.connections(field.pick(1500, 300));
     let mut message = vec![1; MESSAGE_BYTES_MAX];
     message.push(b'\n');
-    stuck(field, size, "sub j format=json\n", "pub j\n", &message)
+    stuck(field, size, " format=json", &message)
 }
 
-fn stuck(
-    field: &Field<'_>,
-    size: usize,
-    subscriber: &str,
-    publisher: &str,
-    chunk: &[u8],
-) -> anyhow::Result<()> {
-    let _stuck = field.door.crowd(size, Room::Tiny, |_| subscriber.to_owned())?;
+/// Topics of their own, so that no two share the bytes that are made for them.
+fn stuck(field: &Field<'_>, size: usize, options: &str, chunk: &[u8]) -> anyhow::Result<()> {
+    let _stuck = field.door.crowd(size, Room::Tiny, |number| format!("sub s/{number}{options}\n"))?;
     field.until_idle();
     let until = field.begin();
-    let publishers = field.door.crowd(4, Room::Usual, |_| publisher.to_owned())?;
+    let publishers = field.door.crowd(size, Room::Usual, |number| format!("pub s/{number}\n"))?;
     let flooded = flood(publishers, chunk, until);
-    field.note(format!("{} KiB sent to {size} stuck subscribers", flooded.bytes >> 10));
+    field.note(format!("{} MiB sent to {size} stuck subscribers", flooded.bytes >> 20));
     Ok(())
 }
 

@@ -161,7 +161,7 @@ const ATTACKS: &[Attack] = &[
     attack("unfinished", "messages without an end", 16, memory::unfinished),
     attack("filters-memory", "deep filters that share nothing", 16, memory::filters),
     attack("routes-memory", "thousands of filters match thousands of topics", 16, memory::routes),
-    attack("spans", "a small run behind a huge one", 64, history::spans),
+    attack("spans", "a small run behind a huge one", 16, history::spans),
     attack("hello-flood", "newcomers who leave at once", GIB_MIB, newcomers::hellos),
     attack("half-hellos", "thousands who never say what they are", GIB_MIB, newcomers::half_hellos),
     attack("slow-readers", "a byte now and then", GIB_MIB, floods::slow_readers),
