@@ -1,12 +1,12 @@
 //! `tidings`: one binary for the server, the client and the measurements.
 
-mod bench;
 mod client;
 mod config_command;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cli::bench;
 
 /// Runs and frees are made on one shard and given back on another.
 #[global_allocator]

@@ -14,7 +14,7 @@ use super::payload::PUBLISHERS_MAX;
 /// Measure a broker: throughput in a closed loop, or latency at a given rate; every delivery is checked.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct BenchArgs {
+pub struct BenchArgs {
     #[command(subcommand)]
     pub(super) command: Option<BenchCommand>,
     #[command(flatten)]
@@ -52,8 +52,9 @@ pub(super) struct RunArgs {
     pub(super) allow_gaps: bool,
 }
 
+/// A load as it is asked for on the command line.
 #[derive(Debug, Args)]
-pub(super) struct LoadArgs {
+pub struct LoadArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     pubs: usize,
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -142,24 +143,35 @@ pub(super) struct RelayArgs {
 
 /// A load that can be run: every topic has a publisher and a reading subscriber, all numbers are in range.
 #[derive(Clone, Debug)]
-pub(super) struct Load {
-    pub(super) pubs: usize,
-    pub(super) subs: usize,
-    pub(super) topics: usize,
-    pub(super) size: usize,
-    pub(super) pace: Pace,
-    pub(super) warmup: Duration,
-    pub(super) measured: Duration,
-    pub(super) receivers: usize,
-    pub(super) senders: usize,
-    pub(super) linger: Duration,
+pub struct Load {
+    /// Publishers.
+    pub pubs: usize,
+    /// Subscribers, with those that are stuck.
+    pub subs: usize,
+    /// Publisher i and subscriber i use topic i modulo this.
+    pub topics: usize,
+    /// Payload bytes.
+    pub size: usize,
+    /// What bounds the publishers.
+    pub pace: Pace,
+    /// Load before the measurement.
+    pub warmup: Duration,
+    /// The measurement.
+    pub measured: Duration,
+    /// Receiver threads.
+    pub receivers: usize,
+    /// Sender threads.
+    pub senders: usize,
+    /// Receivers wait this long before they read.
+    pub linger: Duration,
     /// The first subscribers, which never read.
-    pub(super) stuck: usize,
+    pub stuck: usize,
 }
 
+/// What bounds how fast publishers send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Pace {
+pub enum Pace {
     /// Closed loop: at most this many messages unconfirmed per publisher.
     Window(u64),
     /// Open loop: this many messages per second over all publishers.
@@ -167,7 +179,11 @@ pub(super) enum Pace {
 }
 
 impl LoadArgs {
-    pub(super) fn check(&self) -> anyhow::Result<Load> {
+    /// The load, if it can be run.
+    ///
+    /// # Errors
+    /// If a number is out of range, or a topic has no publisher or no subscriber that reads.
+    pub fn check(&self) -> anyhow::Result<Load> {
         let pace = match self.rate {
             Some(rate) => Pace::Rate(u64::from(rate)),
             None => Pace::Window(u64::from(self.window)),
@@ -190,7 +206,11 @@ impl LoadArgs {
 }
 
 impl Load {
-    pub(super) fn check(self) -> anyhow::Result<Load> {
+    /// Itself, if it can be run.
+    ///
+    /// # Errors
+    /// If a number is out of range, or a topic has no publisher or no subscriber that reads.
+    pub fn check(self) -> anyhow::Result<Load> {
         ensure!(self.pace != Pace::Window(0), "a window of 0 messages lets nothing through");
         ensure!(self.measured >= Duration::from_millis(100), "measure at least 0.1 seconds");
         ensure!(self.measured + self.warmup <= SECONDS_MAX, "measure at most an hour");
@@ -207,7 +227,10 @@ impl Load {
     }
 
     /// Chooses how many threads drive the load, where the caller did not.
-    pub(super) fn with_threads(
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn with_threads(
         mut self,
         senders: Option<NonZeroUsize>,
         receivers: Option<NonZeroUsize>,
@@ -222,7 +245,9 @@ impl Load {
         Ok(self)
     }
 
-    pub(super) fn reading(&self) -> usize {
+    /// Subscribers that read.
+    #[must_use]
+    pub fn reading(&self) -> usize {
         self.subs - self.stuck
     }
 

@@ -19,9 +19,9 @@ pub(super) struct CpuSample {
 
 /// What a process used between two samples.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct CpuUse {
+pub struct CpuUse {
     /// Processor seconds per second, of all its threads.
-    pub(super) cores: f64,
+    pub cores: f64,
     pub(super) busiest_thread: String,
     /// Of one core.
     pub(super) busiest: f64,
@@ -98,7 +98,9 @@ pub(super) fn bottleneck(server: Option<&CpuUse>, generator: &CpuUse) -> String 
     reasons.join(" and ")
 }
 
-pub(super) fn core_count() -> usize {
+/// Cores that this process may use.
+#[must_use]
+pub fn core_count() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -126,8 +128,11 @@ pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
     kilobytes.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-/// Fails with advice if this process may not open `files` more files.
-pub(super) fn check_open_files(files: usize) -> anyhow::Result<()> {
+/// Makes sure that this process may open `files` more files.
+///
+/// # Errors
+/// If it may not, with advice.
+pub fn check_open_files(files: usize) -> anyhow::Result<()> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = soft.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());

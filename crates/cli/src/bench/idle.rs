@@ -12,16 +12,22 @@ use super::cpu;
 use super::payload::{Layout, PROBE_PUBLISHER, STAMP_BYTES, Stamp};
 use super::target::{Role, Running, Target};
 
+/// What idle subscribers came to.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct IdleReport {
-    pub(super) subscribers: usize,
+pub struct IdleReport {
+    /// How many.
+    pub subscribers: usize,
     /// Until the last one was live.
-    pub(super) connects_per_second: f64,
+    pub connects_per_second: f64,
     /// Resident; `None` where the server's process cannot be seen.
-    pub(super) server_bytes_each: Option<f64>,
+    pub server_bytes_each: Option<f64>,
 }
 
-pub(super) fn run(subscribers: usize, target: &Target) -> anyhow::Result<IdleReport> {
+/// Connects so many and waits until each has heard something.
+///
+/// # Errors
+/// If they cannot be connected, or one of them hears nothing.
+pub fn run(subscribers: usize, target: &Target) -> anyhow::Result<IdleReport> {
     cpu::check_open_files(subscribers)?;
     ensure!(subscribers > 0, "no subscribers, nothing to measure");
     let running = target.start()?;

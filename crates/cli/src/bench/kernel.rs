@@ -6,45 +6,32 @@
 use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::args::Load;
-use super::cpu;
-use super::measure::{Measured, drain, join, measure, polls, spawn_receivers};
-use super::payload::{Layout, Stamp, delivered_prefix_bytes};
-use super::progress::{Progress, StopOnDrop};
-use super::receiver::{Feed, Use};
-use super::report::{Account, RunReport};
-use super::verify::Origin;
+use super::{Fed, Layout, Load, RunReport, Stamp, check_open_files, delivered_prefix_bytes};
 
 pub(super) fn run(load: &Load) -> anyhow::Result<RunReport> {
-    cpu::check_open_files(2 * load.subs)?;
+    check_open_files(2 * load.subs)?;
     let writers = WRITERS.min(load.reading());
-    let (writer_polls, writer_wakers) = polls(writers)?;
-    let (receiver_polls, receiver_wakers) = polls(load.receivers)?;
-    let progress = Arc::new(Progress::new(load, writer_wakers, receiver_wakers));
-    let _stop = StopOnDrop(progress.clone());
     let layout = Layout::new(delivered_prefix_bytes(load.topics - 1), load.size);
     let ready = ready_bytes(&layout);
     let period = (ready.len() / layout.line_bytes()) as u64;
 
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut feeds = Vec::with_capacity(load.reading());
-    let mut shares: Vec<Vec<Feeder>> = writer_polls.iter().map(|_| Vec::new()).collect();
-    let numbers = load.stuck..load.subs;
-    for number in numbers {
+    let mut shares: Vec<Vec<Feeder>> = (0..writers).map(|_| Vec::new()).collect();
+    for number in load.stuck..load.subs {
         let reading = std::net::TcpStream::connect(listener.local_addr()?)?;
         let (writing, _) = listener.accept()?;
         reading.set_nonblocking(true)?;
         writing.set_nonblocking(true)?;
-        let origin = Origin { topic: 0, topics: 1, slots: 1, period };
-        feeds.push(Feed { number, stream: TcpStream::from_std(reading), origin });
+        feeds.push((number, TcpStream::from_std(reading)));
         if let Some(share) = shares.get_mut(number / load.receivers % writers) {
             share.push(Feeder {
                 number,
@@ -54,21 +41,32 @@ pub(super) fn run(load: &Load) -> anyhow::Result<RunReport> {
             });
         }
     }
-    let receivers = spawn_receivers(load, feeds, receiver_polls, &progress, Use::Count)?;
+    let fed = Fed::start(load, feeds, period)?;
+    let stop = StopOnDrop(Arc::default());
     let mut threads = Vec::with_capacity(writers);
-    for (id, (poll, share)) in writer_polls.into_iter().zip(shares).enumerate() {
-        threads.push(spawn_writer(id, poll, share, ready.clone(), progress.clone())?);
+    for (id, share) in shares.into_iter().enumerate() {
+        threads.push(spawn_writer(id, share, ready.clone(), stop.0.clone())?);
     }
 
-    let measured = Measured { published: None, ..measure(load, &progress, None)? };
-    progress.stop_senders();
-    let feeders: Vec<Feeder> = join(threads)?.into_iter().flatten().collect();
-    drain(&progress, feeders.iter().map(Feeder::lines).sum());
-    progress.stop_receivers();
-    let reports = join(receivers)?;
-    let expected_of = |number| feeders.iter().find(|feeder| feeder.number == number).map_or(0, Feeder::lines);
-    let account = Account::new(feeders.iter().map(Feeder::lines).sum(), &reports, expected_of);
-    Ok(RunReport::new("kernel".to_owned(), load, &measured, account, None))
+    let measured = fed.measure()?;
+    drop(stop);
+    // They stay connected until the receivers have read everything.
+    let mut feeders = Vec::with_capacity(load.reading());
+    for thread in threads {
+        feeders.extend(thread.join().map_err(|_| anyhow!("a writing thread panicked"))??);
+    }
+    let lines: Vec<_> = feeders.iter().map(|feeder| (feeder.number, feeder.lines())).collect();
+    fed.finish("kernel", &measured, &lines)
+}
+
+/// Stops the writers, also where an error ends the run.
+#[derive(Debug)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// The writing end of one subscriber's connection.
@@ -119,35 +117,24 @@ impl Feeder {
 
 fn spawn_writer(
     id: usize,
-    poll: Poll,
     feeders: Vec<Feeder>,
     ready: Arc<[u8]>,
-    progress: Arc<Progress>,
+    stop: Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<Vec<Feeder>>>> {
-    let work = move || {
-        let result = write_all(poll, feeders, &ready, &progress);
-        if result.is_err() {
-            progress.broken.store(true, Ordering::Release);
-        }
-        result
-    };
+    let work = move || write_all(feeders, &ready, &stop);
     Ok(thread::Builder::new().name(format!("bench-write-{id}")).spawn(work)?)
 }
 
 /// Keeps every socket full until told to stop.
-fn write_all(
-    mut poll: Poll,
-    mut feeders: Vec<Feeder>,
-    ready: &[u8],
-    progress: &Progress,
-) -> anyhow::Result<Vec<Feeder>> {
+fn write_all(mut feeders: Vec<Feeder>, ready: &[u8], stop: &AtomicBool) -> anyhow::Result<Vec<Feeder>> {
+    let mut poll = Poll::new().context("creating a poll")?;
     for (index, feeder) in feeders.iter_mut().enumerate() {
         poll.registry().register(&mut feeder.stream, Token(index), Interest::WRITABLE)?;
     }
     let mut events = Events::with_capacity(1024);
     // Sockets with room, each given one write in turn.
     let mut open: Vec<usize> = Vec::new();
-    while !progress.senders_stop.load(Ordering::Acquire) {
+    while !stop.load(Ordering::Acquire) {
         let timeout = if open.is_empty() { Duration::from_millis(100) } else { Duration::ZERO };
         match poll.poll(&mut events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -22,10 +22,13 @@ use super::sender::{Publisher, SendBuffer, Sender};
 use super::target::{Role, Running, Target};
 use super::verify::Origin;
 
-type Threads<T> = Vec<JoinHandle<anyhow::Result<T>>>;
+pub(super) type Threads<T> = Vec<JoinHandle<anyhow::Result<T>>>;
 
 /// Runs a load against a target and accounts for every message.
-pub(super) fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
+///
+/// # Errors
+/// If it cannot be run to its end. Wrong deliveries are no error but in the report.
+pub fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
     cpu::check_open_files(load.pubs + load.subs + load.topics)?;
     let running = target.start()?;
     let (sender_polls, sender_wakers) = polls(load.senders)?;
@@ -63,7 +66,7 @@ pub(super) fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
 
 /// What was counted between the end of the warm-up and the end of the measurement.
 #[derive(Debug)]
-pub(super) struct Measured {
+pub struct Measured {
     pub(super) elapsed: Duration,
     /// `None` where nothing is published: the kernel reference writes deliveries itself.
     pub(super) published: Option<u64>,

@@ -5,10 +5,11 @@
 
 mod args;
 mod cpu;
-mod idle;
+mod fed;
+pub mod idle;
 mod kernel;
 mod machine;
-mod measure;
+pub mod measure;
 mod pace;
 mod payload;
 mod probe;
@@ -28,13 +29,20 @@ mod window;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-pub(crate) use args::BenchArgs;
+pub use args::{BenchArgs, Load, LoadArgs, Pace};
 use args::{BenchCommand, IdleArgs, LimitArgs, RunArgs};
-use report::Gaps;
-use target::{Dialect, Target};
+pub use cpu::{CpuUse, check_open_files, core_count};
+pub use fed::Fed;
+pub use payload::{Layout, Stamp, delivered_prefix_bytes};
+pub use report::{Account, Gaps, Latency, RunReport, count};
+use target::Dialect;
+pub use target::{Role, Target};
 
 /// Runs what the arguments ask for. Fails with exit code 1 if any delivery was wrong.
-pub(crate) fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+///
+/// # Errors
+/// If it cannot be run to its end.
+pub fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         None => run_load(&args.run),
         Some(BenchCommand::Limit(limit)) => run_limit(&limit),
@@ -59,7 +67,7 @@ fn run_load(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 fn run_limit(args: &LimitArgs) -> anyhow::Result<ExitCode> {
     let load = args.load.check()?;
-    let relay = measure::run(&load, &Target::Relay { threads: args.threads_relay })?;
+    let relay = measure::run(&load, &Target::relay(args.threads_relay)?)?;
     let kernel = kernel::run(&load)?;
     let mut out = io::stdout().lock();
     if args.json {

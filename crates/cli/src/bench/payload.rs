@@ -14,13 +14,15 @@ pub(super) const PUBLISHERS_MAX: usize = 0xff00;
 
 /// Publisher and sequence number as 16 ASCII hex digits, in two big-endian words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub struct Stamp {
     high: u64,
     low: u64,
 }
 
 impl Stamp {
-    pub(super) fn new(publisher: u16, sequence: u64) -> Stamp {
+    /// A publisher's message of this number.
+    #[must_use]
+    pub fn new(publisher: u16, sequence: u64) -> Stamp {
         let value = (u64::from(publisher) << 48) | (sequence & SEQUENCE_MASK);
         let mut digits = [0; STAMP_BYTES];
         for (index, digit) in digits.iter_mut().enumerate() {
@@ -86,20 +88,23 @@ impl Stamp {
 
 /// How the lines that a publisher sends are laid out.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub struct Layout {
     /// Bytes before the payload: none towards the broker, which adds its own; stand-ins towards the references.
     prefix_bytes: usize,
     payload_bytes: usize,
 }
 
 impl Layout {
-    pub(super) fn new(prefix_bytes: usize, payload_bytes: usize) -> Layout {
+    /// Lines of a stand-in for the broker's prefix and a payload, which holds a stamp at least.
+    #[must_use]
+    pub fn new(prefix_bytes: usize, payload_bytes: usize) -> Layout {
         assert!(payload_bytes >= STAMP_BYTES, "a payload holds at least its stamp");
         Layout { prefix_bytes, payload_bytes }
     }
 
     /// Bytes of a line with its newline.
-    pub(super) fn line_bytes(&self) -> usize {
+    #[must_use]
+    pub fn line_bytes(&self) -> usize {
         self.prefix_bytes + self.payload_bytes + 1
     }
 
@@ -112,13 +117,14 @@ impl Layout {
     }
 
     /// As many lines as fit in one write, at least one, for `stamp_lines` to number.
-    pub(super) fn batch(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn batch(&self) -> Vec<u8> {
         let lines = (WRITE_BYTES_MAX / self.line_bytes()).max(1);
         self.line(Stamp::new(0, 0)).repeat(lines)
     }
 
     /// Numbers the first `count` lines of a batch, counting on from `stamp`.
-    pub(super) fn stamp_lines(&self, batch: &mut [u8], count: usize, mut stamp: Stamp) {
+    pub fn stamp_lines(&self, batch: &mut [u8], count: usize, mut stamp: Stamp) {
         for line in batch.chunks_exact_mut(self.line_bytes()).take(count) {
             if let Some(digits) = line.get_mut(self.prefix_bytes..).and_then(|rest| rest.first_chunk_mut()) {
                 *digits = stamp.to_bytes();
@@ -136,7 +142,8 @@ pub(super) fn padding(payload_bytes: usize) -> Vec<u8> {
 }
 
 /// The length of what the broker puts before a payload of topic `b{topic}` from a local publisher.
-pub(super) fn delivered_prefix_bytes(topic: usize) -> usize {
+#[must_use]
+pub fn delivered_prefix_bytes(topic: usize) -> usize {
     format!("[b{topic} | FROM 127.0.0.1:50123] : ").len()
 }
 

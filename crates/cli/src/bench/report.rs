@@ -11,8 +11,9 @@ use super::cpu::{self, CpuUse};
 use super::measure::Measured;
 use super::receiver::ReceiverReport;
 
+/// What a run came to.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct RunReport {
+pub struct RunReport {
     pub(super) target: String,
     pub(super) pubs: usize,
     pub(super) subs: usize,
@@ -23,29 +24,34 @@ pub(super) struct RunReport {
     pub(super) seconds: f64,
     /// `None` for the reference that publishes nothing and writes deliveries itself.
     pub(super) published_per_second: Option<f64>,
-    pub(super) delivered_per_second: f64,
+    /// To all subscribers together.
+    pub delivered_per_second: f64,
     /// Open loop only.
-    pub(super) latency: Option<Latency>,
-    pub(super) account: Account,
+    pub latency: Option<Latency>,
+    /// Every message.
+    pub account: Account,
     /// `None` where the server's process cannot be seen.
-    pub(super) server_cpu: Option<CpuUse>,
-    pub(super) generator_cpu: Option<CpuUse>,
+    pub server_cpu: Option<CpuUse>,
+    /// `None` where the system does not show it.
+    pub generator_cpu: Option<CpuUse>,
     pub(super) bottleneck: String,
 }
 
 /// Microseconds from when a message was due to when it was received.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Latency {
-    pub(super) p50_us: f64,
+pub struct Latency {
+    /// Half of the messages took no longer.
+    pub p50_us: f64,
     pub(super) p90_us: f64,
-    pub(super) p99_us: f64,
+    /// All but a hundredth took no longer.
+    pub p99_us: f64,
     pub(super) p999_us: f64,
     pub(super) max_us: f64,
 }
 
 /// All messages of a run, warm-up included: received + announced = expected, or something is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Account {
+pub struct Account {
     pub(super) published: u64,
     /// Deliveries that the published messages must lead to.
     pub(super) expected: u64,
@@ -62,9 +68,12 @@ pub(super) struct Account {
     pub(super) malformed_example: Option<String>,
 }
 
+/// Whether loss that the broker announces counts as wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gaps {
+pub enum Gaps {
+    /// It does not.
     Allowed,
+    /// It does.
     Fail,
 }
 
@@ -94,7 +103,9 @@ impl Account {
         account
     }
 
-    pub(super) fn is_clean(&self, gaps: Gaps) -> bool {
+    /// Whether every delivery was right.
+    #[must_use]
+    pub fn is_clean(&self, gaps: Gaps) -> bool {
         let wrong = self.lost + self.wrongly_announced + self.duplicates + self.misordered + self.malformed;
         wrong == 0 && (self.announced == 0 || gaps == Gaps::Allowed)
     }
@@ -147,8 +158,11 @@ impl RunReport {
         if self.account.is_clean(gaps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// The summary for people.
-    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the summary for people.
+    ///
+    /// # Errors
+    /// If the output fails.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let Self { pubs, subs, topics, payload_bytes, .. } = self;
         writeln!(out, "{}: {pubs} → {subs} over {topics} topics, {payload_bytes} B", self.target)?;
         writeln!(out, "  delivered   {}/s", count(self.delivered_per_second))?;
@@ -194,7 +208,8 @@ impl Account {
 }
 
 /// A figure as people read it.
-pub(super) fn count(value: f64) -> String {
+#[must_use]
+pub fn count(value: f64) -> String {
     match value {
         _ if value >= 1e7 => format!("{:.1} M", value / 1e6),
         _ if value >= 1e6 => format!("{:.2} M", value / 1e6),

@@ -111,12 +111,11 @@ impl Scenario {
         let name = self.name();
         let load_of = |shape: &Shape| shape.load(measured).with_context(|| format!("in scenario {name}"));
         let broker = |name: &str, shape: &Shape| -> anyhow::Result<Contender> {
-            let work =
-                Work::Load { load: load_of(shape)?, target: Target::OwnServer { shards: shape.shards } };
+            let work = Work::Load { load: load_of(shape)?, target: Target::own_server(shape.shards)? };
             Ok(Contender { name: name.to_owned(), work })
         };
         let relay = |shape: &Shape, threads: NonZeroUsize| -> anyhow::Result<Contender> {
-            let work = Work::Load { load: load_of(shape)?, target: Target::Relay { threads } };
+            let work = Work::Load { load: load_of(shape)?, target: Target::relay(threads)? };
             Ok(Contender { name: "relay".to_owned(), work })
         };
         Ok(match self {
@@ -132,7 +131,7 @@ impl Scenario {
                 vec![broker("tidings", load)?, broker("baseline", baseline)?]
             }
             Scenario::Idle { subs, .. } => {
-                let work = Work::Idle { subs: *subs, target: Target::OwnServer { shards: None } };
+                let work = Work::Idle { subs: *subs, target: Target::own_server(None)? };
                 vec![Contender { name: "tidings".to_owned(), work }]
             }
         })

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -14,14 +15,23 @@ use super::args::{Load, resolve};
 use super::cpu;
 use super::payload::{Layout, delivered_prefix_bytes};
 
+/// What takes the load of a run.
 #[derive(Clone, Debug)]
-pub(super) enum Target {
-    /// A server process of this program, for the time of the run.
+pub enum Target {
+    /// A broker process, for the time of the run.
     OwnServer {
+        /// `tidings`.
+        program: PathBuf,
+        /// Its own choice where none are given.
         shards: Option<NonZeroUsize>,
     },
+    /// A broker that runs already.
     Remote(SocketAddr),
+    /// A relay process, for the time of the run.
     Relay {
+        /// What has a command `relay`.
+        program: PathBuf,
+        /// How many it serves with.
         threads: NonZeroUsize,
     },
 }
@@ -42,9 +52,12 @@ pub(super) enum Dialect {
     Relay,
 }
 
+/// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
+    /// It sends.
     Publisher,
+    /// It reads.
     Subscriber,
 }
 
@@ -56,12 +69,20 @@ struct OwnChild {
 }
 
 impl Target {
-    /// A broker at the address, or one started for the run.
+    /// A broker at the address, or one of this program started for the run.
     pub(super) fn broker(address: Option<&str>, shards: Option<NonZeroUsize>) -> anyhow::Result<Target> {
         match address {
             Some(address) => Ok(Target::Remote(resolve(address)?)),
-            None => Ok(Target::OwnServer { shards }),
+            None => Target::own_server(shards),
         }
+    }
+
+    pub(super) fn own_server(shards: Option<NonZeroUsize>) -> anyhow::Result<Target> {
+        Ok(Target::OwnServer { program: std::env::current_exe()?, shards })
+    }
+
+    pub(super) fn relay(threads: NonZeroUsize) -> anyhow::Result<Target> {
+        Ok(Target::Relay { program: std::env::current_exe()?, threads })
     }
 
     pub(super) fn start(&self) -> anyhow::Result<Running> {
@@ -70,25 +91,25 @@ impl Target {
                 let pid = cpu::listener_pid(*address);
                 Ok(Running { address: *address, dialect: Dialect::Broker, pid, _child: None })
             }
-            Target::OwnServer { shards } => {
+            Target::OwnServer { program, shards } => {
                 let mut arguments = vec!["server".to_owned(), "0".to_owned()];
                 arguments
                     .extend(shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]));
-                start_child(&arguments, Dialect::Broker).context("starting a server")
+                start_child(program, &arguments, Dialect::Broker).context("starting a server")
             }
-            Target::Relay { threads } => {
+            Target::Relay { program, threads } => {
                 let arguments = ["bench", "relay", "--threads", &threads.to_string()].map(str::to_owned);
-                start_child(&arguments, Dialect::Relay).context("starting the relay")
+                start_child(program, &arguments, Dialect::Relay).context("starting the relay")
             }
         }
     }
 
     pub(super) fn name(&self) -> String {
         match self {
-            Target::OwnServer { shards: None } => "tidings".to_owned(),
-            Target::OwnServer { shards: Some(shards) } => format!("tidings, {shards} shards"),
+            Target::OwnServer { shards: None, .. } => "tidings".to_owned(),
+            Target::OwnServer { shards: Some(shards), .. } => format!("tidings, {shards} shards"),
             Target::Remote(address) => address.to_string(),
-            Target::Relay { threads } => format!("relay, {threads} threads"),
+            Target::Relay { threads, .. } => format!("relay, {threads} threads"),
         }
     }
 }
@@ -133,8 +154,8 @@ impl Drop for OwnChild {
     }
 }
 
-fn start_child(arguments: &[String], dialect: Dialect) -> anyhow::Result<Running> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn start_child(program: &Path, arguments: &[String], dialect: Dialect) -> anyhow::Result<Running> {
+    let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::piped());
     // A developer's settings must not shape a measurement.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDINGS_")) {
@@ -145,7 +166,7 @@ fn start_child(arguments: &[String], dialect: Dialect) -> anyhow::Result<Running
         Dialect::Broker => Stdio::null(),
         Dialect::Relay => Stdio::piped(),
     });
-    let mut process = command.spawn()?;
+    let mut process = command.spawn().with_context(|| format!("running {}", program.display()))?;
     let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
     let child = OwnChild { process, _stdin: stdin };
     let (found, address) = channel();
