@@ -27,7 +27,7 @@ enum Command {
     Client(Box<client::ClientArgs>),
     /// Check or print the server's configuration
     Config(Box<config_command::ConfigArgs>),
-    /// Measure a broker, or what the machine allows
+    /// Measure a broker
     Bench(Box<bench::BenchArgs>),
 }
 

@@ -248,7 +248,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("frontend", &["broker", "topic", "wire"]),
     ("server", &["broker", "frontend", "topic", "wire"]),
     ("cli", &["server", "wire"]),
-    ("bench", &[]),
+    ("bench", &["cli"]),
     ("sim", &["broker", "frontend", "topic", "wire"]),
 ];
 

@@ -25,6 +25,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::programs;
 use field::{Field, Length};
 use probe::Kind;
 use table::Row;
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &HostileArgs) -> anyhow::Result<ExitCode> {
     }
     let attacks = chosen(&args.only)?;
     let trial = Trial {
-        binary: binary(args.server.as_deref())?,
+        binary: programs::broker(args.server.as_deref())?,
         shards: args.shards.get(),
         length: if args.short { Length::Short } else { Length::Full },
         connections_max: raise_open_files()?,
@@ -105,17 +106,6 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<Attack>> {
     }
     let is_chosen = |attack: &&Attack| only.is_empty() || only.iter().any(|name| name == attack.name);
     Ok(ATTACKS.iter().filter(is_chosen).copied().collect())
-}
-
-fn binary(given: Option<&std::path::Path>) -> anyhow::Result<PathBuf> {
-    let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("tidings"));
-    let binary = given.map_or_else(beside, |path| Ok(path.to_path_buf()))?;
-    ensure!(
-        binary.exists(),
-        "there is no {}: build the broker first (`cargo build --release`) or name one with --server",
-        binary.display()
-    );
-    Ok(binary)
 }
 
 /// Allows this process and its children all the files that they may have, and says how many connections that makes.

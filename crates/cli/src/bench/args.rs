@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -23,15 +22,8 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
-    /// Measure what the kernel alone and a bare relay reach under the same load.
-    Limit(LimitArgs),
     /// Connect idle subscribers: connections per second and bytes of server memory each.
     Idle(IdleArgs),
-    /// Run the scenarios of a file in interleaved rounds and record the results.
-    Suite(SuiteArgs),
-    /// The bare relay that `limit` and `suite` measure against.
-    #[command(hide = true)]
-    Relay(RelayArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,18 +84,6 @@ pub struct LoadArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct LimitArgs {
-    #[command(flatten)]
-    pub(super) load: LoadArgs,
-    /// Threads of the bare relay
-    #[arg(long, default_value = "1", value_name = "N")]
-    pub(super) threads_relay: NonZeroUsize,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct IdleArgs {
     /// Broker to measure [default: start one for the run]
     #[arg(value_name = "HOST:PORT")]
@@ -116,29 +96,6 @@ pub(super) struct IdleArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SuiteArgs {
-    #[arg(long, default_value_t = 3)]
-    pub(super) rounds: usize,
-    /// Seconds measured per run
-    #[arg(long, default_value_t = 3.0)]
-    pub(super) seconds: f64,
-    /// Run only the scenarios whose name contains this
-    #[arg(long, value_name = "NAME")]
-    pub(super) only: Option<String>,
-    /// Where the results go [default: bench/results/DATE-COMMIT.json]
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Option<PathBuf>,
-    #[arg(long, default_value = "bench/scenarios.toml", value_name = "FILE")]
-    pub(super) scenarios: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RelayArgs {
-    #[arg(long, default_value = "1", value_name = "N")]
-    pub(super) threads: NonZeroUsize,
 }
 
 /// A load that can be run: every topic has a publisher and a reading subscriber, all numbers are in range.

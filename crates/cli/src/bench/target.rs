@@ -73,16 +73,8 @@ impl Target {
     pub(super) fn broker(address: Option<&str>, shards: Option<NonZeroUsize>) -> anyhow::Result<Target> {
         match address {
             Some(address) => Ok(Target::Remote(resolve(address)?)),
-            None => Target::own_server(shards),
+            None => Ok(Target::OwnServer { program: std::env::current_exe()?, shards }),
         }
-    }
-
-    pub(super) fn own_server(shards: Option<NonZeroUsize>) -> anyhow::Result<Target> {
-        Ok(Target::OwnServer { program: std::env::current_exe()?, shards })
-    }
-
-    pub(super) fn relay(threads: NonZeroUsize) -> anyhow::Result<Target> {
-        Ok(Target::Relay { program: std::env::current_exe()?, threads })
     }
 
     pub(super) fn start(&self) -> anyhow::Result<Running> {
@@ -98,7 +90,7 @@ impl Target {
                 start_child(program, &arguments, Dialect::Broker).context("starting a server")
             }
             Target::Relay { program, threads } => {
-                let arguments = ["bench", "relay", "--threads", &threads.to_string()].map(str::to_owned);
+                let arguments = ["relay", "--threads", &threads.to_string()].map(str::to_owned);
                 start_child(program, &arguments, Dialect::Relay).context("starting the relay")
             }
         }

@@ -5,23 +5,22 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::mpsc::Receiver;
 
+use cli::bench::Role;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::target::Role;
-
 /// A connection that has said hello.
 #[derive(Debug)]
-pub(super) struct Joined {
-    pub(super) stream: TcpStream,
-    pub(super) role: Role,
+pub(crate) struct Joined {
+    pub(crate) stream: TcpStream,
+    pub(crate) role: Role,
     /// Its number among this thread's topics.
-    pub(super) topic: usize,
+    pub(crate) topic: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Worker {
+pub(crate) struct Worker {
     poll: Poll,
     joined: Receiver<Joined>,
     topics: Vec<Topic>,
@@ -80,11 +79,11 @@ enum Output {
 }
 
 impl Worker {
-    pub(super) fn new(poll: Poll, joined: Receiver<Joined>) -> Worker {
+    pub(crate) fn new(poll: Poll, joined: Receiver<Joined>) -> Worker {
         Worker { poll, joined, topics: Vec::new(), places: Vec::new(), buffer: vec![0; 2 * READ_BYTES] }
     }
 
-    pub(super) fn run(mut self) -> io::Result<()> {
+    pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {
             match self.poll.poll(&mut events, None) {
@@ -266,6 +265,6 @@ impl Subscriber {
 }
 
 /// Finds the waker's event among those of connections.
-pub(super) const WAKER: Token = Token(usize::MAX);
+pub(crate) const WAKER: Token = Token(usize::MAX);
 const READ_BYTES: usize = 64 * 1024;
 const BACKLOG_BYTES_MAX: usize = 256 * 1024;

@@ -5,27 +5,25 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use super::cpu;
-
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// UTC.
-    pub(super) date: String,
+    pub(crate) date: String,
     /// Of the working directory, with `-dirty` where it has changes.
-    pub(super) commit: String,
-    pub(super) cpu_model: String,
-    pub(super) cores: usize,
-    pub(super) kernel: String,
+    pub(crate) commit: String,
+    pub(crate) cpu_model: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
 }
 
 impl Machine {
-    pub(super) fn look() -> Machine {
+    pub(crate) fn look() -> Machine {
         let git = ["--no-optional-locks", "describe", "--always", "--dirty", "--exclude=*"];
         Machine {
             date: output_of("date", &["-u", "+%Y-%m-%d"]).unwrap_or_else(|| UNKNOWN.to_owned()),
             commit: output_of("git", &git).unwrap_or_else(|| UNKNOWN.to_owned()),
             cpu_model: cpu_model().unwrap_or_else(|| UNKNOWN.to_owned()),
-            cores: cpu::core_count(),
+            cores: cli::bench::core_count(),
             kernel: output_of("uname", &["-sr"]).unwrap_or_else(|| UNKNOWN.to_owned()),
         }
     }

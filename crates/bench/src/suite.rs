@@ -7,20 +7,38 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use clap::Args;
+use cli::bench::idle::{self, IdleReport};
+use cli::bench::{Gaps, RunReport, measure};
 use serde::Serialize;
 
-use super::args::SuiteArgs;
-use super::idle::{self, IdleReport};
-use super::machine::Machine;
-use super::report::{Gaps, RunReport};
-use super::scenario::{self, Contender, Scenario, Work};
-use super::summary::{Summary, write_table};
-use super::{kernel, measure};
+use crate::kernel;
+use crate::machine::Machine;
+use crate::programs::Programs;
+use crate::scenario::{self, Contender, Scenario, Work};
+use crate::summary::{Summary, write_table};
+
+#[derive(Debug, Args)]
+pub(crate) struct SuiteArgs {
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds measured per run
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Run only the scenarios whose name contains this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Where the results go [default: bench/results/DATE-COMMIT.json]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[arg(long, default_value = "bench/scenarios.toml", value_name = "FILE")]
+    scenarios: PathBuf,
+}
 
 /// What one turn of a contender led to.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Load(Box<RunReport>),
     Idle(IdleReport),
     /// It could not be run to its end.
@@ -36,15 +54,16 @@ struct Results {
 }
 
 /// Prints a table and writes the results file. Fails if a run failed or delivered wrongly; a missed goal is a result.
-pub(super) fn run(args: &SuiteArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &SuiteArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.rounds > 0, "no rounds, no results");
     let scenarios = scenario::read(&args.scenarios, args.only.as_deref())?;
     let machine = Machine::look();
     let out = args.out.clone().unwrap_or_else(|| default_path(&machine));
+    let programs = Programs::find()?;
     let measured = Duration::try_from_secs_f64(args.seconds)?;
     let mut summaries = Vec::with_capacity(scenarios.len());
     for scenario in &scenarios {
-        summaries.push(run_scenario(scenario, args.rounds, measured)?);
+        summaries.push(run_scenario(scenario, &programs, args.rounds, measured)?);
     }
     let results = Results { machine, rounds: args.rounds, seconds: args.seconds, scenarios: summaries };
 
@@ -61,7 +80,7 @@ pub(super) fn run(args: &SuiteArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl Outcome {
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         match self {
             Outcome::Load(report) => report.account.is_clean(Gaps::Fail),
             Outcome::Idle(_) => true,
@@ -70,8 +89,13 @@ impl Outcome {
     }
 }
 
-fn run_scenario(scenario: &Scenario, rounds: usize, measured: Duration) -> anyhow::Result<Summary> {
-    let contenders = scenario.contenders(measured)?;
+fn run_scenario(
+    scenario: &Scenario,
+    programs: &Programs,
+    rounds: usize,
+    measured: Duration,
+) -> anyhow::Result<Summary> {
+    let contenders = scenario.contenders(measured, programs)?;
     let mut outcomes: Vec<Vec<Outcome>> = contenders.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 1..=rounds {
         for (contender, outcomes) in contenders.iter().zip(&mut outcomes) {

@@ -13,13 +13,21 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
+use cli::bench::Role;
 use mio::{Poll, Waker};
 
-use super::relay_worker::{Joined, WAKER, Worker};
-use super::target::Role;
+use crate::relay_worker::{Joined, WAKER, Worker};
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayArgs {
+    #[arg(long, default_value = "1", value_name = "N")]
+    threads: NonZeroUsize,
+}
 
 /// Serves until standard input ends.
-pub(super) fn run(threads: NonZeroUsize) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &RelayArgs) -> anyhow::Result<ExitCode> {
+    let threads = args.threads;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     writeln!(io::stdout(), "relay listening on {}", listener.local_addr()?)?;
     let mut doors = Vec::with_capacity(threads.get());

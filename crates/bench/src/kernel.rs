@@ -11,12 +11,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use cli::bench::{Fed, Layout, Load, RunReport, Stamp, check_open_files, delivered_prefix_bytes};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::{Fed, Layout, Load, RunReport, Stamp, check_open_files, delivered_prefix_bytes};
-
-pub(super) fn run(load: &Load) -> anyhow::Result<RunReport> {
+pub(crate) fn run(load: &Load) -> anyhow::Result<RunReport> {
     check_open_files(2 * load.subs)?;
     let writers = WRITERS.min(load.reading());
     let layout = Layout::new(delivered_prefix_bytes(load.topics - 1), load.size);

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use cli::bench::{Load, Pace, Target};
 use serde::{Deserialize, Serialize};
 
-use super::args::{Load, Pace};
-use super::target::Target;
+use crate::programs::Programs;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Scenario {
+pub(crate) enum Scenario {
     /// Deliveries per second of the broker, the relay and the kernel.
     Throughput { name: String, load: Shape, relay_threads: NonZeroUsize, ratio_min: f64 },
     /// Percentiles of the broker and the relay at a given rate.
@@ -27,7 +27,7 @@ pub(super) enum Scenario {
 /// A load as written in the file; what is left out is as on the command line.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     pubs: usize,
     subs: usize,
     topics: usize,
@@ -43,13 +43,13 @@ pub(super) struct Shape {
 
 /// One of those that take turns in a scenario. The first is the one with the goals, the second what it is compared to.
 #[derive(Debug)]
-pub(super) struct Contender {
-    pub(super) name: String,
-    pub(super) work: Work,
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    pub(crate) work: Work,
 }
 
 #[derive(Debug)]
-pub(super) enum Work {
+pub(crate) enum Work {
     Load { load: Load, target: Target },
     Kernel { load: Load },
     Idle { subs: usize, target: Target },
@@ -57,14 +57,14 @@ pub(super) enum Work {
 
 /// A bound on a figure of the first contender, by itself or divided by the second's.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Goal {
-    pub(super) figure: Figure,
-    pub(super) bound: Bound,
+pub(crate) struct Goal {
+    pub(crate) figure: Figure,
+    pub(crate) bound: Bound,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Bound {
+pub(crate) enum Bound {
     RatioMin(f64),
     RatioMax(f64),
     Min(f64),
@@ -73,7 +73,7 @@ pub(super) enum Bound {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Figure {
+pub(crate) enum Figure {
     DeliveriesPerSecond,
     P50Us,
     P99Us,
@@ -88,7 +88,7 @@ struct File {
 }
 
 /// The scenarios of a file whose name contains `only`.
-pub(super) fn read(path: &Path, only: Option<&str>) -> anyhow::Result<Vec<Scenario>> {
+pub(crate) fn read(path: &Path, only: Option<&str>) -> anyhow::Result<Vec<Scenario>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let file: File = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
     let mut scenarios = file.scenario;
@@ -98,7 +98,7 @@ pub(super) fn read(path: &Path, only: Option<&str>) -> anyhow::Result<Vec<Scenar
 }
 
 impl Scenario {
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Scenario::Throughput { name, .. }
             | Scenario::Latency { name, .. }
@@ -107,15 +107,19 @@ impl Scenario {
         }
     }
 
-    pub(super) fn contenders(&self, measured: Duration) -> anyhow::Result<Vec<Contender>> {
+    pub(crate) fn contenders(
+        &self,
+        measured: Duration,
+        programs: &Programs,
+    ) -> anyhow::Result<Vec<Contender>> {
         let name = self.name();
         let load_of = |shape: &Shape| shape.load(measured).with_context(|| format!("in scenario {name}"));
         let broker = |name: &str, shape: &Shape| -> anyhow::Result<Contender> {
-            let work = Work::Load { load: load_of(shape)?, target: Target::own_server(shape.shards)? };
+            let work = Work::Load { load: load_of(shape)?, target: programs.broker(shape.shards) };
             Ok(Contender { name: name.to_owned(), work })
         };
         let relay = |shape: &Shape, threads: NonZeroUsize| -> anyhow::Result<Contender> {
-            let work = Work::Load { load: load_of(shape)?, target: Target::relay(threads)? };
+            let work = Work::Load { load: load_of(shape)?, target: programs.relay(threads) };
             Ok(Contender { name: "relay".to_owned(), work })
         };
         Ok(match self {
@@ -131,13 +135,13 @@ impl Scenario {
                 vec![broker("tidings", load)?, broker("baseline", baseline)?]
             }
             Scenario::Idle { subs, .. } => {
-                let work = Work::Idle { subs: *subs, target: Target::own_server(None)? };
+                let work = Work::Idle { subs: *subs, target: programs.broker(None) };
                 vec![Contender { name: "tidings".to_owned(), work }]
             }
         })
     }
 
-    pub(super) fn goals(&self) -> Vec<Goal> {
+    pub(crate) fn goals(&self) -> Vec<Goal> {
         match self {
             Scenario::Throughput { ratio_min, .. } | Scenario::Compare { ratio_min, .. } => {
                 vec![Goal { figure: Figure::DeliveriesPerSecond, bound: Bound::RatioMin(*ratio_min) }]
@@ -199,10 +203,11 @@ mod tests {
     /// The file in the repository can be run: every load in it passes the check.
     #[test]
     fn the_scenarios_of_the_repository_are_valid() {
-        let text = include_str!("../../../../bench/scenarios.toml");
+        let text = include_str!("../../../bench/scenarios.toml");
         let file: File = toml::from_str(text).unwrap();
+        let programs = Programs { broker: "tidings".into(), relay: "bench".into() };
         for scenario in &file.scenario {
-            let contenders = scenario.contenders(Duration::from_secs(1)).unwrap();
+            let contenders = scenario.contenders(Duration::from_secs(1), &programs).unwrap();
             assert!(!contenders.is_empty() && !scenario.goals().is_empty());
         }
     }

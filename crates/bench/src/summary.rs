@@ -2,15 +2,14 @@
 
 use std::io::{self, Write};
 
+use cli::bench::{CpuUse, RunReport, count};
 use serde::Serialize;
 
-use super::cpu::CpuUse;
-use super::report::{RunReport, count};
-use super::scenario::{Bound, Figure, Goal};
-use super::suite::Outcome;
+use crate::scenario::{Bound, Figure, Goal};
+use crate::suite::Outcome;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     scenario: String,
     contenders: Vec<ContenderSummary>,
     goals: Vec<GoalSummary>,
@@ -44,7 +43,7 @@ struct GoalSummary {
 
 impl Summary {
     /// Goals are for the first contender; ratios are to the second.
-    pub(super) fn new(
+    pub(crate) fn new(
         scenario: &str,
         goals: &[Goal],
         contenders: impl Iterator<Item = (String, Vec<Outcome>)>,
@@ -55,7 +54,7 @@ impl Summary {
         Summary { scenario: scenario.to_owned(), contenders, goals }
     }
 
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.contenders.iter().all(ContenderSummary::is_clean)
     }
 }
@@ -143,7 +142,7 @@ impl GoalSummary {
 }
 
 /// A markdown table, one row for each goal, and below it what went wrong.
-pub(super) fn write_table(summaries: &[Summary], out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write_table(summaries: &[Summary], out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "| scenario | figure | tidings | relay or baseline | kernel | ratio | goal | met | cores: server + generator |"
@@ -220,7 +219,7 @@ mod tests {
     use super::*;
 
     fn idle(connects_per_second: f64, bytes: f64) -> Outcome {
-        Outcome::Idle(super::super::idle::IdleReport {
+        Outcome::Idle(cli::bench::idle::IdleReport {
             subscribers: 1,
             connects_per_second,
             server_bytes_each: Some(bytes),
