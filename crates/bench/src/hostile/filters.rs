@@ -84,3 +84,16 @@ const NUMBER_BITS: usize = 12;
 const CHURN_PAUSE: Duration = Duration::from_micros(500);
 /// About 400 a second.
 const HELLO_PAUSE: Duration = Duration::from_micros(2_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_near_miss_differs_and_has_all_levels() {
+        let filters: HashSet<String> = (0..1 << NUMBER_BITS).map(near_miss).collect();
+        assert_eq!(filters.len(), 1 << NUMBER_BITS);
+        assert!(filters.iter().all(|filter| filter.split('/').count() == LEVELS_MAX));
+    }
+}

@@ -1,7 +1,7 @@
 //! Attacks on memory: much that waits, is remembered or is written out longer than it came in.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::field::Field;
 use super::filters::LEVELS_MAX;
@@ -23,28 +23,31 @@ pub(crate) fn long_lines(field: &Field<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 1,000 subscribers, each with a topic of its own, do not read, under a flood of ordinary lines.
+/// 1,000 subscribers do not read, under a flood of ordinary lines; each has a topic of its own, so that no two share
+/// the bytes that are made for them.
 pub(crate) fn stuck_many(field: &Field<'_>) -> anyhow::Result<()> {
     let size = field.connections(1000);
-    stuck(field, size, "", line_chunk().as_bytes())
+    let _stuck = field.door.crowd(size, Room::Tiny, |number| format!("sub s/{number}\n"))?;
+    field.until_idle();
+    let until = field.begin();
+    let publishers = field.door.crowd(size, Room::Usual, |number| format!("pub s/{number}\n"))?;
+    let flooded = flood(publishers, line_chunk().as_bytes(), until);
+    field.note(format!("{} MiB sent to {size} stuck subscribers", flooded.bytes >> 20));
+    Ok(())
 }
 
-/// 1,500 JSON subscribers, each with a topic of its own, do not read messages of 1 MiB that JSON writes six times as
-/// long.
+/// 1,500 JSON subscribers come one after the other, want the last message, and do not read: 1 MiB that JSON writes six
+/// times as long. More such messages follow.
 pub(crate) fn stuck_json(field: &Field<'_>) -> anyhow::Result<()> {
     let size = field.connections(field.pick(1500, 300));
     let mut message = vec![1; MESSAGE_BYTES_MAX];
     message.push(b'\n');
-    stuck(field, size, " format=json", &message)
-}
-
-/// Topics of their own, so that no two share the bytes that are made for them.
-fn stuck(field: &Field<'_>, size: usize, options: &str, chunk: &[u8]) -> anyhow::Result<()> {
-    let _stuck = field.door.crowd(size, Room::Tiny, |number| format!("sub s/{number}{options}\n"))?;
+    let mut publisher = field.door.crowd(1, Room::Usual, |_| "pub j\n".to_owned())?;
+    send_once(&mut publisher, &message, Instant::now() + Duration::from_secs(1));
     field.until_idle();
     let until = field.begin();
-    let publishers = field.door.crowd(size, Room::Usual, |number| format!("pub s/{number}\n"))?;
-    let flooded = flood(publishers, chunk, until);
+    let _stuck = field.door.crowd(size, Room::Tiny, |_| "sub j format=json last=1\n".to_owned())?;
+    let flooded = flood(publisher, &message, until);
     field.note(format!("{} MiB sent to {size} stuck subscribers", flooded.bytes >> 20));
     Ok(())
 }
@@ -150,3 +153,23 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// 2^13 filters of as many levels.
 const MIXED_LEVELS: usize = 13;
 const ROUTED_TOPICS: usize = 4000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn lonely_filters_share_no_level_and_are_allowed() {
+        let filters: Vec<String> = (0..200).map(lonely_levels).collect();
+        let levels: HashSet<&str> = filters.iter().flat_map(|filter| filter.split('/')).collect();
+        assert_eq!(levels.len(), 200 * (LEVELS_MAX - 1));
+        assert!(filters.iter().all(|filter| filter.len() + "/#".len() <= 1024));
+    }
+
+    #[test]
+    fn every_number_has_a_filter_of_its_own() {
+        let filters: HashSet<String> = (0..1 << MIXED_LEVELS).map(always).collect();
+        assert_eq!(filters.len(), 1 << MIXED_LEVELS);
+    }
+}

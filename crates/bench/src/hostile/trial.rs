@@ -46,6 +46,7 @@ impl Trial {
             thread::sleep(AFTERMATH);
             let over = Instant::now();
             probe.catch_up(over, self.time(PATIENCE));
+            thread::sleep(AFTERMATH.saturating_sub(over.elapsed()));
             (failure, over)
         });
         let began = field.began().unwrap_or(quiet_ends);
@@ -63,6 +64,7 @@ impl Trial {
             shards: self.shards,
             quiet: probe.between(quiet_begins, quiet_ends),
             attacked: probe.between(began, over),
+            after: probe.between(over, Instant::now()),
             attack_seconds: (over - began).as_secs_f64(),
             memory: Memory::new(attack.memory_max_mib, connections, quiet_bytes, watch.peak_bytes()),
             is_alive,
