@@ -6,7 +6,7 @@
 //! a part as well: over it, whoever takes nothing of its history loses it, announced like any
 //! loss. Sessions are looked at a few at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::grant::Neighbours;
@@ -21,22 +21,38 @@ use crate::time::Instant;
 use crate::work;
 
 /// How often a process over its budget looks whether it still is.
-const MEMORY_CHECK: Duration = Duration::from_millis(10);
+const MEMORY_CHECK: Duration = Duration::from_millis(5);
+/// How soon more publishers may go on after some have: each reads once more before it is known
+/// what that adds.
+const GO_ON: Duration = Duration::from_millis(1);
+/// A queue is not cut below this at first: it is not what fills the memory, and its subscriber
+/// may well keep up.
+const SPARED_BYTES: usize = 4 * 1024;
 /// Sessions that are looked at in one call.
 const SESSIONS_MAX: usize = 64;
 
 /// One shard's part in keeping the process within its budget.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// Publishers of this shard that wait, and when to look again.
-    waits: BTreeSet<ConnId>,
+    /// Publishers of this shard that wait, some of which may have gone; how many have not; and
+    /// when to look again.
+    waits: VecDeque<ConnId>,
+    waiting: usize,
     check_at: Option<Instant>,
-    /// Queues are being cut to this size, from this slot on.
-    cutting: Option<(usize, usize)>,
+    cutting: Option<Cutting>,
+    /// Whether the last cut was not enough: then nobody is spared.
+    was_short: bool,
     /// Subscribers with history to deliver, and when to look at them again.
     replaying: VecDeque<ConnId>,
     replays_check_at: Option<Instant>,
     gauge: Gauge,
+}
+
+/// Queues are being cut to a size, from a slot on.
+#[derive(Debug, Clone, Copy)]
+struct Cutting {
+    from: usize,
+    share: usize,
 }
 
 /// What the budget may touch.
@@ -55,9 +71,11 @@ pub(crate) struct Crowd<'a> {
 impl Budget {
     pub(crate) fn new(gauge: Gauge) -> Self {
         Self {
-            waits: BTreeSet::new(),
+            waits: VecDeque::new(),
+            waiting: 0,
             check_at: None,
             cutting: None,
+            was_short: false,
             replaying: VecDeque::new(),
             replays_check_at: None,
             gauge,
@@ -69,7 +87,8 @@ impl Budget {
         &self.gauge
     }
 
-    /// A connection published: pauses it while the process is over its budget.
+    /// A connection published: pauses it while the process is over its budget, unless it has
+    /// published next to nothing lately; a little further over the budget everyone is paused.
     pub(crate) fn published(
         &mut self,
         now: Instant,
@@ -77,16 +96,21 @@ impl Budget {
         limits: &Limits,
         out: &mut VecDeque<Output>,
     ) {
-        if self.gauge.used() <= limits.memory_bytes_max || session.pause.memory {
+        let over = self.gauge.used().saturating_sub(limits.memory_bytes_max);
+        if over == 0 || session.pause.memory {
+            return;
+        }
+        // At once the first time: the queues are what makes room.
+        self.check_at.get_or_insert(now);
+        if session.pause.is_light() && over <= limits.memory_bytes_max / 32 {
             return;
         }
         if !session.pause.is_on() {
             out.push_back(Output::Pause(session.conn));
         }
         session.pause.memory = true;
-        self.waits.insert(session.conn);
-        // At once the first time: the queues are what makes room.
-        self.check_at.get_or_insert(now);
+        self.waits.push_back(session.conn);
+        self.waiting += 1;
     }
 
     /// A subscriber has history to deliver.
@@ -123,45 +147,57 @@ impl Budget {
     /// A connection goes: nothing of it stays here.
     pub(crate) fn forget(&mut self, session: &Session) {
         if session.pause.memory {
-            self.waits.remove(&session.conn);
+            self.waiting -= 1;
+            if self.waiting == 0 {
+                self.waits = VecDeque::new();
+            }
         }
     }
 
     /// Publishers that wait, for the check that nothing is left.
     pub(crate) fn len(&self) -> usize {
-        self.waits.len()
+        self.waiting
     }
 
     fn look_at_memory(&mut self, now: Instant, c: &mut Crowd<'_>) {
         // Down to where publishers go on, not just below the budget: else every shard may find
         // that the rest is for another one to cut.
-        let goes_on_at = c.limits.memory_goes_on_at();
-        if self.gauge.used() > goes_on_at {
+        let used = self.gauge.used();
+        if used > c.limits.memory_goes_on_at() {
             let shards = 1 + c.neighbours.others.iter().count();
-            let connections = shards * c.sessions.len().max(1);
-            self.cutting = Some((0, c.limits.queues_bytes_left() / connections));
+            let fair = c.limits.queues_bytes_left() / (shards * c.sessions.len().max(1));
+            let share = if self.was_short { fair } else { fair.max(SPARED_BYTES) };
+            self.was_short = true;
+            self.cutting = Some(Cutting { from: 0, share });
             // The long queues may be another shard's; publishers that wait are this one's.
-            if !self.waits.is_empty() {
+            if self.waiting > 0 {
                 let mail = |to| Output::Mail { to, mail: Mail::MemoryShort };
                 c.out.extend(c.neighbours.others.iter().map(mail));
             }
-            self.check_at = (!self.waits.is_empty()).then(|| now.after(MEMORY_CHECK));
+            self.check_at = (self.waiting > 0).then(|| now.after(MEMORY_CHECK));
             return;
         }
-        for _ in 0..SESSIONS_MAX {
-            let Some(conn) = self.waits.pop_first() else { break };
+        self.was_short = false;
+        // As many as there is room for, if each reads a buffer full.
+        let room = (c.limits.memory_bytes_max - used) / c.limits.read_run_bytes_max();
+        let mut left = room.clamp(1, SESSIONS_MAX);
+        while left > 0
+            && let Some(conn) = self.waits.pop_front()
+        {
             let Some(session) = c.sessions.get_mut(conn) else { continue };
             session.pause.memory = false;
+            self.waiting -= 1;
+            left -= 1;
             if !session.pause.is_on() {
                 c.out.push_back(Output::Resume(conn));
             }
         }
-        self.check_at = (!self.waits.is_empty()).then_some(now);
+        self.check_at = (self.waiting > 0).then(|| now.after(GO_ON));
     }
 
     /// Cuts the queues of the next few sessions.
     fn cut_some(&mut self, c: &mut Crowd<'_>) {
-        let Some((from, share)) = self.cutting else { return };
+        let Some(Cutting { from, share }) = self.cutting else { return };
         let to = (from + SESSIONS_MAX).min(c.sessions.slots());
         for slot in from..to {
             let Some(session) = c.sessions.in_slot(slot) else { continue };
@@ -175,7 +211,7 @@ impl Budget {
             c.ready.list(session);
         }
         c.overload.settle();
-        self.cutting = (to < c.sessions.slots()).then_some((to, share));
+        self.cutting = (to < c.sessions.slots()).then_some(Cutting { from: to, share });
     }
 
     /// Looks at everyone who has history to deliver, a few at a time: who takes nothing of it

@@ -25,6 +25,9 @@ pub(crate) const STALLED: Duration = Duration::from_millis(100);
 /// A shorter pause is not worth its timer, which counts in milliseconds; what is read until the
 /// next brake is added to it.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// A publisher of less than this much per time is not what fills the memory.
+const LIGHT_BYTES: usize = 4 * 1024;
+const LATELY: Duration = Duration::from_millis(100);
 /// Brakes that one call ends; the rest is due at once.
 const ENDS_MAX: usize = 64;
 
@@ -52,12 +55,20 @@ pub(crate) struct Pause {
     brakes_until: Instant,
     /// Bytes that were read since the last pause.
     read_bytes: usize,
+    /// It waits for memory.
     pub(crate) memory: bool,
+    /// What it has published lately: since then, so many bytes.
+    lately: (Instant, usize),
 }
 
 impl Pause {
     pub(crate) fn is_on(&self) -> bool {
         self.memory || !self.brakes.is_empty()
+    }
+
+    /// Whether what it publishes is hardly worth waiting for.
+    pub(crate) fn is_light(&self) -> bool {
+        self.lately.1 <= LIGHT_BYTES
     }
 }
 
@@ -223,9 +234,13 @@ impl Overload {
 
     /// A connection of this shard published so many bytes.
     #[inline]
-    pub(crate) fn published(session: &mut Session, bytes: usize) {
+    pub(crate) fn published(now: Instant, session: &mut Session, bytes: usize) {
         let pause = &mut session.pause;
         pause.read_bytes = pause.read_bytes.saturating_add(bytes);
+        if now.since(pause.lately.0) >= LATELY {
+            pause.lately = (now, 0);
+        }
+        pause.lately.1 += bytes;
     }
 
     /// A shard takes its brake back.

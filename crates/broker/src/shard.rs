@@ -275,7 +275,7 @@ impl Shard {
         let own = self.neighbours.own;
         fanout::deliver(&mut self.receivers(), now.mono, &LocalRun::new(run), own, &filters);
         if let Some(session) = self.sessions.get_mut(conn) {
-            Overload::published(session, body_bytes);
+            Overload::published(now.mono, session, body_bytes);
             self.budget.published(now.mono, session, &self.limits, &mut self.out);
         }
     }

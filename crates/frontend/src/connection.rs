@@ -114,7 +114,9 @@ pub(crate) struct Connection {
     pub(crate) unfinished: Option<Unfinished>,
     /// A delivery that is written in the middle of a line.
     pub(crate) begun: Option<Begun>,
-    /// What is to be said behind that line.
+    /// Accepted messages whose answers have not been written.
+    pub(crate) owed: usize,
+    /// What is to be said behind all that.
     last_line: Option<String>,
     /// Whether the core does not want this connection read.
     pub(crate) paused: bool,
@@ -209,6 +211,7 @@ impl Connection {
             carry: Vec::new(),
             unfinished: None,
             begun: None,
+            owed: 0,
             last_line: None,
             paused: false,
             starved: false,
@@ -305,6 +308,7 @@ impl Connection {
                 // The peer takes nothing, not even its last line.
                 self.out.clear();
                 self.begun = None;
+                self.owed = 0;
                 self.last_line = None;
                 None
             }
@@ -318,7 +322,7 @@ impl Connection {
             return;
         }
         match farewell(&reason, &self.rules.limits) {
-            Some(line) if self.begun.is_some() => self.last_line = Some(line),
+            Some(line) if self.begun.is_some() || self.owed > 0 => self.last_line = Some(line),
             Some(line) => self.out.append(env.pool, |own| own.extend_from_slice(line.as_bytes())),
             None => {}
         }
@@ -329,7 +333,7 @@ impl Connection {
         self.state = State::Ending;
     }
 
-    /// The line that was begun is whole.
+    /// The line that was begun is whole, or all answers are given.
     pub(crate) fn line_ended(&mut self, pool: &mut Pool) {
         if let Some(line) = self.last_line.take() {
             self.out.append(pool, |own| own.extend_from_slice(line.as_bytes()));
@@ -374,6 +378,7 @@ impl Connection {
             carry: Vec::new(),
             unfinished: None,
             begun: None,
+            owed: 0,
             last_line: None,
             paused: false,
             starved: false,
@@ -398,7 +403,22 @@ impl Connection {
 
     /// Whether everything is said that is to be said before the connection closes.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_ending() && self.out.is_empty() && self.begun.is_none()
+        self.is_ending() && self.is_written() && self.begun.is_none()
+    }
+
+    /// Whether nothing waits for its socket but deliveries.
+    pub(crate) fn is_written(&self) -> bool {
+        self.out.is_empty() && self.owed == 0
+    }
+
+    /// Writes the next answers that are owed, at most `bytes_max` of them or one.
+    pub(crate) fn answer(&mut self, pool: &mut Pool, bytes_max: usize) {
+        let count = self.owed.min((bytes_max / OK_LINE.len()).max(1));
+        self.owed -= count;
+        self.out.append(pool, |own| (0..count).for_each(|_| own.extend_from_slice(OK_LINE.as_bytes())));
+        if self.owed == 0 {
+            self.line_ended(pool);
+        }
     }
 
     /// Whether it has closed its sending half and goes on to hear.
@@ -413,7 +433,10 @@ impl Connection {
     pub(crate) fn may_read(&self) -> bool {
         match &self.state {
             State::Publishing(_) if self.starved => false,
-            State::Publishing(_) => !self.paused && self.out.bytes() <= self.rules.limits.replies_bytes_max,
+            State::Publishing(_) => {
+                let replies = self.out.bytes() + self.owed * OK_LINE.len();
+                !self.paused && replies <= self.rules.limits.replies_bytes_max
+            }
             State::Ending => false,
             _ => true,
         }
@@ -449,9 +472,7 @@ impl Connection {
         if let (Some(run), State::Publishing(publishing)) = (run, &self.state)
             && publishing.acks == Acks::Wanted
         {
-            let count = run.len();
-            self.out
-                .append(env.pool, |own| (0..count).for_each(|_| own.extend_from_slice(OK_LINE.as_bytes())));
+            self.owed += run.len() as usize;
         }
         if let Some(reason) = end {
             self.end(env, reason);

@@ -42,7 +42,11 @@ impl Station {
 
     /// Encodes the next thing for a connection; false if there is none.
     fn deliver(&mut self, now: Now, conn: ConnId, size: PartSize) -> bool {
-        let Some(connection) = self.connection(conn) else { return false };
+        let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return false };
+        if connection.owed > 0 {
+            connection.answer(&mut self.encoder.pool, size.bytes);
+            return true;
+        }
         let (slice, part, style) = match (connection.begun.take(), connection.style()) {
             (Some(begun), _) => (begun.slice, Some(begun.part), begun.style),
             (None, None) => return false,

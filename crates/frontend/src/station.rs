@@ -153,7 +153,7 @@ impl Station {
     pub fn hand_over(&mut self, now: Now, offer: Move) -> Option<Handover> {
         let place = self.connections.get_mut(offer.conn.slot as usize)?;
         let connection = place.take_if(|c| c.id.conn == offer.conn && c.role() == RoleName::Publisher)?;
-        assert!(connection.out.is_empty(), "only what is written is moved");
+        assert!(connection.is_written(), "only what is written is moved");
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
     }
@@ -419,7 +419,7 @@ impl Station {
     }
 
     fn is_written(&self, conn: ConnId) -> bool {
-        matches!(self.connections.get(conn.slot as usize), Some(Some(c)) if c.out.is_empty())
+        matches!(self.connections.get(conn.slot as usize), Some(Some(c)) if c.is_written())
     }
 
     /// A publisher is where it will live: takes what stood behind its hello.
@@ -458,7 +458,7 @@ impl Station {
         let command = act(connection, &mut env);
         let after = connection.deadline;
         let ends = connection.is_ending() && !was_ending;
-        let write = !connection.out.is_empty() || connection.is_ending();
+        let write = !connection.is_written() || connection.is_ending();
         let unfinished = connection.unfinished.as_ref().map(|unfinished| unfinished.since);
         let listens = connection.hearing() != was_hearing;
         if before != after {

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use broker::ConnId;
 
 /// What system calls and their surroundings cost.
-pub(crate) const READ_CALL: u64 = 2_000;
-pub(crate) const WRITE_CALL: u64 = 3_000;
-pub(crate) const ACCEPT: u64 = 8_000;
-pub(crate) const CLOSE: u64 = 6_000;
+pub(crate) const READ_CALL: u64 = 3_000;
+pub(crate) const WRITE_CALL: u64 = 5_000;
+pub(crate) const ACCEPT: u64 = 15_000;
+pub(crate) const CLOSE: u64 = 15_000;
 /// Bytes that the kernel copies per unit.
 pub(crate) const KERNEL_BYTES_PER_UNIT: u64 = 5;
 
