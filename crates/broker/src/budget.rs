@@ -109,8 +109,12 @@ impl Budget {
             out.push_back(Output::Pause(session.conn));
         }
         session.pause.memory = true;
-        self.waits.push_back(session.conn);
         self.waiting += 1;
+        // The light ones go on first: they are not what has to wait.
+        match session.pause.is_light() {
+            true => self.waits.push_front(session.conn),
+            false => self.waits.push_back(session.conn),
+        }
     }
 
     /// A subscriber has history to deliver.

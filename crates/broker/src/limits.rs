@@ -80,7 +80,7 @@ impl Default for Limits {
             read_bytes: 64 * KIB,
             read_turn_bytes_max: 512 * KIB,
             mail_turn_bytes_max: MIB,
-            phase_work_max: Duration::from_millis(1),
+            phase_work_max: Duration::from_micros(500),
             write_bytes: 256 * KIB,
             part_bytes: 64 * KIB,
             replies_bytes_max: 64 * KIB,
@@ -360,7 +360,7 @@ pub fn table() -> Vec<Row> {
         row(
             "phase_work_max",
             time(d.phase_work_max),
-            "what a phase of a turn (mail, newcomers, reading short and long, timers, history, writing short and long) may cost, as estimated: nobody waits longer for all of them together than a person notices",
+            "what a phase of a turn may cost, as estimated: mail, newcomers, reading from three lines, timers, history, writing to three lines; so nobody waits for more than a few milliseconds of what others make the shard do",
             "the rest waits for the next turn",
         ),
         row(

@@ -13,7 +13,7 @@ pub(crate) const VISIT: u64 = 40;
 /// A filter found or added or removed, per level.
 pub(crate) const FILTER_LEVEL: u64 = 150;
 /// A reference pushed to a queue, or dropped from it.
-pub(crate) const QUEUE_ENTRY: u64 = 25;
+pub(crate) const QUEUE_ENTRY: u64 = 60;
 /// A run kept as history.
 pub(crate) const RECORD: u64 = 150;
 /// An entry of history looked at.

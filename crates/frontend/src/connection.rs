@@ -411,6 +411,11 @@ impl Connection {
         self.out.is_empty() && self.owed == 0
     }
 
+    /// Bytes that wait for its socket, besides deliveries.
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.out.bytes() + self.owed * OK_LINE.len()
+    }
+
     /// Writes the next answers that are owed, at most `bytes_max` of them or one.
     pub(crate) fn answer(&mut self, pool: &mut Pool, bytes_max: usize) {
         let count = self.owed.min((bytes_max / OK_LINE.len()).max(1));
@@ -434,8 +439,7 @@ impl Connection {
         match &self.state {
             State::Publishing(_) if self.starved => false,
             State::Publishing(_) => {
-                let replies = self.out.bytes() + self.owed * OK_LINE.len();
-                !self.paused && replies <= self.rules.limits.replies_bytes_max
+                !self.paused && self.unwritten_bytes() <= self.rules.limits.replies_bytes_max
             }
             State::Ending => false,
             _ => true,

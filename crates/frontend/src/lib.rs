@@ -24,4 +24,4 @@ pub use connection::{Chunk, ClientRow, Handover, ReadEnd, RoleName};
 pub use event::{CloseReason, Event};
 pub use hello::{Rules, TopicPrompt};
 pub use outgoing::Outgoing;
-pub use station::{Census, Lane, Move, Placement, Station};
+pub use station::{Census, Lane, Move, Placement, Station, Waits};

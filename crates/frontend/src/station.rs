@@ -58,6 +58,15 @@ pub struct Station {
     spent: u64,
 }
 
+/// What waits to be written to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// So many bytes: encoded ones as they are, messages at their cost.
+    Bytes(usize),
+    /// It ends once what waits is written.
+    Ending,
+}
+
 /// How soon a connection is to be read, so that nobody waits for what others make the shard do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
@@ -294,6 +303,17 @@ impl Station {
             return Some(conn);
         }
         self.shard.poll_ready()
+    }
+
+    /// What waits to be written to a connection.
+    pub fn waits(&mut self, conn: ConnId) -> Waits {
+        let queued = self.shard.queue_bytes(conn);
+        match self.connection(conn) {
+            Some(connection) if !connection.is_ending() => {
+                Waits::Bytes(queued + connection.unwritten_bytes())
+            }
+            _ => Waits::Ending,
+        }
     }
 
     /// Whether [`Station::poll_write`] has something to say.

@@ -22,7 +22,7 @@ use crate::listener::Loads;
 use crate::mailbox::{Batch, Mailbox};
 use crate::report::EventSink;
 use crate::socket::{ReadBuffer, Socket};
-use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines};
+use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines, WriteLines};
 
 /// The token of the waker; sockets have their slots.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -116,8 +116,7 @@ pub(crate) struct ShardThread {
     free: Vec<u32>,
     pub(crate) buffer: ReadBuffer,
     pub(crate) to_read: ReadLines,
-    /// Connections with more to write than the first time round allowed.
-    pub(crate) to_write: VecDeque<ConnId>,
+    pub(crate) to_write: WriteLines,
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
     inbox: VecDeque<Opened>,
     orders_left: bool,
@@ -153,7 +152,7 @@ impl ShardThread {
             free: Vec::new(),
             buffer: ReadBuffer::new(limits.read_bytes),
             to_read: ReadLines::default(),
-            to_write: VecDeque::new(),
+            to_write: WriteLines::default(),
             lingering: VecDeque::new(),
             inbox: VecDeque::new(),
             orders_left: false,

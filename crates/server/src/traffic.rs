@@ -1,25 +1,24 @@
 //! How a shard's thread reads and writes its sockets: who is next, and how much.
 //!
 //! Epoll is edge-triggered, so the thread remembers what may still be read or written. Readers
-//! stand in three lines and writers in two; every line has a budget in every turn, and who has
+//! stand in three lines and so do writers; every line has a budget in every turn, and who has
 //! more than its share goes to the end of the line for those who have much.
 
 use std::time::Duration;
 
 use broker::{ConnId, Now};
 use bytes::Bytes;
-use frontend::{Chunk, CloseReason, Lane, ReadEnd};
+use frontend::{Chunk, CloseReason, Lane, ReadEnd, Waits};
 
 use crate::listener;
 use crate::shard_thread::{ShardThread, socket};
 use crate::socket::{Read, Written};
-use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, WRITE_CALL};
+use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, SORT, WRITE_CALL};
 
 /// How long a finished connection may take to read its last line and close.
 const LINGER: Duration = Duration::from_secs(1);
-/// What a connection may write the first time round: who has little does not wait for who has
-/// much.
-const FIRST_BYTES: usize = 64 * 1024;
+/// Who has no more than this to be written does not wait for who has.
+const LIGHT_BYTES: usize = 16 * 1024;
 /// What a connection may write at once while others wait.
 const BULK_BYTES: usize = 512 * 1024;
 
@@ -145,28 +144,40 @@ impl ShardThread {
         let Some(socket) = socket(&mut self.sockets, conn) else { return };
         if !socket.write_listed {
             socket.write_listed = true;
-            self.to_write.push_back(conn);
+            self.to_write.bulk.push_back(conn);
         }
     }
 
-    /// Writes to everyone who has something new, then to those who have much.
+    /// Writes to everyone who has little, then to those who have much, then to those who end.
     pub(crate) fn write_all(&mut self, now: Now) {
         let mut budget = self.phase();
         while !budget.is_over()
             && let Some(conn) = self.station.poll_write()
         {
-            self.write(now, conn, FIRST_BYTES, &mut budget);
+            budget.spend(SORT);
+            match self.station.waits(conn) {
+                Waits::Ending => self.to_write.ending.push_back(conn),
+                Waits::Bytes(count) if count > LIGHT_BYTES => self.list_to_write(conn),
+                Waits::Bytes(_) => self.write(now, conn, &mut budget),
+            }
         }
-        let mut budget = self.phase();
-        for _ in 0..self.to_write.len() {
+        // What the first line has not used.
+        let mut budget = Budget::new(budget.left() + self.phase().left());
+        for _ in 0..self.to_write.bulk.len() {
             if budget.is_over() {
                 break;
             }
-            let Some(conn) = self.to_write.pop_front() else { break };
+            let Some(conn) = self.to_write.bulk.pop_front() else { break };
             if let Some(socket) = socket(&mut self.sockets, conn) {
                 socket.write_listed = false;
             }
-            self.write(now, conn, BULK_BYTES, &mut budget);
+            self.write(now, conn, &mut budget);
+        }
+        let mut budget = self.phase();
+        while !budget.is_over()
+            && let Some(conn) = self.to_write.ending.pop_front()
+        {
+            self.write(now, conn, &mut budget);
         }
         if self.to_write.is_empty() && !self.station.has_writes() {
             self.station.end_round();
@@ -174,14 +185,14 @@ impl ShardThread {
     }
 
     /// Writes to one connection until nothing is left, its socket is full, or it has had its share.
-    fn write(&mut self, now: Now, conn: ConnId, bytes_max: usize, budget: &mut Budget) {
+    fn write(&mut self, now: Now, conn: ConnId, budget: &mut Budget) {
         let Some(socket) = socket(&mut self.sockets, conn) else { return };
         if socket.lingers_until.is_some() {
             return;
         }
         let (mut written, mut goes_on) = (0, false);
         while !socket.blocked {
-            if written >= bytes_max || (written > 0 && budget.is_over()) {
+            if written >= BULK_BYTES || (written > 0 && budget.is_over()) {
                 goes_on = true;
                 break;
             }

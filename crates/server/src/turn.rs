@@ -13,8 +13,10 @@ pub(crate) const READ_CALL: u64 = 3_000;
 pub(crate) const WRITE_CALL: u64 = 5_000;
 pub(crate) const ACCEPT: u64 = 15_000;
 pub(crate) const CLOSE: u64 = 15_000;
+/// A connection that is sorted into its line.
+pub(crate) const SORT: u64 = 100;
 /// Bytes that the kernel copies per unit.
-pub(crate) const KERNEL_BYTES_PER_UNIT: u64 = 5;
+pub(crate) const KERNEL_BYTES_PER_UNIT: u64 = 4;
 
 /// What is left for one phase of a turn.
 #[derive(Debug)]
@@ -50,5 +52,19 @@ pub(crate) struct ReadLines {
 impl ReadLines {
     pub(crate) fn is_empty(&self) -> bool {
         self.light.is_empty() && self.bulk.is_empty() && self.other.is_empty()
+    }
+}
+
+/// Connections that are to be written, besides those that the station names: who has much, and
+/// who ends once it is written.
+#[derive(Debug, Default)]
+pub(crate) struct WriteLines {
+    pub(crate) bulk: VecDeque<ConnId>,
+    pub(crate) ending: VecDeque<ConnId>,
+}
+
+impl WriteLines {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bulk.is_empty() && self.ending.is_empty()
     }
 }
