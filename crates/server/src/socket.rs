@@ -14,6 +14,11 @@ use rustix::io::Errno;
 /// Buffers in one `writev`.
 const SLICES_MAX: usize = 64;
 
+/// Who sends less than this at once sends little, and is read this much at most.
+pub(crate) const LIGHT_READ_BYTES: usize = 4 * 1024;
+/// Who has sent more stays among those who send much for so many reads.
+const HEAVY_READS: u8 = 16;
+
 /// A socket with what edge-triggered readiness has told of it.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts; every combination occurs")]
@@ -28,8 +33,8 @@ pub(crate) struct Socket {
     pub(crate) listed: bool,
     /// Stands in the line of sockets to be written in bulk.
     pub(crate) write_listed: bool,
-    /// The last read filled its buffer: it sends much.
-    pub(crate) filled: bool,
+    /// How many more small reads it takes until it counts as one that sends little.
+    heavy: u8,
     /// The peer has closed its side: a short read does not mean that nothing follows.
     pub(crate) read_closed: bool,
     /// Everything that the peer sent has been read.
@@ -69,7 +74,7 @@ impl Socket {
             readable: true,
             listed: false,
             write_listed: false,
-            filled: false,
+            heavy: 0,
             read_closed: false,
             read_to_end: false,
             blocked: false,
@@ -87,6 +92,11 @@ impl Socket {
 
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
+    }
+
+    /// Whether it has sent much lately.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.heavy > 0
     }
 
     /// Reads once, behind `carry`; at most `bytes_max` bytes, or as many as there is room for.
@@ -115,7 +125,10 @@ impl Socket {
         // A short read empties the socket: the next edge tells of more (epoll(7)). The peer's
         // close has no edge of its own if it came with these bytes.
         self.read_to_end = end == ReadEnd::Closed;
-        self.filled = end == ReadEnd::More;
+        match read {
+            Ok(count) if count >= LIGHT_READ_BYTES => self.heavy = HEAVY_READS,
+            _ => self.heavy = self.heavy.saturating_sub(1),
+        }
         self.readable = end == ReadEnd::More || (end == ReadEnd::Drained && self.read_closed);
         Read::Chunk(buffer.take(), end)
     }

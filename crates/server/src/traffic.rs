@@ -12,7 +12,7 @@ use frontend::{Chunk, CloseReason, Lane, ReadEnd, Waits};
 
 use crate::listener;
 use crate::shard_thread::{ShardThread, socket};
-use crate::socket::{Read, Written};
+use crate::socket::{LIGHT_READ_BYTES, Read, Written};
 use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, SORT, WRITE_CALL};
 
 /// How long a finished connection may take to read its last line and close.
@@ -41,7 +41,7 @@ impl ShardThread {
         let ends = socket.read_closed || socket.lingers_until.is_some();
         let line = match self.station.lane(conn) {
             Lane::Publishing if ends => &mut self.to_read.other,
-            Lane::Publishing if socket.filled => &mut self.to_read.bulk,
+            Lane::Publishing if socket.is_heavy() => &mut self.to_read.bulk,
             Lane::Publishing => &mut self.to_read.light,
             Lane::Other => &mut self.to_read.other,
         };
@@ -89,7 +89,10 @@ impl ShardThread {
         if !socket.readable || !serving || !self.station.may_read(conn) {
             return;
         }
-        let read_max = self.station.read_bytes_max(conn);
+        // One that turns out to send much is not read in the line of those who send little.
+        let light_max =
+            (!socket.is_heavy() && self.station.lane(conn) == Lane::Publishing).then_some(LIGHT_READ_BYTES);
+        let read_max = self.station.read_bytes_max(conn).or(light_max);
         match socket.read(&mut self.buffer, self.station.carry(conn), read_max) {
             Read::Chunk(chunk, read_end) => {
                 budget.spend(chunk.bytes.len() as u64 / KERNEL_BYTES_PER_UNIT);

@@ -32,6 +32,8 @@ pub(crate) use scan::{Answer, Question, Readers};
 const TOPIC_OVERHEAD_BYTES: usize = 320;
 /// How long a topic is quiet before its runs are copied to their exact size.
 const QUIET: Duration = Duration::from_secs(1);
+/// Bytes that are copied in one call.
+const COMPACTED_BYTES: usize = 256 * 1024;
 /// Topics that share the beginning of a filter, up to which they are looked up by name.
 const NAMED_MAX: usize = 16;
 
@@ -167,7 +169,8 @@ impl History {
         let (bytes_before, runs_before) = (topic.bytes, topic.runs.len());
         topic.latest_at = now;
         topic.push(self.sequence, run, self.bounds.messages_max);
-        if !run.is_exact() && topic.loose_since.is_none() {
+        self.spent += topic.cut_long_run(&self.gauge);
+        if topic.is_loose() && topic.loose_since.is_none() {
             topic.loose_since = Some(now);
             self.loose.insert((now, slot));
         }
@@ -183,7 +186,7 @@ impl History {
         self.loose.first().map(|(listed, _)| listed.after(QUIET))
     }
 
-    /// Copies the runs of one topic that has been quiet to their exact size.
+    /// Copies runs of one topic that has been quiet to their exact size, some at a time.
     pub(crate) fn compact(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|due| due > now) {
             return;
@@ -196,9 +199,13 @@ impl History {
             self.spent += work::RECORD;
             return;
         }
-        self.bytes -= topic.bytes;
-        self.spent += topic.compact(&self.gauge);
-        self.bytes += topic.bytes;
+        let before = topic.bytes;
+        let (spent, all) = topic.compact(&self.gauge);
+        self.bytes = self.bytes + topic.bytes - before;
+        self.spent += spent;
+        if !all {
+            self.loose.insert((topic.loose_since.unwrap_or_default(), slot));
+        }
     }
 
     /// Bytes kept, as the bound counts them.
@@ -338,6 +345,27 @@ impl Topic {
         }
     }
 
+    /// Of a run that is longer than what is kept at all only its end is kept, at once: it would
+    /// pin a read buffer and thousands of spans for the sake of a few messages.
+    fn cut_long_run(&mut self, gauge: &Gauge) -> u64 {
+        let Some((_, only)) = self.runs.front_mut().filter(|(_, kept)| kept.skip >= kept.run.len() / 2 + 1)
+        else {
+            return 0;
+        };
+        self.bytes -= only.run.cost();
+        let spent = only.cut(gauge);
+        self.bytes += only.run.cost();
+        spent
+    }
+
+    /// Whether copying would make it smaller.
+    fn is_loose(&self) -> bool {
+        let loose = |kept: &Kept| kept.skip > 0 || !kept.run.is_exact();
+        // Of all the runs the latest may be larger than it shows and the oldest be kept in part.
+        let mut ends = [self.runs.front(), self.runs.back()].into_iter().flatten();
+        ends.any(|(_, kept)| loose(kept))
+    }
+
     fn drop_oldest(&mut self) {
         let (_, oldest) = self.runs.pop_front().expect("the caller saw a run");
         self.messages -= oldest.messages();
@@ -349,19 +377,34 @@ impl Topic {
         self.runs.get(index).map(|(_, kept)| kept)
     }
 
-    /// Returns what it cost.
-    fn compact(&mut self, gauge: &Gauge) -> u64 {
-        let mut spent = work::RECORD;
+    /// Copies runs to their exact size, oldest first, up to a bound; returns what it cost and
+    /// whether all are exact now.
+    fn compact(&mut self, gauge: &Gauge) -> (u64, bool) {
+        let (mut spent, mut copied) = (work::RECORD, 0);
         for (_, kept) in &mut self.runs {
-            if !kept.run.is_exact() || kept.skip > 0 {
-                let copy = kept.run.compacted(kept.skip, gauge);
-                spent += work::RECORD + 10 * u64::from(copy.len()) + copy.cost() as u64 / 4;
-                *kept = Kept { run: Arc::new(copy), skip: 0 };
+            if kept.run.is_exact() && kept.skip == 0 {
+                continue;
             }
+            if copied > COMPACTED_BYTES {
+                return (spent, false);
+            }
+            self.bytes -= kept.run.cost();
+            spent += kept.cut(gauge);
+            copied += kept.run.cost();
+            self.bytes += kept.run.cost();
         }
         self.runs.shrink_to_fit();
-        self.bytes = self.runs.iter().map(|(_, kept)| kept.run.cost()).sum();
         self.loose_since = None;
+        (spent, true)
+    }
+}
+
+impl Kept {
+    /// Copies what is meant to an allocation of its exact size; returns what it cost.
+    fn cut(&mut self, gauge: &Gauge) -> u64 {
+        let copy = self.run.compacted(self.skip, gauge);
+        let spent = work::RECORD + 10 * u64::from(copy.len()) + copy.cost() as u64 / 4;
+        *self = Self { run: Arc::new(copy), skip: 0 };
         spent
     }
 }
