@@ -28,6 +28,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// A publisher of less than this much per time is not what fills the memory.
 const LIGHT_BYTES: usize = 4 * 1024;
 const LATELY: Duration = Duration::from_millis(100);
+/// Who has read this much since its last pause is paused for all of `brake_time`.
+const FULL_PAUSE_BYTES: usize = 16 * 1024;
 /// Brakes that one call ends; the rest is due at once.
 const ENDS_MAX: usize = 64;
 
@@ -214,7 +216,7 @@ impl Overload {
     ) -> bool {
         let (conn, pause) = (session.conn, &mut session.pause);
         if pause.brakes.is_empty() {
-            let share = pause.read_bytes as f64 / limits.read_bytes as f64;
+            let share = pause.read_bytes as f64 / FULL_PAUSE_BYTES as f64;
             let time = limits.brake_time.mul_f64(share.min(1.0));
             if time < PAUSE_MIN.min(limits.brake_time) {
                 return false;

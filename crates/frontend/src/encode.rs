@@ -184,17 +184,23 @@ fn lines(
     );
     let mut at = from;
     *spent += work::FRAME;
-    for payload in payloads {
-        if at.part.is_none() && payload.len() <= size.payload_bytes {
-            frame.write_line(out, payload);
-        } else {
+    loop {
+        let payloads = run.payloads(at.message);
+        if at.part.is_none() {
+            let bytes_left = size.bytes.saturating_sub(out.len() - start);
+            at.message += frame.write_lines(out, payloads, bytes_left, size.payload_bytes);
+        }
+        let is_full = out.len() - start >= size.bytes;
+        let Some(payload) = run.payloads(at.message).next().filter(|_| !is_full || at.part.is_some()) else {
+            break;
+        };
+        // A long one: in pieces.
+        at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
+        while at.part.is_some() && out.len() - start < size.bytes {
             at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
-            while at.part.is_some() && out.len() - start < size.bytes {
-                at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
-            }
-            if at.part.is_some() {
-                break;
-            }
+        }
+        if at.part.is_some() {
+            break;
         }
         at.message += 1;
         if out.len() - start >= size.bytes || from.part.is_some() {

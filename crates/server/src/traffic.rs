@@ -166,11 +166,9 @@ impl ShardThread {
         }
         // What the first line has not used.
         let mut budget = Budget::new(budget.left() + self.phase().left());
-        for _ in 0..self.to_write.bulk.len() {
-            if budget.is_over() {
-                break;
-            }
-            let Some(conn) = self.to_write.bulk.pop_front() else { break };
+        while !budget.is_over()
+            && let Some(conn) = self.to_write.bulk.pop_front()
+        {
             if let Some(socket) = socket(&mut self.sockets, conn) {
                 socket.write_listed = false;
             }

@@ -32,6 +32,8 @@ pub(crate) use scan::{Answer, Question, Readers};
 const TOPIC_OVERHEAD_BYTES: usize = 320;
 /// How long a topic is quiet before its runs are copied to their exact size.
 const QUIET: Duration = Duration::from_secs(1);
+/// Topics that are looked at for something to copy before one is forgotten.
+const COMPACTED_TOPICS: usize = 4;
 /// Bytes that are copied in one call.
 const COMPACTED_BYTES: usize = 256 * 1024;
 /// Topics that share the beginning of a filter, up to which they are looked up by name.
@@ -169,7 +171,6 @@ impl History {
         let (bytes_before, runs_before) = (topic.bytes, topic.runs.len());
         topic.latest_at = now;
         topic.push(self.sequence, run, self.bounds.messages_max);
-        self.spent += topic.cut_long_run(&self.gauge);
         if topic.is_loose() && topic.loose_since.is_none() {
             topic.loose_since = Some(now);
             self.loose.insert((now, slot));
@@ -191,20 +192,28 @@ impl History {
         if self.poll_timeout().is_none_or(|due| due > now) {
             return;
         }
-        let (_, slot) = self.loose.pop_first().expect("poll_timeout saw it");
-        let topic = self.topics[slot as usize].as_mut().expect("a forgotten topic is not listed");
+        let (_, slot) = self.loose.first().copied().expect("poll_timeout saw it");
+        let topic = at(&mut self.topics, slot);
         if now.since(topic.latest_at) < QUIET {
+            self.loose.pop_first();
             topic.loose_since = Some(now);
             self.loose.insert((now, slot));
             self.spent += work::RECORD;
             return;
         }
+        self.compact_first();
+    }
+
+    /// Copies runs of the topic that was listed first, some at a time.
+    fn compact_first(&mut self) {
+        let Some((since, slot)) = self.loose.pop_first() else { return };
+        let topic = at(&mut self.topics, slot);
         let before = topic.bytes;
         let (spent, all) = topic.compact(&self.gauge);
         self.bytes = self.bytes + topic.bytes - before;
         self.spent += spent;
         if !all {
-            self.loose.insert((topic.loose_since.unwrap_or_default(), slot));
+            self.loose.insert((since, slot));
         }
     }
 
@@ -237,8 +246,16 @@ impl History {
         slot
     }
 
-    /// Forgets the quietest topics until the bound holds; of the last one the oldest runs.
+    /// Makes room until the bound holds: copies a few runs that pin more than they show, for
+    /// instance a read buffer of thousands of messages of which the last are kept; then forgets
+    /// the quietest topics, and of the last one the oldest runs.
     fn shrink(&mut self) {
+        for _ in 0..COMPACTED_TOPICS {
+            if self.bytes <= self.bounds.bytes_max {
+                return;
+            }
+            self.compact_first();
+        }
         while self.bytes > self.bounds.bytes_max {
             let Some(slot) = self.age.oldest else { return };
             let topic = self.topics[slot as usize].as_mut().expect("the list names kept topics");
@@ -343,19 +360,6 @@ impl Topic {
                 self.messages -= extra;
             }
         }
-    }
-
-    /// Of a run that is longer than what is kept at all only its end is kept, at once: it would
-    /// pin a read buffer and thousands of spans for the sake of a few messages.
-    fn cut_long_run(&mut self, gauge: &Gauge) -> u64 {
-        let Some((_, only)) = self.runs.front_mut().filter(|(_, kept)| kept.skip >= kept.run.len() / 2 + 1)
-        else {
-            return 0;
-        };
-        self.bytes -= only.run.cost();
-        let spent = only.cut(gauge);
-        self.bytes += only.run.cost();
-        spent
     }
 
     /// Whether copying would make it smaller.

@@ -59,6 +59,8 @@ pub struct Frame {
     head: Vec<u8>,
     /// All behind the payload, the newline included.
     tail: Vec<u8>,
+    /// A tail and the head of the next line: what stands between two payloads.
+    between: Vec<u8>,
 }
 
 /// Where a line that is written in parts goes on.
@@ -87,7 +89,7 @@ impl Frame {
     /// A frame that must be set before it writes anything.
     #[must_use]
     pub fn new() -> Self {
-        Self { format: Format::From, head: Vec::new(), tail: Vec::new() }
+        Self { format: Format::From, head: Vec::new(), tail: Vec::new(), between: Vec::new() }
     }
 
     /// Makes the frame for messages of `sender`.
@@ -102,6 +104,9 @@ impl Frame {
             write_plain_head(&mut self.head, format, time, sender);
         }
         self.tail.push(b'\n');
+        self.between.clear();
+        self.between.extend_from_slice(&self.tail);
+        self.between.extend_from_slice(&self.head);
     }
 
     /// Bytes of a line besides its payload, the newline included. For JSON with the longer
@@ -112,18 +117,44 @@ impl Frame {
         self.head.len() + key + self.tail.len()
     }
 
-    /// Appends one whole line.
+    /// Appends whole lines until `out` has grown by `bytes_max`, or a payload is longer than
+    /// `payload_bytes_max`. Returns how many.
     #[inline]
-    pub fn write_line(&self, out: &mut Vec<u8>, payload: &[u8]) {
-        let plain =
-            if self.format == Format::Json { json::is_plain(payload) } else { is_plain_ascii(payload) };
-        if plain {
-            out.extend_from_slice(&self.head);
-            out.extend_from_slice(payload);
-            out.extend_from_slice(&self.tail);
-        } else {
-            self.write_part(out, payload, None, usize::MAX);
+    pub fn write_lines<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        payloads: impl Iterator<Item = &'a [u8]>,
+        bytes_max: usize,
+        payload_bytes_max: usize,
+    ) -> u32 {
+        let full = out.len().saturating_add(bytes_max).saturating_add(self.head.len());
+        let mut count = 0;
+        // The head of a line that may come; it is taken back if none does. So two copies make a
+        // line, not three.
+        out.extend_from_slice(&self.head);
+        for payload in payloads.take_while(|payload| payload.len() <= payload_bytes_max) {
+            let plain =
+                if self.format == Format::Json { json::is_plain(payload) } else { is_plain_ascii(payload) };
+            if plain {
+                out.extend_from_slice(payload);
+                out.extend_from_slice(&self.between);
+            } else {
+                out.truncate(out.len() - self.head.len());
+                self.write_part(out, payload, None, usize::MAX);
+                out.extend_from_slice(&self.head);
+            }
+            count += 1;
+            if out.len() >= full {
+                break;
+            }
         }
+        out.truncate(out.len() - self.head.len());
+        count
+    }
+
+    /// Appends one whole line.
+    pub fn write_line(&self, out: &mut Vec<u8>, payload: &[u8]) {
+        self.write_lines(out, std::iter::once(payload), usize::MAX, usize::MAX);
     }
 
     /// Appends the next part of a line, with at most `payload_bytes_max` bytes of its
