@@ -13,6 +13,7 @@ mod encode;
 mod event;
 mod greeting;
 mod hello;
+mod listening;
 mod outgoing;
 mod publishing;
 mod station;

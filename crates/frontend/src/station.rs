@@ -18,15 +18,13 @@ use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, Re
 use crate::encode::Encoder;
 use crate::event::{CloseReason, Event};
 use crate::hello::Rules;
+use crate::listening::Listening;
 use crate::unfinished::Unfinished;
 use crate::watch::Watch;
 use crate::work;
 
 /// How long a due deadline waits for what may have been said and not read.
 const POSTPONED: Duration = Duration::from_millis(1);
-/// Subscribers of one shard that have closed their sending half. Whether they still listen is
-/// not known until something is written to them.
-const LISTENING_MAX: usize = 1024;
 
 /// A shard with the front ends of its connections.
 #[derive(Debug)]
@@ -49,9 +47,7 @@ pub struct Station {
     placement: Placement,
     to_move: VecDeque<Move>,
     pub(crate) unfinished: Unfinished,
-    /// Subscribers that have closed their sending half, in that order; the last so many are new.
-    listening: VecDeque<ConnId>,
-    listening_new: usize,
+    pub(crate) listening: Listening,
     events: Vec<Event>,
     /// What the chunk that is being received has published, at its cost.
     published_bytes: usize,
@@ -130,8 +126,7 @@ impl Station {
             placement: Placement::Stay,
             to_move: VecDeque::new(),
             unfinished: Unfinished::default(),
-            listening: VecDeque::new(),
-            listening_new: 0,
+            listening: Listening::default(),
             events: Vec::new(),
             published_bytes: 0,
             spent: 0,
@@ -496,8 +491,7 @@ impl Station {
             }
         }
         if listens {
-            self.listening.push_back(conn);
-            self.listening_new += 1;
+            self.listening.add(conn);
             self.list_to_write(conn);
         }
         if write {
@@ -529,24 +523,6 @@ impl Station {
         if listens {
             self.bound_listening(now);
         }
-    }
-
-    /// Those who listen with a closed sending half may have gone: over the bound the first goes.
-    fn bound_listening(&mut self, now: Now) {
-        while self.listening.len() > LISTENING_MAX {
-            let Some(conn) = self.listening.pop_front() else { return };
-            self.end(now, conn, CloseReason::Gone);
-        }
-        self.listening_new = self.listening_new.min(self.listening.len());
-    }
-
-    /// The next connection of which nobody knows whether it still listens: its socket should ask
-    /// the peer's kernel soon.
-    pub fn poll_listening(&mut self) -> Option<ConnId> {
-        let index =
-            self.listening.len().checked_sub(self.listening_new).filter(|_| self.listening_new > 0)?;
-        self.listening_new -= 1;
-        self.listening.get(index).copied()
     }
 
     fn handle(&mut self, now: Now, input: Input) {

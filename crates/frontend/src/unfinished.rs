@@ -12,8 +12,8 @@ use broker::{ConnId, Instant, Now, Use};
 use crate::event::CloseReason;
 use crate::station::Station;
 
-/// How long the first one may keep the others waiting.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first one may keep the others waiting: long enough to read on what it has sent.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// One shard's unfinished messages that are long enough to count.
 #[derive(Debug, Default)]
@@ -22,8 +22,8 @@ pub(crate) struct Unfinished {
     all: BTreeSet<(Instant, ConnId)>,
     /// Connections that wait for memory.
     waiting: VecDeque<ConnId>,
-    /// When somebody has to be looked at.
-    look_at: Option<Instant>,
+    /// The one that is read on while memory is short, and when its time is over.
+    turn: Option<(ConnId, Instant)>,
 }
 
 impl Unfinished {
@@ -36,7 +36,16 @@ impl Unfinished {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.look_at
+        self.turn.map(|(_, until)| until)
+    }
+
+    /// Gives the first one its turn, if another one had it.
+    fn begin_turn(&mut self, now: Instant) -> Option<ConnId> {
+        let (_, first) = self.first()?;
+        if self.turn.is_none_or(|(conn, _)| conn != first) {
+            self.turn = Some((first, now.after(PATIENCE)));
+        }
+        Some(first)
     }
 
     fn first(&self) -> Option<(Instant, ConnId)> {
@@ -59,13 +68,8 @@ impl Station {
             self.resume_waiting();
             return;
         }
-        let Some((since, first)) = self.unfinished.first() else { return };
-        self.unfinished.look_at.get_or_insert(since.after(PATIENCE).max(now.mono));
-        if let Some(connection) = self.connection(first)
-            && std::mem::take(&mut connection.starved)
-        {
-            self.to_read.push_back(first);
-        }
+        let Some(first) = self.unfinished.begin_turn(now.mono) else { return };
+        self.feed(first);
         if first != conn
             && let Some(connection) = self.connection(conn)
             && connection.unfinished.is_some()
@@ -75,33 +79,37 @@ impl Station {
         }
     }
 
-    /// The time has come to see whether the first one keeps the others waiting.
+    /// The time of the first one may be over: then it is refused, and the next one is read on.
     pub(crate) fn look_at_unfinished(&mut self, now: Now) {
-        if self.unfinished.look_at.take_if(|at| *at <= now.mono).is_none() {
-            return;
-        }
+        let Some((conn, _)) = self.unfinished.turn.take_if(|(_, until)| *until <= now.mono) else { return };
         if !self.is_short() {
-            // Another shard has made room.
-            self.resume_waiting();
+            self.resume_waiting(); // another shard has made room
             return;
         }
-        if let Some((since, first)) = self.unfinished.first()
-            && now.mono.since(since) >= PATIENCE
-        {
-            self.end(now, first, CloseReason::OutOfMemory);
+        if self.unfinished.first().is_some_and(|(_, first)| first == conn) {
+            self.end(now, conn, CloseReason::OutOfMemory);
         }
-        let next = self.unfinished.first().map(|(since, _)| since.after(PATIENCE));
-        self.unfinished.look_at = next.map(|at| at.max(now.mono));
+        if self.is_short()
+            && let Some(next) = self.unfinished.begin_turn(now.mono)
+        {
+            self.feed(next);
+        }
+    }
+
+    /// Lets a connection be read on that waited for memory.
+    fn feed(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connection(conn)
+            && std::mem::take(&mut connection.starved)
+        {
+            self.to_read.push_back(conn);
+        }
     }
 
     fn resume_waiting(&mut self) {
         while let Some(conn) = self.unfinished.waiting.pop_front() {
-            if let Some(connection) = self.connection(conn)
-                && std::mem::take(&mut connection.starved)
-            {
-                self.to_read.push_back(conn);
-            }
+            self.feed(conn);
         }
+        self.unfinished.turn = None;
     }
 
     fn is_short(&self) -> bool {
