@@ -199,3 +199,62 @@ fn other_protocols_are_told_from_the_first_bytes() {
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
     }
 }
+
+/// The server was held up between the hello and what follows: what a client had said when its
+/// hello was whole is its hello, and no timer runs before what was said has been read.
+#[test]
+fn a_late_server_takes_no_message_for_a_part_of_the_hello() {
+    let server = Server::start(1);
+    for hello in ["pub", "pub news", "PUBLISHER", "PUBLISHER,news"] {
+        let mut subscriber = server.client("SUBSCRIBER");
+        let mut publisher = server.connect();
+        publisher.send(hello);
+        // Read, and waiting for the rest.
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        server.signal("STOP");
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        publisher.send("w14");
+        server.signal("CONT");
+        let line = subscriber.line();
+        let topic = if hello.contains("news") { "[news | FROM " } else { "[broadcast | FROM " };
+        let plain = format!("[FROM {}] : w14", publisher.addr());
+        assert!(line == plain || line.starts_with(topic), "after {hello:?}: {line}");
+        assert!(line.ends_with("] : w14"), "after {hello:?}: {line}");
+    }
+    // Nobody was asked for a role, however late the server looked.
+    let mut publisher = server.connect();
+    server.signal("STOP");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    publisher.send("pub ack=1\nhi\n");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    server.signal("CONT");
+    publisher.assert_line("OK");
+}
+
+/// One dialect sends the role, then the topic behind its separator.
+#[test]
+fn a_role_word_goes_on_with_a_separator() {
+    let server = Server::start(1);
+    let mut subscriber = server.client("SUBSCRIBER news");
+    let mut publisher = server.connect();
+    publisher.send("PUBLISHER");
+    server.signal("STOP");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    publisher.send(",news\nhi\n");
+    server.signal("CONT");
+    subscriber.assert_line(format!("[news | FROM {}] : hi", publisher.addr()));
+}
+
+/// A word that comes in pieces is waited for, whatever else its first letter may begin.
+#[test]
+fn the_first_letter_alone_is_waited_for() {
+    let server = Server::start(1);
+    for (first, rest) in [("P", "UB ack=1\nhi\n"), ("p", "ub ack=1\nhi\n"), ("PU", "BLISHER ack=1\nhi\n")] {
+        let mut publisher = server.connect();
+        std::thread::sleep(std::time::Duration::from_millis(180));
+        publisher.send(first);
+        std::thread::sleep(std::time::Duration::from_millis(120));
+        publisher.send(rest);
+        publisher.assert_line("OK");
+    }
+}

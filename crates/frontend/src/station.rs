@@ -235,6 +235,12 @@ impl Station {
         due.into_iter().flatten().min()
     }
 
+    /// Whether a deadline of a connection has come: it may be one that waits for what is said.
+    #[must_use]
+    pub fn is_greeting_due(&self, now: Instant) -> bool {
+        self.deadlines.first().is_some_and(|(at, _)| *at <= now)
+    }
+
     /// Does what is due, for about `budget` units of work; what is left is due at once. A
     /// connection that is being greeted and has said something that is `unread` is waited for:
     /// what it has said counts as said before the deadline.

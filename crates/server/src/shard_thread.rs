@@ -180,7 +180,7 @@ impl ShardThread {
                 self.read_all(now);
                 self.send_mail();
             }
-            self.do_what_is_due(now);
+            self.do_what_is_due(now, &mut ready)?;
             self.write_all(now);
             self.station.end_turn();
             self.send_mail();
@@ -199,7 +199,11 @@ impl ShardThread {
     }
 
     /// Timers, but none before what was said and not read; then work that waits.
-    fn do_what_is_due(&mut self, now: Now) {
+    fn do_what_is_due(&mut self, now: Now, ready: &mut Events) -> io::Result<()> {
+        if self.station.is_greeting_due(now.mono) {
+            // The thread may have slept since it waited: what was said meanwhile was said in time.
+            self.poll_again(ready)?;
+        }
         let sockets = &self.sockets;
         let unread = |conn: ConnId| {
             let socket = sockets.get(conn.slot as usize).and_then(Option::as_ref);
@@ -213,6 +217,16 @@ impl ShardThread {
             self.station.step(now);
             budget.spend(self.station.take_work());
         }
+        Ok(())
+    }
+
+    /// Looks for readiness without waiting.
+    fn poll_again(&mut self, ready: &mut Events) -> io::Result<()> {
+        match self.poll.poll(ready, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => self.note_readiness(ready),
+        }
+        Ok(())
     }
 
     /// Waits for something to do; not at all while there is something.

@@ -1,0 +1,95 @@
+//! Who says nothing more may still want to hear: clients that close their sending half, and
+//! clients that say goodbye and read nothing.
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use support::{Client, Server, Start, eventually};
+
+/// `printf 'sub\n' | nc -N`: it closes its sending half with its hello and goes on to hear.
+#[test]
+fn a_subscriber_that_closes_its_sending_half_with_its_hello_hears() {
+    let server = Server::start(2);
+    for hello in ["sub", "sub\n", "SUBSCRIBER\n", "sub a\n"] {
+        let mut subscriber = server.connect();
+        subscriber.send(hello);
+        subscriber.half_close();
+        server.wait_for_role(&subscriber);
+        let mut publisher = server.client("pub a");
+        for number in 0..3 {
+            publisher.send(format!("{number}\n"));
+            assert!(subscriber.line().ends_with(&number.to_string()), "after {hello:?}");
+        }
+        let addr = subscriber.addr();
+        drop(subscriber);
+        // The first message finds out that nobody is there, the second that the socket is broken.
+        eventually("the end of the subscriber", || {
+            publisher.send("anyone?\n");
+            (server.log_count(&format!("Client disconnected: {addr}, ")) > 0).then_some(())
+        });
+    }
+}
+
+/// `printf 'sub last=2\n' | nc -N`: what it asked for is the past, and then it is done.
+#[test]
+fn one_that_asks_for_history_gets_it_and_the_end() {
+    for shards in [1, 4] {
+        let server = Server::start(shards);
+        let mut publisher = server.client("pub a ack=1");
+        for number in 0..5 {
+            publisher.send(format!("{number}\n"));
+            publisher.assert_line("OK");
+        }
+        for (hello, expected) in [("sub a last=2\n", 2), ("sub # since=1h\n", 5), ("sub b last=2", 0)] {
+            let mut subscriber = server.connect();
+            subscriber.send(hello);
+            subscriber.half_close();
+            assert_eq!(subscriber.rest_lines().len(), expected, "after {hello:?}");
+            server.wait_for_end(&subscriber.addr());
+        }
+    }
+}
+
+/// Answers are owed to a publisher that has closed its sending half and reads slowly.
+#[test]
+fn every_answer_is_given_before_the_end() {
+    let server = Server::start(1);
+    let mut publisher = Client::connect_with_little_room(server.port());
+    let count = 32_000;
+    publisher.send("pub ack=1\n");
+    let mut sender = publisher.sender();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            std::io::Write::write_all(&mut sender, "a\n".repeat(count).as_bytes()).expect("it is read");
+            sender.shutdown(std::net::Shutdown::Write).expect("an open socket");
+        });
+        // Long enough for the server to see the end before the answers are taken.
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(publisher.rest_lines().len(), count);
+    });
+}
+
+/// A connection that has ended and takes nothing is closed after `drain_time` (5 s), not when the
+/// kernel gives it up after two minutes.
+#[test]
+fn one_that_ends_and_reads_nothing_is_closed_soon() {
+    let server = Start::with(&["--shards", "1"]).run();
+    // Everything is open that stays open once somebody has come and gone.
+    let first = server.client("pub");
+    let addr = first.addr();
+    drop(first);
+    server.wait_for_end(&addr);
+    let files = server.open_files();
+    let mut stuck = server.slow_subscriber("SUBSCRIBER news");
+    let mut publisher = server.client("pub news ack=1");
+    for _ in 0..100 {
+        publisher.send(format!("{}\n", "x".repeat(100_000)));
+        publisher.assert_line("OK");
+    }
+    stuck.send("terminate\n");
+    server.wait_for_end(&stuck.addr());
+    drop(publisher);
+    eventually("the socket is closed", || (server.open_files() <= files).then_some(()));
+}
