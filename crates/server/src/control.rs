@@ -86,7 +86,6 @@ impl ControlSender {
 #[derive(Debug)]
 struct ShardHandle {
     orders: Sender<Order>,
-    thread: JoinHandle<io::Result<()>>,
 }
 
 struct Server {
@@ -248,8 +247,13 @@ fn start_shards(
             shards: senders.clone(),
             loads: loads.clone(),
         };
-        let thread = spawn(&format!("shard-{own}"), move || ShardThread::new(setup).run())?;
-        shards.push(ShardHandle { orders: senders[usize::from(own)].clone(), thread });
+        // A broker with a shard less is worse than none: this ends the process like any panic.
+        spawn(&format!("shard-{own}"), move || {
+            if let Err(error) = ShardThread::new(setup).run() {
+                panic!("readiness cannot be waited for: {error}");
+            }
+        })?;
+        shards.push(ShardHandle { orders: senders[usize::from(own)].clone() });
     }
     Ok((shards, mailboxes))
 }
@@ -451,13 +455,6 @@ impl Server {
             self.events.line(Level::Warn, text);
         }
         self.events.line(Level::Info, "stopped");
-        for shard in self.shards {
-            if shard.thread.is_finished()
-                && let Ok(Err(error)) = shard.thread.join()
-            {
-                return Err(ServeError::Poll(error));
-            }
-        }
         let (flushed, wait) = channel();
         self.events.note(Note::Flush(flushed));
         // A terminal that takes nothing must not keep the process alive.
