@@ -168,7 +168,7 @@ impl Driver {
             bytes.extend(sent);
             let pinned_bytes = bytes.len();
             let chunk = Chunk { bytes: Bytes::from(bytes), pinned_bytes };
-            self.station.receive(self.now, conn, &chunk, read_end);
+            self.station.receive(self.now, conn, chunk, read_end);
             self.check_carry(conn);
         }
     }

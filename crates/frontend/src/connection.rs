@@ -223,9 +223,9 @@ impl Connection {
 
     /// Takes a chunk: what was left over before, then what was read. Returns what the core has
     /// to do; what is left over this time is in `carry`.
-    pub(crate) fn receive(&mut self, env: &mut Env<'_>, chunk: &Chunk, read_end: ReadEnd) -> Option<Command> {
+    pub(crate) fn receive(&mut self, env: &mut Env<'_>, chunk: Chunk, read_end: ReadEnd) -> Option<Command> {
         let rules = Rc::clone(&self.rules);
-        let mut rest = chunk.clone();
+        let mut rest = chunk;
         let mut command = None;
         // A hello and messages may come in one chunk: each state takes its part.
         loop {
@@ -255,7 +255,7 @@ impl Connection {
             }
         }
         let leftover = if command.is_some() { Leftover::Begins } else { Leftover::GoesOn };
-        self.keep(env, &rest.bytes, leftover);
+        self.keep(env, rest, leftover);
         if read_end == ReadEnd::Closed {
             self.read_closed(env);
         }
@@ -297,7 +297,9 @@ impl Connection {
                 let carry = std::mem::take(&mut self.carry);
                 let progress = hello.timeout(env.now.mono, &carry, &self.rules.limits);
                 let (used, command) = self.hello_progress(env, progress);
-                self.keep(env, carry.get(used..).unwrap_or_default(), Leftover::GoesOn);
+                let rest = Bytes::copy_from_slice(carry.get(used..).unwrap_or_default());
+                let rest = Chunk { pinned_bytes: rest.len(), bytes: rest };
+                self.keep(env, rest, Leftover::GoesOn);
                 command
             }
             State::Topic(_) => {
@@ -501,28 +503,31 @@ impl Connection {
         if begins_terminate(rest) { start } else { bytes.len() }
     }
 
-    /// Keeps what is left over; a long one is counted.
-    fn keep(&mut self, env: &mut Env<'_>, rest: &[u8], leftover: Leftover) {
+    /// Keeps what is left over; a long one is counted. One that fills most of its allocation keeps
+    /// that, so that a long message which comes byte by byte is not copied each time.
+    fn keep(&mut self, env: &mut Env<'_>, rest: Chunk, leftover: Leftover) {
         if self.is_ending() {
             return;
         }
         if planted::is(Bug::LoseCarry) && matches!(self.state, State::Publishing(_)) {
             return;
         }
-        self.carry = rest.to_vec();
+        let fills = rest.bytes.len() * 2 >= rest.pinned_bytes;
+        self.carry = if fills { rest.bytes.into() } else { rest.bytes.to_vec() };
+        let rest = &self.carry;
         if rest.len() <= self.rules.limits.unfinished_bytes_free {
             self.unfinished = None;
             return;
         }
         match &mut self.unfinished {
             Some(unfinished) => {
-                unfinished.charge.set(rest.len());
+                unfinished.charge.set(rest.capacity());
                 if leftover == Leftover::Begins {
                     unfinished.since = env.now.mono;
                 }
             }
             None => {
-                let charge = env.gauge.charge(Use::Unfinished, rest.len());
+                let charge = env.gauge.charge(Use::Unfinished, rest.capacity());
                 self.unfinished = Some(Unfinished { since: env.now.mono, charge });
             }
         }

@@ -51,6 +51,8 @@ pub struct Station {
     events: Vec<Event>,
     /// What the chunk that is being received has published, at its cost.
     published_bytes: usize,
+    /// What the next chunk begins with and was looked at before.
+    carried_bytes: usize,
     spent: u64,
 }
 
@@ -129,6 +131,7 @@ impl Station {
             listening: Listening::default(),
             events: Vec::new(),
             published_bytes: 0,
+            carried_bytes: 0,
             spent: 0,
             shard: Shard::new(config),
         }
@@ -164,7 +167,7 @@ impl Station {
 
     /// The publisher stays: goes on with what stood behind its hello.
     pub fn stay(&mut self, now: Now, offer: &Move) {
-        self.settle(now, offer.conn, &offer.rest, offer.read_end);
+        self.settle(now, offer.conn, offer.rest.clone(), offer.read_end);
     }
 
     /// A publisher comes from another shard and is given the id `conn` here.
@@ -172,7 +175,7 @@ impl Station {
         let id = Origin { shard: self.own, conn };
         let (rest, read_end) = (handover.rest.clone(), handover.read_end);
         self.insert(now, Connection::adopted(id, handover, Rc::clone(rules)));
-        self.settle(now, conn, &rest, read_end);
+        self.settle(now, conn, rest, read_end);
     }
 
     /// What the connection had left over: it stands in front of the next chunk.
@@ -182,13 +185,22 @@ impl Station {
         connection.filter(|c| c.id.conn == conn).map_or(&[], |c| &c.carry)
     }
 
+    /// The same, taken out: it comes back at the front of the next chunk.
+    pub fn take_carry(&mut self, conn: ConnId) -> Vec<u8> {
+        let carry = self.connection(conn).map(|connection| std::mem::take(&mut connection.carry));
+        let carry = carry.unwrap_or_default();
+        self.carried_bytes = carry.len();
+        carry
+    }
+
     /// Takes what was read from a connection, behind its carry. Returns the bytes that count
     /// against what a turn may read: what was published counts at its cost.
-    pub fn receive(&mut self, now: Now, conn: ConnId, chunk: &Chunk, read_end: ReadEnd) -> usize {
+    pub fn receive(&mut self, now: Now, conn: ConnId, chunk: Chunk, read_end: ReadEnd) -> usize {
         self.published_bytes = 0;
-        self.spent += work::CHUNK + chunk.bytes.len() as u64 / work::BYTES_PER_UNIT;
+        let new_bytes = chunk.bytes.len() - std::mem::take(&mut self.carried_bytes).min(chunk.bytes.len());
+        self.spent += work::CHUNK + new_bytes as u64 / work::BYTES_PER_UNIT;
         self.with(now, conn, |connection, env| connection.receive(env, chunk, read_end));
-        self.published_bytes.max(chunk.bytes.len())
+        self.published_bytes.max(new_bytes)
     }
 
     /// The socket is gone: so is everything that the connection held. `reason` counts if the
@@ -435,7 +447,7 @@ impl Station {
         };
         match offered {
             Some(to) => self.to_move.push_back(Move { conn, to, rest, read_end }),
-            None => self.settle(now, conn, &rest, read_end),
+            None => self.settle(now, conn, rest, read_end),
         }
     }
 
@@ -444,7 +456,7 @@ impl Station {
     }
 
     /// A publisher is where it will live: takes what stood behind its hello.
-    fn settle(&mut self, now: Now, conn: ConnId, rest: &Chunk, read_end: ReadEnd) {
+    fn settle(&mut self, now: Now, conn: ConnId, rest: Chunk, read_end: ReadEnd) {
         let Some(Some(connection)) = self.connections.get(conn.slot as usize) else { return };
         connection.announce(&mut self.events);
         if !rest.bytes.is_empty() || read_end == ReadEnd::Closed {

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::listener::Loads;
 use crate::mailbox::{Batch, Mailbox};
 use crate::report::EventSink;
-use crate::socket::{ReadBuffer, Socket};
+use crate::socket::{LIGHT_READ_BYTES, ReadBuffer, Socket};
 use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines, WriteLines};
 
 /// The token of the waker; sockets have their slots.
@@ -115,6 +115,7 @@ pub(crate) struct ShardThread {
     generations: Vec<u32>,
     free: Vec<u32>,
     pub(crate) buffer: ReadBuffer,
+    pub(crate) light_buffer: ReadBuffer,
     pub(crate) to_read: ReadLines,
     pub(crate) to_write: WriteLines,
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
@@ -151,6 +152,7 @@ impl ShardThread {
             generations: Vec::new(),
             free: Vec::new(),
             buffer: ReadBuffer::new(limits.read_bytes),
+            light_buffer: ReadBuffer::new(limits.read_bytes.min(LIGHT_READ_BYTES)),
             to_read: ReadLines::default(),
             to_write: WriteLines::default(),
             lingering: VecDeque::new(),

@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::net::Shutdown;
 
 use broker::{ConnId, Instant};
-use bytes::Bytes;
 use frontend::{Chunk, CloseReason, Outgoing, ReadEnd};
 use mio::Registry;
 use mio::net::TcpStream;
@@ -14,7 +13,9 @@ use rustix::io::Errno;
 /// Buffers in one `writev`.
 const SLICES_MAX: usize = 64;
 
-/// Who sends less than this at once sends little, and is read this much at most.
+/// A longer carry is not copied for a read.
+const LONG_CARRY_BYTES: usize = 4 * 1024;
+/// Who sends less than this at once sends little, and is read about this much.
 pub(crate) const LIGHT_READ_BYTES: usize = 4 * 1024;
 /// Who has sent more stays among those who send much for so many reads.
 const HEAVY_READS: u8 = 16;
@@ -52,7 +53,8 @@ pub(crate) struct Socket {
 pub(crate) enum Read {
     /// The carry and what was read behind it.
     Chunk(Chunk, ReadEnd),
-    Nothing,
+    /// There is nothing: the carry as it was.
+    Nothing(Vec<u8>),
     Broken(CloseReason),
 }
 
@@ -99,11 +101,14 @@ impl Socket {
         self.heavy > 0
     }
 
-    /// Reads once, behind `carry`; at most `bytes_max` bytes, or as many as there is room for.
-    pub(crate) fn read(&mut self, buffer: &mut ReadBuffer, carry: &[u8], bytes_max: Option<usize>) -> Read {
-        match bytes_max {
-            None => buffer.begin(carry),
-            Some(bytes_max) => buffer.begin_small(carry, bytes_max),
+    /// Reads once, behind `carry`, into `buffer` or, behind a long carry, into its own allocation.
+    pub(crate) fn read(&mut self, buffer: &mut ReadBuffer, mut carry: Vec<u8>) -> Read {
+        let is_long = carry.len() > LONG_CARRY_BYTES;
+        if is_long {
+            buffer.reserve(&mut carry);
+            std::mem::swap(&mut buffer.bytes, &mut carry);
+        } else {
+            buffer.begin(&carry);
         }
         let room = buffer.bytes.capacity() - buffer.bytes.len();
         let read = loop {
@@ -118,7 +123,10 @@ impl Socket {
             Ok(_) => ReadEnd::Drained,
             Err(Errno::AGAIN) => {
                 self.readable = false;
-                return Read::Nothing;
+                if is_long {
+                    std::mem::swap(&mut buffer.bytes, &mut carry);
+                }
+                return Read::Nothing(carry);
             }
             Err(errno) => return Read::Broken(reason(errno)),
         };
@@ -130,7 +138,11 @@ impl Socket {
             _ => self.heavy = self.heavy.saturating_sub(1),
         }
         self.readable = end == ReadEnd::More || (end == ReadEnd::Drained && self.read_closed);
-        Read::Chunk(buffer.take(), end)
+        let chunk = match is_long {
+            true => filled_chunk(std::mem::replace(&mut buffer.bytes, carry)),
+            false => buffer.take(),
+        };
+        Read::Chunk(chunk, end)
     }
 
     /// Reads once and throws away, for a peer that is only expected to close. Returns how much;
@@ -219,21 +231,29 @@ impl ReadBuffer {
         self.bytes.extend_from_slice(carry);
     }
 
-    /// Starts with `carry` and little room: memory is short.
-    fn begin_small(&mut self, carry: &[u8], room: usize) {
-        self.bytes = Vec::with_capacity(carry.len() + room);
-        self.bytes.extend_from_slice(carry);
+    /// Makes room behind a long carry: as much again, so that a message that comes in pieces is
+    /// copied a constant number of times.
+    fn reserve(&self, carry: &mut Vec<u8>) {
+        if carry.capacity() - carry.len() < self.size {
+            carry.reserve(self.size.max(carry.len()));
+        }
     }
 
     /// What was read: the buffer itself if it is well filled, else a copy of the exact size.
     fn take(&mut self) -> Chunk {
         if self.bytes.len() * 2 >= self.bytes.capacity() {
-            let pinned_bytes = self.bytes.capacity();
-            let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(self.size));
-            return Chunk { bytes: bytes.into(), pinned_bytes };
+            return chunk(std::mem::replace(&mut self.bytes, Vec::with_capacity(self.size)));
         }
-        let bytes = Bytes::copy_from_slice(&self.bytes);
-        let pinned_bytes = bytes.len();
-        Chunk { bytes, pinned_bytes }
+        chunk(self.bytes.as_slice().to_vec())
     }
+}
+
+/// The bytes as they are if they fill most of their allocation, else a copy of the exact size.
+fn filled_chunk(bytes: Vec<u8>) -> Chunk {
+    if bytes.len() * 2 >= bytes.capacity() { chunk(bytes) } else { chunk(bytes.as_slice().to_vec()) }
+}
+
+fn chunk(bytes: Vec<u8>) -> Chunk {
+    let pinned_bytes = bytes.capacity();
+    Chunk { bytes: bytes.into(), pinned_bytes }
 }

@@ -7,12 +7,11 @@
 use std::time::Duration;
 
 use broker::{ConnId, Now};
-use bytes::Bytes;
 use frontend::{Chunk, CloseReason, Lane, ReadEnd, Waits};
 
 use crate::listener;
 use crate::shard_thread::{ShardThread, socket};
-use crate::socket::{LIGHT_READ_BYTES, Read, Written};
+use crate::socket::{Read, Written};
 use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, SORT, WRITE_CALL};
 
 /// How long a finished connection may take to read its last line and close.
@@ -89,26 +88,27 @@ impl ShardThread {
         if !socket.readable || !serving || !self.station.may_read(conn) {
             return;
         }
-        // One that turns out to send much is not read in the line of those who send little.
-        let light_max =
-            (!socket.is_heavy() && self.station.lane(conn) == Lane::Publishing).then_some(LIGHT_READ_BYTES);
-        let read_max = self.station.read_bytes_max(conn).or(light_max);
-        match socket.read(&mut self.buffer, self.station.carry(conn), read_max) {
+        // One that turns out to send much is not read in the line of those who send little; nor is
+        // anyone read much whose message finds no memory.
+        let is_light = !socket.is_heavy() && self.station.lane(conn) == Lane::Publishing;
+        let is_short = self.station.read_bytes_max(conn).is_some();
+        let buffer = if is_light || is_short { &mut self.light_buffer } else { &mut self.buffer };
+        let carry = self.station.take_carry(conn);
+        match socket.read(buffer, carry) {
             Read::Chunk(chunk, read_end) => {
-                budget.spend(chunk.bytes.len() as u64 / KERNEL_BYTES_PER_UNIT);
-                let cost = self.station.receive(now, conn, &chunk, read_end);
+                let cost = self.station.receive(now, conn, chunk, read_end);
+                budget.spend(cost as u64 / KERNEL_BYTES_PER_UNIT);
                 *bytes_left = bytes_left.saturating_sub(cost);
                 // Before anything else is read: what was read is to be published first.
                 self.move_publishers(now);
                 self.watch_listening();
                 self.list_to_read(conn);
             }
-            Read::Nothing => {
+            Read::Nothing(carry) => {
                 // The read before may have filled its buffer to the byte: now it was the last one.
-                let carry = Bytes::copy_from_slice(self.station.carry(conn));
                 if !carry.is_empty() {
-                    let chunk = Chunk { pinned_bytes: carry.len(), bytes: carry };
-                    self.station.receive(now, conn, &chunk, ReadEnd::Drained);
+                    let chunk = Chunk { pinned_bytes: carry.capacity(), bytes: carry.into() };
+                    self.station.receive(now, conn, chunk, ReadEnd::Drained);
                 }
             }
             Read::Broken(reason) => {

@@ -67,7 +67,7 @@ impl World {
         let told = self.clients[id].was_handed(bytes.len(), end);
         let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
         self.largest.saw(pinned_bytes, messages);
-        place.station.receive(now, conn, &chunk, end);
+        place.station.receive(now, conn, chunk, end);
         self.check_work(site, "a chunk");
         for meaning in self.move_publishers(site, told) {
             self.told(id, meaning);
