@@ -101,7 +101,10 @@ impl Budget {
             return;
         }
         // At once the first time: the queues are what makes room.
-        self.check_at.get_or_insert(now);
+        if self.check_at.is_none() {
+            self.check_at = Some(now);
+            self.was_short = false;
+        }
         if session.pause.is_light() && over <= limits.memory_bytes_max / 32 {
             return;
         }
@@ -240,6 +243,8 @@ impl Budget {
             self.replaying.push_back(conn);
         }
         c.overload.settle();
-        self.replays_check_at = (!self.replaying.is_empty()).then(|| now.after(STALLED));
+        // Round all of them in about the time that it takes to be stalled.
+        let rounds = u32::try_from(self.replaying.len() / SESSIONS_MAX + 1).unwrap_or(u32::MAX);
+        self.replays_check_at = (!self.replaying.is_empty()).then(|| now.after(STALLED / rounds));
     }
 }

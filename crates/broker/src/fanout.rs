@@ -41,6 +41,7 @@ pub(crate) fn deliver(
 ) {
     let origin = run.run().publisher().origin;
     let mut brake = false;
+    *r.spent += work::HOLDERS * filters.len() as u64;
     for slot in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
         *r.spent += work::QUEUE_ENTRY;
         let session = r.sessions.at(*slot);

@@ -140,7 +140,7 @@ pub(crate) fn answer(t: &mut Tables<'_>) -> Option<Answer> {
 }
 
 /// A shard answers; the last answer makes the subscription stand. Returns how many runs of
-/// history it has then.
+/// history were merged then.
 pub(crate) fn granted(
     t: &mut Tables<'_>,
     now: Instant,
@@ -198,8 +198,9 @@ fn stand(t: &mut Tables<'_>, now: Instant, conn: ConnId) -> usize {
     grants.kept.sort_by_key(|(shard, _)| *shard);
     let lists: Vec<Vec<Kept>> =
         grants.kept.iter_mut().map(|(_, replay)| std::mem::take(&mut replay.kept)).collect();
+    // What is merged and what is left out of it both take their time.
+    let entries = lists.iter().map(Vec::len).sum();
     let kept = history::merge(lists, grants.request, t.limits.replay_bytes_max);
-    let entries = kept.len();
     session.queue.set_history(now, kept);
     session.subscription = Subscription::Standing { place };
     t.out.push_back(Output::Subscribed(conn));

@@ -10,6 +10,8 @@ pub(crate) const INPUT: u64 = 100;
 pub(crate) const ROUTE: u64 = 50;
 /// A node visited for a route that is not cached.
 pub(crate) const VISIT: u64 = 40;
+/// A filter of a route whose holders are looked at.
+pub(crate) const HOLDERS: u64 = 10;
 /// A filter found or added or removed, per level.
 pub(crate) const FILTER_LEVEL: u64 = 150;
 /// A reference pushed to a queue, or dropped from it.

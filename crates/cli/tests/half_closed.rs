@@ -93,3 +93,50 @@ fn one_that_ends_and_reads_nothing_is_closed_soon() {
     drop(publisher);
     eventually("the socket is closed", || (server.open_files() <= files).then_some(()));
 }
+
+/// A full socket that becomes writable again names the end of the other direction once more: that
+/// is no second goodbye (what was queued was lost without a word).
+#[test]
+fn a_listener_whose_socket_was_full_hears_the_rest() {
+    let server = Server::start(1);
+    let mut subscriber = Client::connect_with_little_room(server.port());
+    subscriber.send("SUBSCRIBER t\n");
+    subscriber.half_close();
+    server.wait_for_role(&subscriber);
+    thread::sleep(Duration::from_millis(300));
+    let mut publisher = server.client("pub t ack=1");
+    let (count, text) = (7000, "x".repeat(1000));
+    for number in 0..count {
+        publisher.send(format!("{number} {text}\n"));
+        publisher.assert_line("OK");
+    }
+    let mut heard = 0;
+    while heard < count {
+        let line = subscriber.line();
+        match line.strip_prefix("[GAP ") {
+            Some(gap) => heard += gap.split(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a number"),
+            None => {
+                assert!(line.contains(&format!("] : {heard} x")), "{heard} is missing: {line:.60}");
+                heard += 1;
+            }
+        }
+    }
+}
+
+/// Those who listen are bounded, and who has gone leaves no trace there: many short ones end nobody.
+#[test]
+fn listeners_that_go_do_not_end_one_that_stays() {
+    let server = Server::start(1);
+    let mut stays = server.connect();
+    stays.send("sub x\n");
+    stays.half_close();
+    server.wait_for_role(&stays);
+    for _ in 0..1200 {
+        let mut short = server.connect();
+        short.send("sub y last=1\n");
+        short.half_close();
+        short.assert_end();
+    }
+    server.client("pub x").send("hello\n");
+    assert!(stays.line().ends_with(": hello"));
+}

@@ -122,6 +122,8 @@ pub(crate) struct Connection {
     pub(crate) paused: bool,
     /// Whether it waits for memory to finish its message.
     pub(crate) starved: bool,
+    /// Whether its socket took less than it was given the last time.
+    pub(crate) blocked: bool,
     /// Whether it stands in the list of connections to be written.
     pub(crate) listed: bool,
     pub(crate) rules: Rc<Rules>,
@@ -215,6 +217,7 @@ impl Connection {
             last_line: None,
             paused: false,
             starved: false,
+            blocked: false,
             listed: false,
             rules,
             state: State::Hello(HelloState::new(now)),
@@ -246,7 +249,10 @@ impl Connection {
             let may_go_on = used > 0 && !rest.bytes.is_empty();
             match command {
                 Some(Command::Announce { topic, .. }) => {
+                    // What is left over is received where it will live, and counts there.
                     self.carry = Vec::new();
+                    self.unfinished = None;
+                    self.starved = false;
                     return Some(Command::Announce { topic, rest, read_end });
                 }
                 Some(Command::Publish(_)) => break,
@@ -265,6 +271,9 @@ impl Connection {
     /// The peer sends nothing more. A subscriber that says so together with its hello wants to
     /// hear what it asked for; anyone else who says it has gone, as far as anyone can tell.
     fn read_closed(&mut self, env: &mut Env<'_>) {
+        if self.hearing() != Hearing::Open {
+            return; // it has said so before
+        }
         if let State::Subscribing(subscribing) = &mut self.state
             && env.now.mono.since(subscribing.since) < self.rules.limits.prompt_delay
         {
@@ -384,6 +393,7 @@ impl Connection {
             last_line: None,
             paused: false,
             starved: false,
+            blocked: false,
             listed: false,
             rules,
             state: State::Publishing(publishing),

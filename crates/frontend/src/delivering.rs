@@ -13,14 +13,15 @@ use crate::station::Station;
 
 /// A longer payload is encoded in pieces of this size.
 const PAYLOAD_PART_BYTES: usize = 16 * 1024;
-/// What is encoded at once while encoded bytes take more memory than they may: a line, or a
-/// piece of one.
+/// What is encoded at once while encoded bytes take more memory than they may.
+const SPARING_BYTES: usize = 8 * 1024;
+/// The same for a socket that has not taken what it was given: a line, or a piece of one.
 const SCARCE: PartSize = PartSize { bytes: 1, payload_bytes: 512 };
 impl Station {
     /// Fills a connection's outgoing bytes as far as its socket may want them; `None` if the
     /// connection is unknown. Call it again while the socket takes everything.
     pub fn fill(&mut self, now: Now, conn: ConnId) -> Option<&mut Outgoing> {
-        let (ahead_bytes, size) = self.encoded_ahead();
+        let (ahead_bytes, size) = self.encoded_ahead(conn);
         while self.connection(conn)?.out.bytes() < ahead_bytes {
             if !self.deliver(now, conn, size) {
                 break;
@@ -35,6 +36,7 @@ impl Station {
     pub fn wrote(&mut self, conn: ConnId) {
         let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
         connection.out.settle(&mut self.encoder.pool, &self.gauge);
+        connection.blocked = !connection.out.is_empty();
         if connection.role() == RoleName::Publisher && connection.may_read() {
             self.to_read.push_back(conn);
         }
@@ -115,16 +117,19 @@ impl Station {
         }
     }
 
-    /// How much may be encoded ahead of a socket, and in parts of which size.
-    fn encoded_ahead(&self) -> (usize, PartSize) {
-        let limits = &self.limits;
-        if self.gauge.used_for(Use::Outgoing) > limits.outgoing_bytes_max {
-            return (1, SCARCE);
+    /// How much may be encoded ahead of a socket, and in parts of which size. While encoded bytes
+    /// take more memory than they may, it is little for a socket that takes what it is given, and
+    /// a line for one that does not.
+    fn encoded_ahead(&mut self, conn: ConnId) -> (usize, PartSize) {
+        if self.gauge.used_for(Use::Outgoing) > self.limits.outgoing_bytes_max {
+            let blocked = self.connection(conn).is_some_and(|connection| connection.blocked);
+            return (1, if blocked { SCARCE } else { self.part_size(SPARING_BYTES) });
         }
-        let size = PartSize {
-            bytes: limits.part_bytes,
-            payload_bytes: PAYLOAD_PART_BYTES.min(limits.part_bytes).max(4),
-        };
-        (limits.write_bytes, size)
+        (self.limits.write_bytes, self.part_size(self.limits.part_bytes))
+    }
+
+    fn part_size(&self, bytes_max: usize) -> PartSize {
+        let bytes = self.limits.part_bytes.min(bytes_max);
+        PartSize { bytes, payload_bytes: PAYLOAD_PART_BYTES.min(bytes).max(4) }
     }
 }

@@ -14,7 +14,7 @@ use broker::{
 };
 use topic::TopicName;
 
-use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, ReadEnd, RoleName};
+use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, Hearing, ReadEnd, RoleName};
 use crate::encode::Encoder;
 use crate::event::{CloseReason, Event};
 use crate::hello::Rules;
@@ -161,6 +161,7 @@ impl Station {
         let place = self.connections.get_mut(offer.conn.slot as usize)?;
         let connection = place.take_if(|c| c.id.conn == offer.conn && c.role() == RoleName::Publisher)?;
         assert!(connection.is_written(), "only what is written is moved");
+        assert!(connection.unfinished.is_none(), "what is left over counts where it goes");
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
     }
@@ -215,6 +216,7 @@ impl Station {
         if let Some(at) = deadline {
             self.deadlines.remove(&(at, conn));
         }
+        self.listening.remove(conn);
         if let Some(unfinished) = unfinished {
             self.unfinished.ended(unfinished.since, conn);
         }
@@ -493,7 +495,7 @@ impl Station {
         let ends = connection.is_ending() && !was_ending;
         let write = !connection.is_written() || connection.is_ending();
         let unfinished = connection.unfinished.as_ref().map(|unfinished| unfinished.since);
-        let listens = connection.hearing() != was_hearing;
+        let hearing = connection.hearing();
         if before != after {
             self.deadlines.extend(after.map(|at| (at, conn)));
             if let Some(at) = before {
@@ -508,9 +510,8 @@ impl Station {
                 self.unfinished.began(since, conn);
             }
         }
-        if listens {
-            self.listening.add(conn);
-            self.list_to_write(conn);
+        if hearing != was_hearing {
+            self.hearing_changed(conn, hearing);
         }
         if write {
             self.list_to_write(conn);
@@ -538,7 +539,7 @@ impl Station {
             self.handle(now, Input::Closed(conn));
         }
         self.bound_unfinished(now, conn);
-        if listens {
+        if hearing != Hearing::Open && was_hearing == Hearing::Open {
             self.bound_listening(now);
         }
     }
@@ -589,7 +590,7 @@ impl Station {
         }
     }
 
-    fn list_to_write(&mut self, conn: ConnId) {
+    pub(crate) fn list_to_write(&mut self, conn: ConnId) {
         let Some(connection) = self.connection(conn) else { return };
         if !connection.listed {
             connection.listed = true;

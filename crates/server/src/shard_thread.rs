@@ -280,7 +280,8 @@ impl ShardThread {
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 let Some(Some(socket)) = self.sockets.get_mut(event.token().0) else { continue };
-                socket.readable = true;
+                // Each edge names the end again; it has been read. A reset is an error.
+                socket.readable |= !socket.read_to_end || event.is_error();
                 socket.read_closed |= event.is_read_closed() || event.is_error();
                 self.list_to_read(conn);
             }
