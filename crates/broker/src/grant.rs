@@ -166,6 +166,7 @@ pub(crate) fn leave(t: &mut Tables<'_>, session: &Session) {
     let Some(place) = session.place() else { return };
     if let Subscription::Asked { grants, .. } = &session.subscription
         && grants.request != HistoryRequest::None
+        && !planted::is(Bug::NeverCancel)
     {
         for to in grants.waiting.iter() {
             if to == t.neighbours.own {

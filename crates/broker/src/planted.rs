@@ -42,11 +42,27 @@ pub enum Bug {
     WrongLayout,
     /// A gap is told one message too small.
     GapOneShort,
+    /// Who waits for history and leaves is read for all the same.
+    NeverCancel,
+    /// What is published while history is read is missing from the answer.
+    MissBehindWalk,
+    /// A step reads history to its end, however long it is.
+    StepWithoutBound,
+    /// What a receiver had no room for is lost.
+    LoseRest,
+    /// A gap is told before the rest of a run that stood before it.
+    RestBehindGap,
+    /// The places of a queue stay charged when its session goes.
+    KeepPlaces,
+    /// A hello's timer runs although more has been said and not been read.
+    TimerBeforeRead,
+    /// Who waits for memory to finish a message is never read again.
+    NeverResume,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -65,6 +81,14 @@ impl Bug {
         Self::BroadcastTerminate,
         Self::WrongLayout,
         Self::GapOneShort,
+        Self::NeverCancel,
+        Self::MissBehindWalk,
+        Self::StepWithoutBound,
+        Self::LoseRest,
+        Self::RestBehindGap,
+        Self::KeepPlaces,
+        Self::TimerBeforeRead,
+        Self::NeverResume,
     ];
 }
 

@@ -154,7 +154,7 @@ impl Queue {
     pub(crate) fn put_back(&mut self, rest: Slice) {
         assert!(self.begun.is_none(), "one delivery at a time");
         assert!(!rest.is_empty(), "a rest has messages");
-        self.begun = Some(rest);
+        self.begun = Some(rest).filter(|_| !planted::is(Bug::LoseRest));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -163,7 +163,8 @@ impl Queue {
 
     fn take(&mut self) -> Option<Popped> {
         // Whatever was dropped while a run was begun stood behind it.
-        if let Some(begun) = self.begun.take() {
+        let behind = planted::is(Bug::RestBehindGap) && self.history.gap + self.live.gap > 0;
+        if let Some(begun) = self.begun.take_if(|_| !behind) {
             return Some(Popped::freeing(Delivery::Messages(begun), 0, 0));
         }
         if let Some(gap) = self.history.take_gap() {

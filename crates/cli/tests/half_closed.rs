@@ -114,7 +114,9 @@ fn a_listener_whose_socket_was_full_hears_the_rest() {
     while heard < count {
         let line = subscriber.line();
         match line.strip_prefix("[GAP ") {
-            Some(gap) => heard += gap.split(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a number"),
+            Some(gap) => {
+                heard += gap.split(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a number")
+            }
             None => {
                 assert!(line.contains(&format!("] : {heard} x")), "{heard} is missing: {line:.60}");
                 heard += 1;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker::planted::{self, Bug};
 use broker::{
     ConnId, Gauge, Input, Instant, Limits, Mail, Now, Origin, Output, Refusal, Shard, ShardConfig, ShardId,
 };
@@ -267,6 +268,7 @@ impl Station {
             self.deadlines.pop_first();
             self.spent += work::DEADLINE;
             if unread(conn)
+                && !planted::is(Bug::TimerBeforeRead)
                 && let Some(connection) = self.connection(conn).filter(|c| c.is_greeting())
             {
                 let later = now.mono.after(POSTPONED);

@@ -7,10 +7,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use broker::{ConnId, Mail, Origin, ShardId};
-use frontend::{CloseReason, Station};
+use frontend::{CloseReason, RoleName, Station, Waits};
 
-use crate::check::bounds;
-use crate::client::{Link, Role};
+use crate::check::{Violation, bounds};
+use crate::client::{Client, Link, Role};
 use crate::limits::MS;
 use crate::record::{Mark, Stay};
 use crate::trace::Kind;
@@ -24,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) slots: Vec<Slot>,
     pending: Vec<Pending>,
     turn_due: bool,
+    /// What its turns have cost so far ends then: the next one begins no sooner.
+    busy_until_ns: u64,
     pub(crate) drains: bool,
     /// Mail by sender; when it arrives is the world's business.
     inbox: Vec<VecDeque<Mail>>,
@@ -58,6 +60,7 @@ impl Site {
             slots: Vec::new(),
             pending: Vec::new(),
             turn_due: false,
+            busy_until_ns: 0,
             drains: false,
             inbox: (0..sites).map(|_| VecDeque::new()).collect(),
             last_mail_ns: vec![0; sites],
@@ -108,6 +111,7 @@ impl World {
             self.sites[site].station.end_round();
         }
         self.check_bounds(site);
+        self.check_asked(site);
         self.sites[site].turn_due = false;
         if !self.sites[site].pending.is_empty() || self.sites[site].station.has_work() {
             self.wake(site);
@@ -137,6 +141,19 @@ impl World {
             .collect()
     }
 
+    /// Those of them who have not said their whole hello, and what waits for each.
+    fn greeted(&mut self, site: usize, unread: &BTreeSet<ConnId>) -> Vec<(ConnId, Waits)> {
+        if unread.is_empty() {
+            return Vec::new();
+        }
+        let station = &mut self.sites[site].station;
+        let unknown = station.clients(usize::MAX).into_iter().filter(|row| row.role == RoleName::Unknown);
+        let said_more: Vec<ConnId> =
+            unknown.map(|row| row.id.conn).filter(|conn| unread.contains(conn)).collect();
+        let waiting = said_more.into_iter().map(|conn| (conn, station.waits(conn)));
+        waiting.filter(|(_, waits)| *waits != Waits::Ending).collect()
+    }
+
     /// The connection is gone, whoever ended it.
     pub(crate) fn remove(&mut self, id: usize, conn: ConnId) {
         let now = self.now();
@@ -161,7 +178,8 @@ impl World {
             // A station that is behind takes its next turn at once.
             let behind = self.sites[site].pending.len() > 1;
             let delay_max_ns = if behind { MS / 1000 } else { self.swarm.turn_delay_max_ns };
-            let at_ns = self.now_ns + 1 + self.scheduler.below(delay_max_ns);
+            let from_ns = self.sites[site].busy_until_ns.max(self.now_ns + 1);
+            let at_ns = from_ns + self.scheduler.below(delay_max_ns);
             self.schedule(at_ns, Event::Turn(site));
         }
     }
@@ -202,9 +220,14 @@ impl World {
             Pending::Timeout => {
                 self.trace.note(self.now_ns, Kind::Timeout, site as u64, 0, &[]);
                 let unread = self.unread(site);
+                let greeted = self.greeted(site, &unread);
                 // Sometimes a turn has no time for more than one of the timers that are due.
                 let budget = self.scheduler.pick(&[1, 100_000]);
                 self.sites[site].station.timeout(now, budget, |conn| unread.contains(&conn));
+                if self.greeted(site, &unread) != greeted {
+                    let what = "a timer ran for a connection that had said something more".to_owned();
+                    self.violations.push(Violation::new("greeting", what));
+                }
                 self.move_publishers(site, Vec::new());
             }
             Pending::Drain => {
@@ -292,10 +315,30 @@ impl World {
         }
     }
 
-    /// Every call does a bounded amount of work.
+    /// Every call does a bounded amount of work, and takes as long as that.
     pub(crate) fn check_work(&mut self, site: usize, what: &'static str) {
         let work = self.sites[site].station.take_work();
         bounds::check_work(work, what, &mut self.violations);
+        let busy_until_ns = &mut self.sites[site].busy_until_ns;
+        *busy_until_ns = (*busy_until_ns).max(self.now_ns) + work;
+    }
+
+    /// History is read for those who wait for it and for nobody else.
+    fn check_asked(&mut self, site: usize) {
+        let place = &self.sites[site];
+        let mail_comes = place.inbox.iter().any(|from| !from.is_empty());
+        if !place.station.shard().is_asked() || mail_comes || self.record.facts.drained {
+            return;
+        }
+        let may_wait = |(id, client): (usize, &Client)| match client.role {
+            Role::Publisher => false,
+            Role::Subscriber => self.record.subscribers[&id].stood.is_none(),
+            Role::Stranger => true,
+        } && client.conn().is_some();
+        if !self.clients.iter().enumerate().any(may_wait) {
+            let what = format!("station {site} reads history for someone who has left");
+            self.violations.push(Violation::new("asked", what));
+        }
     }
 
     fn check_bounds(&mut self, site: usize) {

@@ -85,6 +85,8 @@ pub(crate) struct Load {
     pub(crate) publishers: usize,
     pub(crate) subscribers: usize,
     pub(crate) strangers: usize,
+    /// Publishers of one message each, to topics of their own, before most others come.
+    pub(crate) passers: usize,
     pub(crate) messages_max: u64,
     pub(crate) pause_max_ns: u64,
     /// Publishers that have said hello rest from here to there.
@@ -97,7 +99,7 @@ impl Swarm {
         let lull_begin = rng.range(300, 900) * MS;
         // The longer one is long enough for history to be copied to its exact size.
         let lull_end = lull_begin + rng.pick(&[250, 250, 1400]) * MS;
-        Self {
+        let ordinary = Self {
             limits: Arc::new(draw_limits(rng)),
             stations,
             turn_inputs_max: rng.pick(&[1, 2, 8, 64]),
@@ -120,13 +122,43 @@ impl Swarm {
                 publishers: rng.size(1, 20),
                 subscribers: rng.size(2, 40),
                 strangers: rng.size(0, 8),
+                passers: 0,
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
                 pause_max_ns: rng.pick(&[MS / 10, 2 * MS, 10 * MS]),
                 lull: (lull_begin, lull_end),
             },
+        };
+        match rng.below(100) {
+            0..8 => ordinary.with_archive(rng),
+            _ => ordinary,
         }
     }
+
+    /// So many topics that reading history takes several steps, while others publish.
+    fn with_archive(mut self, rng: &mut Rng) -> Self {
+        self.stations = rng.pick(&[1, 1, 2]);
+        self.limits = Arc::new(Limits {
+            memory_bytes_max: 256 << 20,
+            history_messages_max: rng.pick(&[3, 20]),
+            history_bytes_max: 32 << 20,
+            // What is found is short, so that the steps are spent on looking for it.
+            replay_bytes_max: 64 << 10,
+            replays_bytes_max: rng.pick(&[16 << 20, 1 << 10]),
+            read_bytes: 1024,
+            ..self.limits.as_ref().clone()
+        });
+        // Others publish while it is read: its steps are apart, and they hardly pause.
+        self.turn_delay_max_ns = MS;
+        self.load.pause_max_ns = 2 * MS;
+        self.load.publishers = self.load.publishers.max(8);
+        self.load.messages_max = 1000;
+        self.load.passers = ARCHIVED_TOPICS;
+        self
+    }
 }
+
+/// More than one step can look at, even if two stations share them.
+const ARCHIVED_TOPICS: usize = 2600;
 
 fn draw_limits(rng: &mut Rng) -> Limits {
     let queue_bytes_max = rng.size(2, 40) * 1024;

@@ -14,6 +14,7 @@ use crate::history::replay::{Cut, Replay};
 use crate::history::{History, HistoryRequest, Kept, Slot, is_kept};
 use crate::ids::Origin;
 use crate::memory::{Gauge, Use};
+use crate::planted::{self, Bug};
 use crate::work;
 
 /// A log of so few entries is read at once.
@@ -203,6 +204,7 @@ impl Scan {
         let mut left = budget;
         // First what has come since: there is little of it, and at the end it must be nothing.
         let start = history.log.partition_point(|logged| logged.sequence <= self.seen_to);
+        let start = if planted::is(Bug::MissBehindWalk) { history.log.len() } else { start };
         for index in start..history.log.len() {
             if left == 0 {
                 break;
@@ -219,7 +221,7 @@ impl Scan {
         }
         history.spent += budget - left;
         let caught_up = history.log.back().is_none_or(|last| last.sequence <= self.seen_to);
-        self.below.is_none() && caught_up
+        self.below.is_none() && (caught_up || planted::is(Bug::MissBehindWalk))
     }
 
     /// A flood may bring more than is wanted at all while the walk is under way.

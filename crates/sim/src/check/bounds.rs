@@ -14,7 +14,7 @@ const ESCAPE_MAX: usize = 6;
 
 /// What one call may cost, in the stations' own units of about a nanosecond: the worlds here are
 /// small, so what grows with what others hold shows long before it is a millisecond.
-const WORK_MAX: u64 = 400_000;
+const WORK_MAX: u64 = 200_000;
 
 /// The largest inputs that any station was given so far.
 #[derive(Debug, Default)]

@@ -49,6 +49,28 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Publishe
     (client, record)
 }
 
+/// Draws a publisher that has one thing to say, to a topic of its own, and goes.
+pub(super) fn draw_passer(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, PublisherRecord) {
+    let addr = draw_addr(rng, id);
+    let station = draw_station(rng, swarm);
+    let begins_ns = rng.below(200 * MS);
+    let mut client = Client::new(Role::Publisher, station, addr, begins_ns, Reader::Fast, 64);
+    let (topic, payload) = (format!("q/{id}"), format!("#{id}.0#").into_bytes());
+    let bytes = [format!("pub {topic}\n").as_bytes(), &payload, b"\n"].concat();
+    client.plan = [Unit::send(bytes, vec![Meaning::Message(0)], Cut::Whole), Step::Close].into();
+    let record = PublisherRecord {
+        addr,
+        name: None,
+        topic,
+        acks: false,
+        messages: vec![Message { payload, accepted: None }],
+        stay: Stay::Left,
+        received: Vec::new(),
+        heard_end: false,
+    };
+    (client, record)
+}
+
 fn draw_hello(rng: &mut Rng, swarm: &Swarm, record: &mut PublisherRecord, plan: &mut Vec<Step>) -> Framing {
     let (mut hello, _) = words::role(rng, "publisher", "pub");
     let bare = rng.percent(25) && !record.acks;

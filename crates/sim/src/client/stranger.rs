@@ -14,8 +14,13 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Stranger
     let station = draw_station(rng, swarm);
     let mut client =
         Client::new(Role::Stranger, station, draw_addr(rng, id), begins_ns, Reader::Fast, capacity);
-    let (bytes, expected) = draw_words(rng, swarm);
     let mut plan = Vec::new();
+    if rng.percent(15) {
+        hesitate(rng, swarm, &mut plan);
+        client.plan = plan.into();
+        return (client, StrangerRecord { expected: None, received: Vec::new(), heard_end: false });
+    }
+    let (bytes, expected) = draw_words(rng, swarm);
     if !bytes.is_empty() {
         plan.push(Unit::send(bytes, Vec::new(), Cut::Closely));
     }
@@ -27,6 +32,23 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Stranger
     }
     client.plan = plan.into();
     (client, StrangerRecord { expected, received: Vec::new(), heard_end: false })
+}
+
+/// Says something, and something more about when the station's timer for the first is due.
+/// What becomes of it depends on who was first, so that nobody hears messages of it.
+fn hesitate(rng: &mut Rng, swarm: &Swarm, plan: &mut Vec<Step>) {
+    let (first, time) = match rng.below(3) {
+        0 => (&b""[..], swarm.limits.prompt_delay),
+        1 => (&b"s"[..], swarm.limits.prompt_delay),
+        _ => (&b"sub"[..], swarm.limits.settle_time),
+    };
+    if !first.is_empty() {
+        plan.push(Unit::send(first.to_vec(), Vec::new(), Cut::Whole));
+    }
+    let time_ns = u64::try_from(time.as_nanos()).expect("short");
+    plan.push(Step::Pause(time_ns - MS + rng.below(3 * MS)));
+    let more = if first == b"sub" { &b" a\n"[..] } else { &b"sub a\n"[first.len()..] };
+    plan.push(Unit::send(more.to_vec(), Vec::new(), Cut::Whole));
 }
 
 /// What it says, and how the answer ends if it is sure to get one.

@@ -62,7 +62,9 @@ fn draw_hello(rng: &mut Rng, swarm: &Swarm, record: &mut SubscriberRecord, plan:
     let (mut hello, spelling) = words::role(rng, "subscriber", "sub");
     let names_topic = rng.percent(75);
     if names_topic {
-        record.filter = words::filter(rng);
+        // Of an archive some want what is in it here and there: all of it has to be looked at.
+        let seeks = swarm.load.passers > 0 && rng.percent(50);
+        record.filter = if seeks { rng.pick(&["+", "+/b", "+/c"]).to_owned() } else { words::filter(rng) };
         hello += words::separator(rng);
         hello += &record.filter;
     }
