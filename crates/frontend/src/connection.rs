@@ -122,8 +122,6 @@ pub(crate) struct Connection {
     pub(crate) paused: bool,
     /// Whether it waits for memory to finish its message.
     pub(crate) starved: bool,
-    /// Whether its socket took less than it was given the last time.
-    pub(crate) blocked: bool,
     /// Whether it stands in the list of connections to be written.
     pub(crate) listed: bool,
     pub(crate) rules: Rc<Rules>,
@@ -217,7 +215,6 @@ impl Connection {
             last_line: None,
             paused: false,
             starved: false,
-            blocked: false,
             listed: false,
             rules,
             state: State::Hello(HelloState::new(now)),
@@ -393,7 +390,6 @@ impl Connection {
             last_line: None,
             paused: false,
             starved: false,
-            blocked: false,
             listed: false,
             rules,
             state: State::Publishing(publishing),

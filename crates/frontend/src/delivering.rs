@@ -36,7 +36,6 @@ impl Station {
     pub fn wrote(&mut self, conn: ConnId) {
         let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
         connection.out.settle(&mut self.encoder.pool, &self.gauge);
-        connection.blocked = !connection.out.is_empty();
         if connection.role() == RoleName::Publisher && connection.may_read() {
             self.to_read.push_back(conn);
         }
@@ -122,7 +121,7 @@ impl Station {
     /// a line for one that does not.
     fn encoded_ahead(&mut self, conn: ConnId) -> (usize, PartSize) {
         if self.gauge.used_for(Use::Outgoing) > self.limits.outgoing_bytes_max {
-            let blocked = self.connection(conn).is_some_and(|connection| connection.blocked);
+            let blocked = self.connection(conn).is_some_and(|connection| connection.out.is_blocked());
             return (1, if blocked { SCARCE } else { self.part_size(SPARING_BYTES) });
         }
         (self.limits.write_bytes, self.part_size(self.limits.part_bytes))

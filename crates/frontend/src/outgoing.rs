@@ -24,6 +24,7 @@ pub struct Outgoing {
     spent: Vec<Vec<u8>>,
     /// What own buffers cost while they wait. Shared ones carry their own charge.
     charge: Option<Charge>,
+    blocked: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +82,7 @@ impl Outgoing {
     /// The socket takes no more for now: buffers that are hardly filled go back to the pool, and
     /// what waits is charged.
     pub(crate) fn settle(&mut self, pool: &mut Pool, gauge: &Gauge) {
+        self.blocked = !self.is_empty();
         let mut own_bytes = 0;
         for piece in &mut self.pieces {
             let Piece::Own { bytes, written } = piece else { continue };
@@ -101,6 +103,11 @@ impl Outgoing {
         if self.pieces.is_empty() && self.pieces.capacity() > PIECES_KEPT {
             self.pieces = VecDeque::new();
         }
+    }
+
+    /// Whether the socket took less than it was given the last time.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
     }
 
     /// Bytes that wait.
