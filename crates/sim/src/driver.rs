@@ -9,10 +9,11 @@ use std::collections::{BTreeSet, VecDeque};
 use broker::{ConnId, Mail, Origin, ShardId};
 use frontend::{CloseReason, RoleName, Station, Waits};
 
+use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
-use crate::client::{Client, Link, Role};
+use crate::client::{Link, Role};
 use crate::limits::MS;
-use crate::record::{Mark, Stay};
+use crate::record::{Mark, Replay, Stay, SubscriberRecord};
 use crate::trace::Kind;
 use crate::world::{Event, World};
 
@@ -27,6 +28,8 @@ pub(crate) struct Site {
     /// What its turns have cost so far ends then: the next one begins no sooner.
     busy_until_ns: u64,
     pub(crate) drains: bool,
+    /// What it held after its last turn.
+    held: Held,
     /// Mail by sender; when it arrives is the world's business.
     inbox: Vec<VecDeque<Mail>>,
     last_mail_ns: Vec<u64>,
@@ -62,6 +65,7 @@ impl Site {
             turn_due: false,
             busy_until_ns: 0,
             drains: false,
+            held: Held::default(),
             inbox: (0..sites).map(|_| VecDeque::new()).collect(),
             last_mail_ns: vec![0; sites],
         }
@@ -122,7 +126,7 @@ impl World {
     /// Work that waits is done in some turns and not in others.
     fn step_some(&mut self, site: usize) {
         let now = self.now();
-        for _ in 0..self.scheduler.below(4) {
+        for _ in 0..self.scheduler.below(3) {
             if !self.sites[site].station.has_work() {
                 return;
             }
@@ -330,12 +334,11 @@ impl World {
         if !place.station.shard().is_asked() || mail_comes || self.record.facts.drained {
             return;
         }
-        let may_wait = |(id, client): (usize, &Client)| match client.role {
-            Role::Publisher => false,
-            Role::Subscriber => self.record.subscribers[&id].stood.is_none(),
-            Role::Stranger => true,
-        } && client.conn().is_some();
-        if !self.clients.iter().enumerate().any(may_wait) {
+        let waits = |(id, subscriber): (&usize, &SubscriberRecord)| {
+            let asked = subscriber.asked.is_some() && subscriber.replay != Replay::None;
+            asked && subscriber.stood.is_none() && self.clients[*id].conn().is_some()
+        };
+        if !self.record.subscribers.iter().any(waits) {
             let what = format!("station {site} reads history for someone who has left");
             self.violations.push(Violation::new("asked", what));
         }
@@ -344,16 +347,41 @@ impl World {
     fn check_bounds(&mut self, site: usize) {
         let (publishers, used) = (self.swarm.load.publishers, self.gauge.used());
         bounds::check_memory(used, publishers, &self.largest, &self.swarm.limits, &mut self.violations);
-        let Site { station, slots, .. } = &mut self.sites[site];
+        self.look_at_memory(site);
+        self.check_account();
+    }
+
+    /// Notes what a station holds.
+    pub(crate) fn look_at_memory(&mut self, site: usize) {
+        let Site { station, slots, held, .. } = &mut self.sites[site];
+        *held = Held {
+            history: station.shard().history_bytes(),
+            routes: station.shard().route_bytes(),
+            ..Held::default()
+        };
         for (index, slot) in slots.iter().enumerate() {
             let Some(id) = slot.client else { continue };
+            let conn = ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation };
+            let carry = station.carry(conn).len();
+            held.unfinished += if carry > self.swarm.limits.unfinished_bytes_free { carry } else { 0 };
             if self.clients[id].role != Role::Subscriber {
                 continue;
             }
-            let conn = ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation };
             let replay = self.record.subscribers[&id].replay;
             let queued = station.queue_bytes(conn);
             bounds::check_queue(queued, replay, &self.largest, &self.swarm.limits, &mut self.violations);
+            let waiting = match station.waits(conn) {
+                Waits::Bytes(bytes) => bytes - queued,
+                Waits::Ending => 0,
+            };
+            held.add_subscriber(queued, waiting, &self.largest);
         }
+    }
+
+    /// The account agrees with what all stations hold.
+    fn check_account(&mut self) {
+        let mut held = Held::default();
+        self.sites.iter().for_each(|site| held.add(&site.held));
+        memory::check_charged(&held, &self.gauge, &mut self.violations);
     }
 }

@@ -129,7 +129,7 @@ impl Swarm {
             },
         };
         match rng.below(100) {
-            0..8 => ordinary.with_archive(rng),
+            0..12 => ordinary.with_archive(rng),
             _ => ordinary,
         }
     }
@@ -139,18 +139,20 @@ impl Swarm {
         self.stations = rng.pick(&[1, 1, 2]);
         self.limits = Arc::new(Limits {
             memory_bytes_max: 256 << 20,
-            history_messages_max: rng.pick(&[3, 20]),
+            // More than anybody publishes while one walk is under way.
+            history_messages_max: 200,
             history_bytes_max: 32 << 20,
             // What is found is short, so that the steps are spent on looking for it.
             replay_bytes_max: 64 << 10,
-            replays_bytes_max: rng.pick(&[16 << 20, 1 << 10]),
+            replays_bytes_max: rng.pick(&[16 << 20, 16 << 20, 64]),
             read_bytes: 1024,
             ..self.limits.as_ref().clone()
         });
         // Others publish while it is read: its steps are apart, and they hardly pause.
         self.turn_delay_max_ns = MS;
         self.load.pause_max_ns = 2 * MS;
-        self.load.publishers = self.load.publishers.max(8);
+        self.load.publishers = self.load.publishers.max(16);
+        self.load.subscribers = self.load.subscribers.max(20);
         self.load.messages_max = 1000;
         self.load.passers = ARCHIVED_TOPICS;
         self

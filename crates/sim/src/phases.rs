@@ -124,6 +124,7 @@ impl World {
                 self.remove(id, conn);
             }
         }
+        (0..self.sites.len()).for_each(|site| self.look_at_memory(site));
     }
 
     /// Nobody owes a client anything that was cut off for being too slow.

@@ -133,7 +133,6 @@ impl World {
             out.advance(bytes.len());
             if !bytes.is_empty() {
                 self.trace.note(self.now_ns, Kind::Write, id as u64, bytes.len() as u64, &bytes);
-                self.sites[site].station.wrote(conn);
                 if listens {
                     let network = &self.swarm.network;
                     let at_ns = client.down.write(self.now_ns, &bytes, network, &mut self.network);
@@ -150,6 +149,7 @@ impl World {
                 break;
             }
         }
+        self.sites[site].station.wrote(conn);
         self.note_events(site);
         if self.sites[site].station.is_over(conn) {
             self.remove(id, conn);

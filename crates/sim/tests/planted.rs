@@ -3,7 +3,7 @@
 
 #[test]
 fn every_planted_bug_is_caught() {
-    for caught in sim::planted::hunt(1, 300) {
+    for caught in sim::planted::hunt(1, 1000) {
         let (seed, checkers) = caught.by.unwrap_or_else(|| panic!("nobody saw {:?}", caught.bug));
         assert!(checkers.iter().any(|by| *by != "panic"), "{:?} only panics, seed {seed}", caught.bug);
     }

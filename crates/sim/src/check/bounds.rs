@@ -29,7 +29,7 @@ impl Largest {
         self.messages = self.messages.max(messages);
     }
 
-    fn run_bytes(&self) -> usize {
+    pub(crate) fn run_bytes(&self) -> usize {
         self.chunk_bytes + 2 * 8 * self.messages + RUN_OVERHEAD_MAX
     }
 }

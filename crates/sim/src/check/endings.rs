@@ -1,12 +1,7 @@
 //! Strangers are told what is wrong and closed; when everyone has gone nothing is left.
 
-use std::collections::BTreeSet;
-
 use crate::check::Violation;
 use crate::record::Record;
-
-/// Bytes that a topic of the history may cost besides its name and its runs.
-const TOPIC_OVERHEAD_MAX: usize = 512;
 
 /// Checks the ends of connections and of the world.
 pub(super) fn check(record: &Record, found: &mut Vec<Violation>) {
@@ -28,19 +23,8 @@ pub(super) fn check(record: &Record, found: &mut Vec<Violation>) {
             found.push(Violation::new("leftovers", what));
         }
     }
-    if remains.gauge_bytes > remains.history_bytes {
+    if remains.gauge_bytes != remains.history_bytes {
         let what = format!("{} bytes are charged, history is {}", remains.gauge_bytes, remains.history_bytes);
-        found.push(Violation::new("leftovers", what));
-    }
-    // A topic costs its name and a few hundred bytes besides its runs.
-    let mut topics: BTreeSet<(u8, &str)> = BTreeSet::new();
-    for publisher in record.publishers.values() {
-        let accepted = publisher.messages.iter().filter_map(|message| message.accepted);
-        topics.extend(accepted.map(|one| (one.station, publisher.topic.as_str())));
-    }
-    let topic_bytes: usize = topics.iter().map(|(_, topic)| topic.len() + TOPIC_OVERHEAD_MAX).sum();
-    if remains.history_bytes > remains.gauge_bytes + topic_bytes {
-        let what = format!("history is {} bytes, {} are charged", remains.history_bytes, remains.gauge_bytes);
         found.push(Violation::new("leftovers", what));
     }
     if remains.gauge_bytes_after != 0 {

@@ -8,6 +8,7 @@ mod endings;
 mod expected;
 mod history;
 mod loss;
+pub(crate) mod memory;
 mod order;
 mod replies;
 mod stream;

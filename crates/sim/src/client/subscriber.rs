@@ -43,7 +43,7 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Subscrib
     };
     let mut plan = Vec::new();
     draw_hello(rng, swarm, &mut record, &mut plan);
-    draw_stay(rng, &mut record, &mut plan);
+    draw_stay(rng, swarm, &mut record, &mut plan);
     client.plan = plan.into();
     (client, record)
 }
@@ -87,7 +87,9 @@ fn draw_hello(rng: &mut Rng, swarm: &Swarm, record: &mut SubscriberRecord, plan:
         record.shows_time = true;
         hello += " time=1";
     }
-    if rng.percent(50) {
+    // Who comes to an archive comes for what is in it.
+    let asks_percent = if swarm.load.passers > 0 { 95 } else { 50 };
+    if rng.percent(asks_percent) {
         if rng.percent(75) {
             let count = rng.pick(&[0, 1, 2, 5, 10, 30, 1000]);
             hello += &format!(" last={count}");
@@ -106,13 +108,15 @@ fn draw_hello(rng: &mut Rng, swarm: &Swarm, record: &mut SubscriberRecord, plan:
 }
 
 /// Whether it stays, and what it does if it does not.
-fn draw_stay(rng: &mut Rng, record: &mut SubscriberRecord, plan: &mut Vec<Step>) {
+fn draw_stay(rng: &mut Rng, swarm: &Swarm, record: &mut SubscriberRecord, plan: &mut Vec<Step>) {
     if rng.percent(55) {
         return;
     }
     record.stay = Stay::Left;
     // A few milliseconds after the hello is the worst moment: the other stations answer then.
-    let pause_ns = if rng.percent(50) { rng.below(30 * MS) } else { rng.below(800 * MS) };
+    // Of an archive, when they are in line for it.
+    let soon_ns = if swarm.load.passers > 0 { 2 * MS } else { 30 * MS };
+    let pause_ns = if rng.percent(50) { rng.below(soon_ns) } else { rng.below(800 * MS) };
     plan.push(Step::Pause(pause_ns));
     match rng.below(5) {
         0 => plan.push(Step::Close),
