@@ -1,0 +1,43 @@
+//! Who is connected, as an operator sees it.
+
+use crate::connection::{ClientRow, RoleName};
+use crate::station::Station;
+
+/// How many connections of each kind there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Said that they publish.
+    pub publishers: u64,
+    /// Said that they subscribe.
+    pub subscribers: u64,
+    /// Have not said anything yet, or are ending.
+    pub others: u64,
+}
+
+impl Station {
+    /// All connections as an operator sees them, at most `rows_max`.
+    pub fn clients(&mut self, rows_max: usize) -> Vec<ClientRow> {
+        let ids = self.ids();
+        let mut rows = Vec::with_capacity(ids.len().min(rows_max));
+        for conn in ids.into_iter().take(rows_max) {
+            let Some(mut row) = self.connection(conn).map(|connection| connection.row()) else { continue };
+            row.queued_bytes += self.shard.queue_bytes(conn);
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// How many connections of each kind there are.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        for connection in self.connections.iter().flatten() {
+            match connection.role() {
+                RoleName::Publisher => census.publishers += 1,
+                RoleName::Subscriber => census.subscribers += 1,
+                RoleName::Unknown => census.others += 1,
+            }
+        }
+        census
+    }
+}
