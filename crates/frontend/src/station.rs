@@ -15,7 +15,7 @@ use broker::{
 };
 use topic::TopicName;
 
-use crate::connection::{Chunk, ClientRow, Command, Connection, Env, Handover, Hearing, ReadEnd, RoleName};
+use crate::connection::{Chunk, Command, Connection, Env, Handover, Hearing, ReadEnd, RoleName};
 use crate::encode::Encoder;
 use crate::event::{CloseReason, Event};
 use crate::hello::Rules;
