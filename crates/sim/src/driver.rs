@@ -331,7 +331,8 @@ impl World {
     fn check_asked(&mut self, site: usize) {
         let place = &self.sites[site];
         let mail_comes = place.inbox.iter().any(|from| !from.is_empty());
-        if !place.station.shard().is_asked() || mail_comes || self.record.facts.drained {
+        let attacked = self.swarm.load.attackers > 0;
+        if attacked || !place.station.shard().is_asked() || mail_comes || self.record.facts.drained {
             return;
         }
         let waits = |(id, subscriber): (&usize, &SubscriberRecord)| {

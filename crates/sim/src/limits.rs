@@ -87,6 +87,8 @@ pub(crate) struct Load {
     pub(crate) strangers: usize,
     /// Publishers of one message each, to topics of their own, before most others come.
     pub(crate) passers: usize,
+    /// Strangers that make stations work and hold memory for nothing.
+    pub(crate) attackers: usize,
     pub(crate) messages_max: u64,
     pub(crate) pause_max_ns: u64,
     /// Publishers that have said hello rest from here to there.
@@ -123,6 +125,7 @@ impl Swarm {
                 subscribers: rng.size(2, 40),
                 strangers: rng.size(0, 8),
                 passers: 0,
+                attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
                 pause_max_ns: rng.pick(&[MS / 10, 2 * MS, 10 * MS]),
                 lull: (lull_begin, lull_end),

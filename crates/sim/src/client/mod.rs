@@ -221,6 +221,11 @@ pub(crate) fn draw_all(rng: &mut Rng, swarm: &Swarm, record: &mut Record) -> Vec
         record.strangers.insert(clients.len(), stranger);
         clients.push(client);
     }
+    for _ in 0..swarm.load.attackers {
+        let (client, stranger) = stranger::draw_attacker(rng, swarm, clients.len());
+        record.strangers.insert(clients.len(), stranger);
+        clients.push(client);
+    }
     for _ in 0..swarm.load.passers {
         let (client, publisher) = publisher::draw_passer(rng, swarm, clients.len());
         record.publishers.insert(clients.len(), publisher);

@@ -51,6 +51,34 @@ fn hesitate(rng: &mut Rng, swarm: &Swarm, plan: &mut Vec<Step>) {
     plan.push(Unit::send(more.to_vec(), Vec::new(), Cut::Whole));
 }
 
+/// Draws someone who makes stations work for nothing: filters that come and go, history that
+/// nobody waits for, messages that never end; none of them reads.
+pub(super) fn draw_attacker(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, StrangerRecord) {
+    let begins_ns = rng.below(2_000 * MS);
+    let (station, capacity) = (draw_station(rng, swarm), rng.size(1, 64));
+    let reader = Reader::Never { from_ns: 0 };
+    let mut client = Client::new(Role::Stranger, station, draw_addr(rng, id), begins_ns, reader, capacity);
+    let (bytes, stays_ns) = match rng.below(3) {
+        0 => {
+            let levels: Vec<&str> = (0..rng.size(1, 8)).map(|_| rng.pick(&["+", "a", "b"])).collect();
+            (format!("sub {}\n", levels.join("/")).into_bytes(), 5 * MS)
+        }
+        1 => (rng.pick(&[&b"sub # last=1000\n"[..], b"sub # since=1h\n"]).to_vec(), 2 * MS),
+        _ => {
+            let mut bytes = b"pub attack\n".to_vec();
+            bytes.resize(bytes.len() + swarm.limits.message_bytes_max - 1, b'x');
+            (bytes, 3_000 * MS)
+        }
+    };
+    client.plan = [
+        Unit::send(bytes, Vec::new(), Cut::Closely),
+        Step::Pause(rng.below(stays_ns)),
+        [Step::Close, Step::Reset][rng.index(2)].clone(),
+    ]
+    .into();
+    (client, StrangerRecord { expected: None, received: Vec::new(), heard_end: false })
+}
+
 /// What it says, and how the answer ends if it is sure to get one.
 fn draw_words(rng: &mut Rng, swarm: &Swarm) -> (Vec<u8>, Option<&'static str>) {
     match rng.below(10) {
