@@ -163,7 +163,8 @@ impl Queue {
 
     fn take(&mut self) -> Option<Popped> {
         // Whatever was dropped while a run was begun stood behind it.
-        let behind = planted::is(Bug::RestBehindGap) && self.history.gap + self.live.gap > 0;
+        let gap_is_next = self.history.gap > 0 || (self.history.is_empty() && self.live.gap > 0);
+        let behind = planted::is(Bug::RestBehindGap) && gap_is_next;
         if let Some(begun) = self.begun.take_if(|_| !behind) {
             return Some(Popped::freeing(Delivery::Messages(begun), 0, 0));
         }
