@@ -142,8 +142,7 @@ impl Swarm {
         self.stations = rng.pick(&[1, 1, 2]);
         self.limits = Arc::new(Limits {
             memory_bytes_max: 256 << 20,
-            // More than anybody publishes while one walk is under way.
-            history_messages_max: 200,
+            history_messages_max: rng.pick(&[3, 20, 100]),
             history_bytes_max: 32 << 20,
             // What is found is short, so that the steps are spent on looking for it.
             replay_bytes_max: 64 << 10,

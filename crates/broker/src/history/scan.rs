@@ -53,12 +53,12 @@ pub(crate) struct Readers {
 struct Scan {
     question: Question,
     /// Newest first.
-    older: Vec<Kept>,
+    older: Vec<(super::Logged, Kept)>,
     cut: Cut,
     /// The walk goes down from here; `None` when it is done.
     below: Option<u64>,
     /// What came while it walked, oldest first.
-    newer: VecDeque<Kept>,
+    newer: VecDeque<(super::Logged, Kept)>,
     newer_bytes: usize,
     seen_to: u64,
     verdicts: Vec<Verdict>,
@@ -150,7 +150,7 @@ impl Readers {
         let done = self.scan.as_mut().is_some_and(|scan| scan.walk(history, budget));
         if done && let Some(scan) = self.scan.take() {
             let asker = scan.question.asker;
-            let kept = scan.finish(history.bounds.replay_bytes_max);
+            let kept = scan.finish(history);
             history.spent += work::REPLAY_ENTRY * kept.len() as u64;
             self.answer(asker, kept);
         }
@@ -211,7 +211,7 @@ impl Scan {
             }
             let logged = history.log[index];
             if let Some(kept) = self.look(history, logged, &mut left) {
-                self.push_newer(kept, history.bounds.replay_bytes_max);
+                self.push_newer(logged, kept, history.bounds.replay_bytes_max);
             }
             self.seen_to = logged.sequence;
         }
@@ -225,11 +225,11 @@ impl Scan {
     }
 
     /// A flood may bring more than is wanted at all while the walk is under way.
-    fn push_newer(&mut self, kept: Kept, bytes_max: usize) {
+    fn push_newer(&mut self, logged: super::Logged, kept: Kept, bytes_max: usize) {
         self.newer_bytes += kept.run.cost();
-        self.newer.push_back(kept);
+        self.newer.push_back((logged, kept));
         while self.newer_bytes > bytes_max && self.newer.len() > 1 {
-            let oldest = self.newer.pop_front().expect("more than one");
+            let (_, oldest) = self.newer.pop_front().expect("more than one");
             self.newer_bytes -= oldest.run.cost();
             self.below = None;
             self.older = Vec::new();
@@ -250,7 +250,7 @@ impl Scan {
                 return Some(logged.sequence + 1);
             }
             if let Some(kept) = self.look(history, logged, left) {
-                self.older.extend(self.cut.take(kept));
+                self.older.extend(self.cut.take(kept).map(|kept| (logged, kept)));
             }
         }
         None
@@ -276,8 +276,12 @@ impl Scan {
     }
 
     /// What was asked for, oldest first.
-    fn finish(self, bytes_max: usize) -> Vec<Kept> {
-        let newest_first = self.newer.into_iter().rev().chain(self.older);
+    fn finish(self, history: &History) -> Vec<Kept> {
+        let bytes_max = history.bounds.replay_bytes_max;
+        // What came meanwhile may have taken the place of what was found first.
+        let found = self.newer.into_iter().rev().chain(self.older);
+        let still_kept = found.filter(|(logged, _)| is_kept(&history.topics, *logged));
+        let newest_first = still_kept.map(|(_, kept)| kept);
         super::replay::cut(newest_first, self.question.request, bytes_max).into()
     }
 }
