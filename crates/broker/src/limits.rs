@@ -283,7 +283,7 @@ pub fn table() -> Vec<Row> {
             "unfinished_bytes_max",
             bytes(d.unfinished_bytes_max),
             "an eighth of the budget for unfinished messages",
-            "only the message that began first is read on, the others wait; one that keeps them waiting for 250 ms gets one line and is closed",
+            "only the message that began first is read on, the others wait; one that does not get on for 25 ms meanwhile gets one line and is closed",
         ),
         row(
             "filter_bytes_max",

@@ -521,7 +521,9 @@ impl Connection {
         let fills = rest.bytes.len() * 2 >= rest.pinned_bytes;
         self.carry = if fills { rest.bytes.into() } else { rest.bytes.to_vec() };
         let rest = &self.carry;
-        if rest.len() <= self.rules.limits.unfinished_bytes_free {
+        // A hello is bounded by itself.
+        let counts = matches!(self.state, State::Publishing(_));
+        if !counts || rest.len() <= self.rules.limits.unfinished_bytes_free {
             self.unfinished = None;
             return;
         }

@@ -13,8 +13,11 @@ use broker::{ConnId, Instant, Now, Use};
 use crate::event::CloseReason;
 use crate::station::Station;
 
-/// How long the first one may keep the others waiting: long enough to read on what it has sent.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long the first one may keep the others waiting without getting on: long enough to read
+/// what it has sent, so short that hundreds that never end are through in a few seconds.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// What counts as getting on.
+const PROGRESS_BYTES: usize = 4 * 1024;
 
 /// One shard's unfinished messages that are long enough to count.
 #[derive(Debug, Default)]
@@ -24,7 +27,15 @@ pub(crate) struct Unfinished {
     /// Connections that wait for memory.
     waiting: VecDeque<ConnId>,
     /// The one that is read on while memory is short, and when its time is over.
-    turn: Option<(ConnId, Instant)>,
+    turn: Option<Turn>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    conn: ConnId,
+    until: Instant,
+    /// How long its message was when this began.
+    bytes: usize,
 }
 
 impl Unfinished {
@@ -37,16 +48,7 @@ impl Unfinished {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.turn.map(|(_, until)| until)
-    }
-
-    /// Gives the first one its turn, if another one had it.
-    fn begin_turn(&mut self, now: Instant) -> Option<ConnId> {
-        let (_, first) = self.first()?;
-        if self.turn.is_none_or(|(conn, _)| conn != first) {
-            self.turn = Some((first, now.after(PATIENCE)));
-        }
-        Some(first)
+        self.turn.map(|turn| turn.until)
     }
 
     fn first(&self) -> Option<(Instant, ConnId)> {
@@ -69,8 +71,8 @@ impl Station {
             self.resume_waiting();
             return;
         }
-        let Some(first) = self.unfinished.begin_turn(now.mono) else { return };
-        self.feed(first);
+        let Some((_, first)) = self.unfinished.first() else { return };
+        self.begin_turn(now, first);
         if first != conn
             && let Some(connection) = self.connection(conn)
             && connection.unfinished.is_some()
@@ -82,19 +84,33 @@ impl Station {
 
     /// The time of the first one may be over: then it is refused, and the next one is read on.
     pub(crate) fn look_at_unfinished(&mut self, now: Now) {
-        let Some((conn, _)) = self.unfinished.turn.take_if(|(_, until)| *until <= now.mono) else { return };
+        let Some(turn) = self.unfinished.turn.take_if(|turn| turn.until <= now.mono) else { return };
         if !self.is_short() {
             self.resume_waiting(); // another shard has made room
             return;
         }
-        if self.unfinished.first().is_some_and(|(_, first)| first == conn) {
-            self.end(now, conn, CloseReason::OutOfMemory);
+        let first = self.unfinished.first().map(|(_, first)| first);
+        if first == Some(turn.conn) && self.unfinished_bytes(turn.conn) < turn.bytes + PROGRESS_BYTES {
+            self.end(now, turn.conn, CloseReason::OutOfMemory);
         }
         if self.is_short()
-            && let Some(next) = self.unfinished.begin_turn(now.mono)
+            && let Some((_, next)) = self.unfinished.first()
         {
-            self.feed(next);
+            self.begin_turn(now, next);
         }
+    }
+
+    /// It is the first one's turn, unless it is already.
+    fn begin_turn(&mut self, now: Now, first: ConnId) {
+        if self.unfinished.turn.is_none_or(|turn| turn.conn != first) {
+            let bytes = self.unfinished_bytes(first);
+            self.unfinished.turn = Some(Turn { conn: first, until: now.mono.after(PATIENCE), bytes });
+        }
+        self.feed(first);
+    }
+
+    fn unfinished_bytes(&mut self, conn: ConnId) -> usize {
+        self.connection(conn).map_or(0, |connection| connection.carry.len())
     }
 
     /// Lets a connection be read on that waited for memory.

@@ -364,7 +364,11 @@ impl World {
             let Some(id) = slot.client else { continue };
             let conn = ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation };
             let carry = station.carry(conn).len();
-            held.unfinished += if carry > self.swarm.limits.unfinished_bytes_free { carry } else { 0 };
+            // A hello is bounded by itself.
+            let lane = station.lane(conn);
+            let counts =
+                carry > self.swarm.limits.unfinished_bytes_free && lane == frontend::Lane::Publishing;
+            held.unfinished += if counts { carry } else { 0 };
             if self.clients[id].role != Role::Subscriber {
                 continue;
             }
