@@ -385,6 +385,11 @@ impl Station {
         &self.shard
     }
 
+    /// Whether a connection has asked for history and has not got all of it.
+    pub fn is_asking(&mut self, conn: ConnId) -> bool {
+        self.shard.is_asking(conn)
+    }
+
     /// Bytes that wait in the core for a connection.
     pub fn queue_bytes(&mut self, conn: ConnId) -> usize {
         self.shard.queue_bytes(conn)

@@ -114,7 +114,10 @@ impl World {
         for id in 0..self.clients.len() {
             let client = &self.clients[id];
             let there = matches!(client.link, Link::Open(_) | Link::ServerClosed);
-            if there && (client.reader != Reader::Fast || client.down.is_narrow()) {
+            let station = &mut self.sites[usize::from(client.station)].station;
+            // A long line for history ends with the time for draining, like a slow reader's queue.
+            let asking = client.conn().is_some_and(|conn| station.is_asking(conn));
+            if there && (asking || client.reader != Reader::Fast || client.down.is_narrow()) {
                 self.excuse(id);
             } else if there {
                 let what = format!("client {id} ({:?}) is still there when the drain is over", client.role);
