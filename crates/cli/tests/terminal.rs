@@ -4,13 +4,13 @@ mod support;
 
 use std::process::Command;
 
-use support::{python, tidings};
+use support::{clean, python, tidings};
 
 /// Runs a case of `support/terminal.py`.
 #[track_caller]
 fn check(case: &str) {
     let Some(interpreter) = python(case) else { return };
-    let output = Command::new(interpreter)
+    let output = clean(Command::new(interpreter))
         .args(["-c", include_str!("support/terminal.py"), case])
         .arg(tidings().get_program())
         .args(["server", "0", "--shards", "2"])

@@ -25,7 +25,7 @@ pub(crate) fn tidings() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_tidings")))
 }
 
-fn clean(mut command: Command) -> Command {
+pub(crate) fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TIDINGS_") {
             command.env_remove(name);
