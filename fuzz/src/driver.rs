@@ -120,6 +120,12 @@ impl Driver {
         self.sockets.contains_key(&conn)
     }
 
+    /// Whether the station takes it for a subscriber.
+    pub fn is_subscriber(&mut self, conn: ConnId) -> bool {
+        let rows = self.station.clients(usize::MAX);
+        rows.iter().any(|row| row.id.conn == conn && row.role == RoleName::Subscriber)
+    }
+
     /// The socket breaks.
     pub fn close(&mut self, conn: ConnId) {
         if self.sockets.remove(&conn).is_some() {
