@@ -105,7 +105,7 @@ impl Limits {
         self.filter_bytes_max = 2 * sixteenth;
         self.routes_bytes_max = sixteenth / 2;
         self.replays_bytes_max = sixteenth;
-        self.outgoing_bytes_max = sixteenth;
+        self.outgoing_bytes_max = sixteenth / 2;
         let defaults = (256 * KIB, 512 * KIB, MIB);
         self.brake_bytes = defaults.0.min(self.queue_bytes_max / 4);
         self.read_turn_bytes_max = defaults.1.min(self.queue_bytes_max / 4);
@@ -149,7 +149,7 @@ impl Limits {
             + self.unfinished_bytes_max
             + self.filter_bytes_max
             + self.replays_bytes_max
-            + self.outgoing_bytes_max
+            + 2 * self.outgoing_bytes_max
             + self.queues_bytes_left();
         assert!(held <= self.memory_goes_on_at(), "the parts of the budget leave room");
         assert!(self.routes_bytes_max < self.filter_bytes_max, "routes leave room for filters");
@@ -306,8 +306,8 @@ pub fn table() -> Vec<Row> {
         row(
             "outgoing_bytes_max",
             bytes(d.outgoing_bytes_max),
-            "a sixteenth of the budget for encoded bytes that wait for sockets",
-            "what is encoded ahead shrinks to one line, or a part of one",
+            "a thirty-second of the budget for encoded bytes that wait for sockets",
+            "8 KiB are encoded ahead, and for a socket that does not take them a line or a part of one; over twice as much for all sockets",
         ),
         row(
             "history_messages_max",
@@ -475,7 +475,7 @@ fn worst_case() -> String {
         bytes(d.unfinished_bytes_max),
         bytes(d.filter_bytes_max),
         bytes(d.replays_bytes_max),
-        bytes(d.outgoing_bytes_max),
+        bytes(2 * d.outgoing_bytes_max),
         bytes(d.queues_bytes_left()),
         bytes(d.memory_goes_on_at()),
         mib(d.shard_bytes()),

@@ -118,9 +118,14 @@ impl Station {
 
     /// How much may be encoded ahead of a socket, and in parts of which size. While encoded bytes
     /// take more memory than they may, it is little for a socket that takes what it is given, and
-    /// a line for one that does not.
+    /// a line for one that does not; over twice as much it is a line for everyone, so that the
+    /// parts of the budget still add up.
     fn encoded_ahead(&mut self, conn: ConnId) -> (usize, PartSize) {
-        if self.gauge.used_for(Use::Outgoing) > self.limits.outgoing_bytes_max {
+        let used = self.gauge.used_for(Use::Outgoing);
+        if used > 2 * self.limits.outgoing_bytes_max {
+            return (1, SCARCE);
+        }
+        if used > self.limits.outgoing_bytes_max {
             let blocked = self.connection(conn).is_some_and(|connection| connection.out.is_blocked());
             return (1, if blocked { SCARCE } else { self.part_size(SPARING_BYTES) });
         }
