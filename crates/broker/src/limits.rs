@@ -183,9 +183,9 @@ impl Limits {
 }
 
 /// What a connection holds besides the account: its state and its session (1.2 KiB, measured by
-/// `tidings bench idle`), and up to 2.8 KiB of bytes too few to be counted: the beginning of a
-/// message, a place or two in each table.
-const CONNECTION_BYTES: usize = 4 * KIB;
+/// `tidings bench idle`), a place or two in each table, and up to 4 KiB of a hello, or 1 KiB of the
+/// beginning of a message once it is greeted.
+const CONNECTION_BYTES: usize = 6 * KIB;
 
 /// One row of `docs/limits.md`.
 #[derive(Debug, Clone)]
@@ -469,7 +469,7 @@ fn worst_case() -> String {
          encoded bytes are charged to it at their capacity. Its parts at most: history {}, unfinished {}, filters and routes {}, \
          history under way {}, encoded {}; queues get what is left, and are cut to {} when it is not enough, so publishers always \
          go on (at {}). Outside of the account are {} per shard (read and write buffers, one walk through \
-         history, one turn's messages) and at most {} per connection (state, hello, the first {} of a message).\n\n\
+         history, one turn's messages) and at most {} per connection (state, and a hello that has not ended or the first {} of a message).\n\n\
          | shards | connections | account | shards' own | connections' own | sum |\n|---|---|---|---|---|---|\n",
         bytes(d.memory_bytes_max / 2),
         bytes(d.unfinished_bytes_max),
