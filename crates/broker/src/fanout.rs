@@ -42,6 +42,7 @@ pub(crate) fn deliver(
     let origin = run.run().publisher().origin;
     let mut brake = false;
     *r.spent += work::HOLDERS * filters.len() as u64;
+    let receivers = filters.iter().map(|filter| r.interest.local(*filter).len()).sum();
     for slot in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
         *r.spent += work::QUEUE_ENTRY;
         let session = r.sessions.at(*slot);
@@ -53,7 +54,7 @@ pub(crate) fn deliver(
         if session.queue.live_bytes() > r.limits.brake_bytes {
             brake |= r.overload.queue_grew(now, session, origin, r.limits, r.stats, r.out);
         }
-        r.ready.list(session);
+        r.ready.list_among(session, receivers);
     }
     if brake {
         Overload::ask_to_brake(origin, r.out);

@@ -140,25 +140,44 @@ impl Sessions {
     }
 }
 
-/// Connections with something to deliver, each once.
+/// Connections with something to deliver, each once, in two lines that take turns: who gets
+/// what few get does not stand behind the thousands that one message was for.
 #[derive(Debug, Default)]
-pub(crate) struct Ready(VecDeque<ConnId>);
+pub(crate) struct Ready {
+    few: VecDeque<ConnId>,
+    crowd: VecDeque<ConnId>,
+    crowd_is_next: bool,
+}
 
 impl Ready {
     /// Lists a session unless it is listed or must hold back what it has.
-    #[inline]
     pub(crate) fn list(&mut self, session: &mut Session) {
+        self.list_among(session, 1);
+    }
+
+    /// Lists a session as one of so many that get the same.
+    #[inline]
+    pub(crate) fn list_among(&mut self, session: &mut Session, receivers: usize) {
         if !session.listed && session.stands() {
             session.listed = true;
-            self.0.push_back(session.conn);
+            let line = if receivers > FEW { &mut self.crowd } else { &mut self.few };
+            line.push_back(session.conn);
         }
     }
 
     pub(crate) fn pop(&mut self) -> Option<ConnId> {
-        self.0.pop_front()
+        self.crowd_is_next = !self.crowd_is_next;
+        let (first, second) = match self.crowd_is_next {
+            true => (&mut self.few, &mut self.crowd),
+            false => (&mut self.crowd, &mut self.few),
+        };
+        first.pop_front().or_else(|| second.pop_front())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.few.is_empty() && self.crowd.is_empty()
     }
 }
+
+/// To write to so many takes a fraction of a millisecond.
+const FEW: usize = 32;

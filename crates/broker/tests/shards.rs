@@ -403,3 +403,17 @@ fn who_takes_no_history_does_not_keep_others_from_theirs() {
     assert_eq!(world.hears(0, 0), ["gap 20"]);
     assert_eq!(world.hears(0, 1).len(), 20);
 }
+
+#[test]
+fn who_gets_what_few_get_does_not_stand_behind_a_crowd() {
+    let mut world = World::new(1, Limits::default());
+    (0..100).for_each(|slot| world.subscribe(0, slot, "crowd", HistoryRequest::None));
+    (100..110).for_each(|slot| world.subscribe(0, slot, "few", HistoryRequest::None));
+    world.publish(0, 200, "crowd", "to many");
+    world.publish(0, 201, "few", "to ten");
+    let named: Vec<u32> = std::iter::from_fn(|| world.shards[0].poll_ready()).map(|conn| conn.slot).collect();
+    assert_eq!(named.len(), 110, "everyone is named once");
+    let (few, crowd): (Vec<u32>, Vec<u32>) = named[..20].iter().partition(|slot| **slot >= 100);
+    assert_eq!(few, Vec::from_iter(100..110), "they take turns with the crowd, in order");
+    assert_eq!(crowd, Vec::from_iter(0..10), "which does not stand behind them either");
+}
