@@ -19,6 +19,9 @@ const LONG_CARRY_BYTES: usize = 4 * 1024;
 pub(crate) const LIGHT_READ_BYTES: usize = 4 * 1024;
 /// Who has sent more stays among those who send much for so many reads.
 const HEAVY_READS: u8 = 16;
+/// A newcomer counts as one who sends much until it has been read so often and sent little:
+/// thousands who come and flood do not stand before those who are known to send little.
+const NEW_READS: u8 = 4;
 
 /// A socket with what edge-triggered readiness has told of it.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ impl Socket {
             readable: true,
             listed: false,
             write_listed: false,
-            heavy: 0,
+            heavy: NEW_READS,
             read_closed: false,
             read_to_end: false,
             blocked: false,
