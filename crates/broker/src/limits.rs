@@ -130,6 +130,13 @@ impl Limits {
         SHORT_RUN_FACTOR * self.read_bytes + KIB
     }
 
+    /// The largest cost of a run of one read while memory is short, apart from a message that
+    /// was begun before.
+    #[must_use]
+    pub fn short_run_bytes_max(&self) -> usize {
+        SHORT_RUN_FACTOR * self.unfinished_bytes_free + KIB
+    }
+
     /// What a turn may add to one queue: mail and reads of its own, each with one run over.
     #[must_use]
     pub fn turn_bytes_max(&self) -> usize {

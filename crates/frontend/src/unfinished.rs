@@ -58,10 +58,13 @@ impl Unfinished {
 
 impl Station {
     /// The most that a read of this connection may bring; `None` for as much as there is room.
+    ///
+    /// Over the budget of memory it is little: every publisher is read once more before it waits.
     #[must_use]
     pub fn read_bytes_max(&self, conn: ConnId) -> Option<usize> {
         let is_first = || self.unfinished.first().is_some_and(|(_, first)| first == conn);
-        (self.is_short() && !is_first()).then_some(self.limits.unfinished_bytes_free)
+        let is_over = || self.gauge.used() > self.limits.memory_bytes_max;
+        ((self.is_short() && !is_first()) || is_over()).then_some(self.limits.unfinished_bytes_free)
     }
 
     /// A connection may have begun or ended a long message: lets it wait if there is no memory
@@ -133,5 +136,26 @@ impl Station {
 
     fn is_short(&self) -> bool {
         self.gauge.used_for(Use::Unfinished) > self.limits.unfinished_bytes_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use broker::{Gauge, Limits, ShardConfig, ShardId};
+    use std::sync::Arc;
+
+    #[test]
+    fn over_the_budget_everyone_is_read_a_little() {
+        let gauge = Gauge::new();
+        let limits = Arc::new(Limits::default());
+        let budget = limits.memory_bytes_max;
+        let own = ShardId(0);
+        let station = Station::new(ShardConfig { own, shards: 1, limits, seed: 1, gauge: gauge.clone() });
+        let conn = ConnId { slot: 0, generation: 0 };
+        let mut charge = gauge.charge(Use::Runs, budget);
+        assert_eq!(station.read_bytes_max(conn), None);
+        charge.set(budget + 1);
+        assert!(station.read_bytes_max(conn).is_some_and(|bytes| bytes <= 4096));
     }
 }

@@ -346,8 +346,8 @@ impl World {
     }
 
     fn check_bounds(&mut self, site: usize) {
-        let (publishers, used) = (self.swarm.load.publishers, self.gauge.used());
-        bounds::check_memory(used, publishers, &self.largest, &self.swarm.limits, &mut self.violations);
+        let (crowd, used) = ((self.sites.len(), self.swarm.load.publishers), self.gauge.used());
+        bounds::check_memory(used, crowd, &self.largest, &self.swarm.limits, &mut self.violations);
         self.look_at_memory(site);
         self.check_account();
     }

@@ -62,16 +62,17 @@ pub(crate) fn check_outgoing(waiting: usize, largest: &Largest, limits: &Limits,
     }
 }
 
-/// Checks what the whole process holds: over the budget each publisher may have had one more
-/// read, and whatever was read before was within it.
+/// Checks what the whole process holds: each station may have gone over the budget with one read,
+/// and after that each publisher may have had one more, a short one.
 pub(crate) fn check_memory(
     used: usize,
-    publishers: usize,
+    (stations, publishers): (usize, usize),
     largest: &Largest,
     limits: &Limits,
     found: &mut Vec<Violation>,
 ) {
-    let most = limits.memory_bytes_max + publishers * largest.run_bytes();
+    let short_run = limits.short_run_bytes_max().min(largest.run_bytes());
+    let most = limits.memory_bytes_max + stations * largest.run_bytes() + publishers * short_run;
     if used > most {
         found.push(Violation::new("bounds", format!("{used} bytes are charged, at most {most} may be")));
     }
