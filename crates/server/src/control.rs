@@ -144,7 +144,10 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     announce(&listeners);
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
-    let printer = spawn("printer", move || report::print(&notes, output))?;
+    let printer = spawn("printer", move || {
+        give_way();
+        report::print(&notes, output);
+    })?;
     let gauge = Gauge::new();
     let loads = Loads::new(usize::from(settings.shards));
     let (shards, mailboxes) = start_shards(&settings, &loads, &gauge, &events)?;
@@ -179,6 +182,14 @@ fn spawn<T: Send + 'static>(
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, ServeError> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map_err(ServeError::Thread)
+}
+
+/// Lets this thread run when the shards leave time: woken by an event, it would take the processor
+/// from the shard that told of it.
+fn give_way() {
+    // Elsewhere this would be said of the whole process. Without permission it is as before.
+    #[cfg(target_os = "linux")]
+    rustix::process::nice(10).ok();
 }
 
 /// Says on standard output where the server listens, for people and for scripts.
