@@ -140,4 +140,5 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_
 const RETURN_TIME: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
 /// With so much in memory nothing else is started.
 const CROWDED_BYTES: u64 = 1 << 30;
-const ATTACKER_NICE: i32 = 0;
+/// The most: they get what broker and probe leave.
+const ATTACKER_NICE: i32 = 19;
