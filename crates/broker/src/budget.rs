@@ -31,6 +31,9 @@ const SPARED_BYTES: usize = 4 * 1024;
 /// Sessions that are looked at in one call.
 const SESSIONS_MAX: usize = 64;
 
+/// What cutting may cost in one call, and one more queue.
+const CUT_WORK: u64 = 50_000;
+
 /// One shard's part in keeping the process within its budget.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -205,8 +208,13 @@ impl Budget {
     /// Cuts the queues of the next few sessions.
     fn cut_some(&mut self, c: &mut Crowd<'_>) {
         let Some(Cutting { from, share }) = self.cutting else { return };
-        let to = (from + SESSIONS_MAX).min(c.sessions.slots());
+        let mut to = (from + SESSIONS_MAX).min(c.sessions.slots());
+        let before = *c.spent;
         for slot in from..to {
+            if *c.spent - before > CUT_WORK {
+                to = slot;
+                break;
+            }
             let Some(session) = c.sessions.in_slot(slot) else { continue };
             if session.queue.bytes() <= share {
                 continue;

@@ -31,7 +31,7 @@ mod work;
 pub use history::{HistoryRequest, Kept, Replay};
 pub use ids::{ConnId, Origin, ShardId, ShardSet};
 pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
-pub use limits::Limits;
+pub use limits::{LONG_CARRY_READS, Limits};
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use run::{Body, LocalRun, Publisher, Run, RunBuilder, Span};

@@ -51,6 +51,8 @@ pub struct Limits {
 /// What a run of the shortest messages costs beyond its bytes, as a factor: a span of 8 bytes
 /// for every 2 bytes read.
 const SHORT_RUN_FACTOR: usize = 5;
+/// Reads for which there may be room behind the beginning of a long message.
+pub const LONG_CARRY_READS: usize = 4;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -137,10 +139,14 @@ impl Limits {
         SHORT_RUN_FACTOR * self.unfinished_bytes_free + KIB
     }
 
-    /// What a turn may add to one queue: mail and reads of its own, each with one run over.
+    /// What a turn may add to one queue if no message is longer than this: mail, of which the
+    /// first run may be longer than what is allowed, and reads of its own with one run over.
+    ///
+    /// A run is at most a long message and [`LONG_CARRY_READS`] of short ones behind it.
     #[must_use]
-    pub fn turn_bytes_max(&self) -> usize {
-        self.mail_turn_bytes_max + self.read_turn_bytes_max + 2 * self.read_run_bytes_max()
+    pub fn turn_bytes_max(&self, message_bytes: usize) -> usize {
+        let run = message_bytes + LONG_CARRY_READS * self.read_run_bytes_max();
+        self.mail_turn_bytes_max.max(run) + self.read_turn_bytes_max + run
     }
 
     /// Checks what the code relies on between bounds, for so many shards.
@@ -177,7 +183,16 @@ impl Limits {
     /// What a process may occupy at most beyond its start, as `docs/limits.md` sums it up.
     #[must_use]
     pub fn worst_case_bytes(&self, shards: u8, connections: usize) -> usize {
-        self.memory_bytes_max + self.shard_bytes() * usize::from(shards) + CONNECTION_BYTES * connections
+        self.account_bytes() + self.shard_bytes() * usize::from(shards) + self.connection_bytes() * connections
+    }
+
+    /// The account, and how far publishers of little go on over it.
+    fn account_bytes(&self) -> usize {
+        self.memory_bytes_max + self.memory_bytes_max / 32
+    }
+
+    fn connection_bytes(&self) -> usize {
+        CONNECTION_BYTES + self.short_run_bytes_max().max(self.hello_bytes_max)
     }
 
     /// What a shard holds besides the account: buffers, one walk through history, one turn's
@@ -185,14 +200,14 @@ impl Limits {
     fn shard_bytes(&self) -> usize {
         let buffers = 16 * 4 * self.part_bytes + 2 * (self.message_bytes_max + self.read_bytes);
         let walk = self.replay_bytes_max / 256 * 32;
-        buffers + walk + self.turn_bytes_max()
+        buffers + walk + self.turn_bytes_max(self.message_bytes_max)
     }
 }
 
 /// What a connection holds besides the account: its state and its session (1.2 KiB, measured by
-/// `tidings bench idle`), a place or two in each table, and up to 4 KiB of a hello, or 1 KiB of the
-/// beginning of a message once it is greeted.
-const CONNECTION_BYTES: usize = 6 * KIB;
+/// `tidings bench idle`) and a place or two in each table. Then up to 4 KiB of a hello; or, once it
+/// is greeted, one short read over the account, which may end within a message.
+const CONNECTION_BYTES: usize = 2 * KIB;
 
 /// One row of `docs/limits.md`.
 #[derive(Debug, Clone)]
@@ -475,8 +490,8 @@ fn worst_case() -> String {
          `memory_bytes_max` is one account: message bodies and spans, history, queues, unfinished messages, filters, routes and \
          encoded bytes are charged to it at their capacity. Its parts at most: history {}, unfinished {}, filters and routes {}, \
          history under way {}, encoded {}; queues get what is left, and are cut to {} when it is not enough, so publishers always \
-         go on (at {}). Outside of the account are {} per shard (read and write buffers, one walk through \
-         history, one turn's messages) and at most {} per connection (state, and a hello that has not ended or the first {} of a message).\n\n\
+         go on (at {}). Publishers of little go on for a while over it, at most by {}. Outside of the account are {} per shard (read and write buffers, one walk through \
+         history, one turn's messages) and at most {} per connection (state, and a hello that has not ended, or one read of {} over the account or within a message).\n\n\
          | shards | connections | account | shards' own | connections' own | sum |\n|---|---|---|---|---|---|\n",
         bytes(d.memory_bytes_max / 2),
         bytes(d.unfinished_bytes_max),
@@ -485,16 +500,17 @@ fn worst_case() -> String {
         bytes(2 * d.outgoing_bytes_max),
         bytes(d.queues_bytes_left()),
         bytes(d.memory_goes_on_at()),
+        bytes(d.account_bytes() - d.memory_bytes_max),
         mib(d.shard_bytes()),
-        bytes(CONNECTION_BYTES),
+        bytes(d.connection_bytes()),
         bytes(d.unfinished_bytes_free),
     );
     for (shards, connections) in [(1, 1000), (2, 10_000), (4, 65_536), (64, 65_536)] {
         text += &format!(
             "| {shards} | {connections} | {} | {} | {} | {} |\n",
-            mib(d.memory_bytes_max),
+            mib(d.account_bytes()),
             mib(d.shard_bytes() * usize::from(shards)),
-            mib(CONNECTION_BYTES * connections),
+            mib(d.connection_bytes() * connections),
             mib(d.worst_case_bytes(shards, connections)),
         );
     }
@@ -549,8 +565,8 @@ mod tests {
                 }
             }
         }
-        // "A subscriber that keeps up loses nothing": what a turn adds fits the default queue.
-        assert!(Limits::default().turn_bytes_max() <= Limits::default().queue_bytes_max);
+        // What a turn adds fits the default queue, so that who keeps up loses nothing (`sim`: loss).
+        assert!(Limits::default().turn_bytes_max(256 * KIB) <= Limits::default().queue_bytes_max);
     }
 
     #[test]

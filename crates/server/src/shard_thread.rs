@@ -116,6 +116,7 @@ pub(crate) struct ShardThread {
     free: Vec<u32>,
     pub(crate) buffer: ReadBuffer,
     pub(crate) light_buffer: ReadBuffer,
+    pub(crate) short_buffer: ReadBuffer,
     pub(crate) to_read: ReadLines,
     pub(crate) to_write: WriteLines,
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
@@ -153,6 +154,7 @@ impl ShardThread {
             free: Vec::new(),
             buffer: ReadBuffer::new(limits.read_bytes),
             light_buffer: ReadBuffer::new(limits.read_bytes.min(LIGHT_READ_BYTES)),
+            short_buffer: ReadBuffer::new(limits.unfinished_bytes_free),
             to_read: ReadLines::default(),
             to_write: WriteLines::default(),
             lingering: VecDeque::new(),
@@ -298,13 +300,15 @@ impl ShardThread {
             let mail = VecDeque::from(std::mem::take(&mut batch.mail));
             Opened { mail, batch }
         }));
-        let (mut budget, mut bytes_left) = (self.phase(), self.limits.mail_turn_bytes_max);
+        let (mut budget, bytes_max) = (self.phase(), self.limits.mail_turn_bytes_max);
+        let mut taken = 0;
         while let Some(opened) = self.inbox.front_mut() {
-            if budget.is_over() || bytes_left == 0 {
+            let next = opened.mail.front().map_or(0, Mail::cost);
+            if budget.is_over() || (taken > 0 && taken + next > bytes_max) {
                 return;
             }
             if let Some(mail) = opened.mail.pop_front() {
-                bytes_left = bytes_left.saturating_sub(mail.cost());
+                taken += next;
                 self.station.take_mail(now, opened.batch.from, mail);
                 budget.spend(self.station.take_work());
                 continue;

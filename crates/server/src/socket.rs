@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::net::Shutdown;
 
-use broker::{ConnId, Instant};
+use broker::{ConnId, Instant, LONG_CARRY_READS};
 use frontend::{Chunk, CloseReason, Outgoing, ReadEnd};
 use mio::Registry;
 use mio::net::TcpStream;
@@ -137,7 +137,7 @@ impl Socket {
         // close has no edge of its own if it came with these bytes.
         self.read_to_end = end == ReadEnd::Closed;
         match read {
-            Ok(count) if count >= LIGHT_READ_BYTES => self.heavy = HEAVY_READS,
+            Ok(count) if count >= LIGHT_READ_BYTES || end == ReadEnd::More => self.heavy = HEAVY_READS,
             _ => self.heavy = self.heavy.saturating_sub(1),
         }
         self.readable = end == ReadEnd::More || (end == ReadEnd::Drained && self.read_closed);
@@ -235,10 +235,10 @@ impl ReadBuffer {
     }
 
     /// Makes room behind a long carry: as much again, so that a message that comes in pieces is
-    /// copied a constant number of times.
+    /// copied a few times; but what follows it may be very many short ones, which count with it.
     fn reserve(&self, carry: &mut Vec<u8>) {
         if carry.capacity() - carry.len() < self.size {
-            carry.reserve(self.size.max(carry.len()));
+            carry.reserve_exact(carry.len().clamp(self.size, LONG_CARRY_READS * self.size));
         }
     }
 

@@ -92,7 +92,11 @@ impl ShardThread {
         // anyone read much whose message finds no memory.
         let is_light = !socket.is_heavy() && self.station.lane(conn) == Lane::Publishing;
         let is_short = self.station.read_bytes_max(conn).is_some();
-        let buffer = if is_light || is_short { &mut self.light_buffer } else { &mut self.buffer };
+        let buffer = match (is_short, is_light) {
+            (true, _) => &mut self.short_buffer,
+            (false, true) => &mut self.light_buffer,
+            (false, false) => &mut self.buffer,
+        };
         let carry = self.station.take_carry(conn);
         match socket.read(buffer, carry) {
             Read::Chunk(chunk, read_end) => {

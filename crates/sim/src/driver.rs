@@ -25,6 +25,9 @@ pub(crate) struct Site {
     pub(crate) slots: Vec<Slot>,
     pending: Vec<Pending>,
     turn_due: bool,
+    /// What it may still read in this turn, and the cost of the mail that it took.
+    pub(crate) read_left: usize,
+    mail_taken: usize,
     /// What its turns have cost so far ends then: the next one begins no sooner.
     busy_until_ns: u64,
     pub(crate) drains: bool,
@@ -63,6 +66,8 @@ impl Site {
             slots: Vec::new(),
             pending: Vec::new(),
             turn_due: false,
+            read_left: 0,
+            mail_taken: 0,
             busy_until_ns: 0,
             drains: false,
             held: Held::default(),
@@ -102,6 +107,8 @@ impl World {
     /// A site takes some of what is pending, in any order, and then hands out the results.
     pub(crate) fn turn(&mut self, site: usize) {
         let inputs_max = self.scheduler.size(1, self.swarm.turn_inputs_max);
+        self.sites[site].read_left = self.swarm.limits.read_turn_bytes_max;
+        self.sites[site].mail_taken = 0;
         self.scheduler.shuffle(&mut self.sites[site].pending);
         let later = inputs_max.min(self.sites[site].pending.len());
         let now: Vec<Pending> = self.sites[site].pending.drain(..later).collect();
@@ -215,9 +222,14 @@ impl World {
             }
             Pending::Writable(id) => self.write(site, id),
             Pending::Mail(from) => {
-                let mail = self.sites[site].inbox[from].pop_front().expect("one mail per notice");
-                let cost = mail.cost() as u64;
-                self.trace.note(self.now_ns, Kind::Mail, from as u64, cost, &[]);
+                let place = &mut self.sites[site];
+                let cost = place.inbox[from].front().expect("one mail per notice").cost();
+                if place.mail_taken > 0 && place.mail_taken + cost > self.swarm.limits.mail_turn_bytes_max {
+                    return self.pend(site, what); // in one of the next turns
+                }
+                place.mail_taken += cost;
+                let mail = place.inbox[from].pop_front().expect("it was looked at");
+                self.trace.note(self.now_ns, Kind::Mail, from as u64, cost as u64, &[]);
                 let from = ShardId(u8::try_from(from).expect("few stations"));
                 self.sites[site].station.take_mail(now, from, mail);
             }

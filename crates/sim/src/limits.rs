@@ -133,6 +133,7 @@ impl Swarm {
         };
         match rng.below(100) {
             0..12 => ordinary.with_archive(rng),
+            12..24 => ordinary.with_late_turns(rng),
             _ => ordinary,
         }
     }
@@ -159,6 +160,31 @@ impl Swarm {
         self.load.passers = ARCHIVED_TOPICS;
         self
     }
+
+    /// Turns that come late, when more has been said than one of them may take: who keeps up
+    /// loses nothing.
+    fn with_late_turns(mut self, rng: &mut Rng) -> Self {
+        self.stations = rng.pick(&[1, 3, 3, 5]);
+        let mut limits = Limits {
+            memory_bytes_max: 256 << 20,
+            message_bytes_max: 256,
+            read_bytes: rng.pick(&[100, 1024]),
+            read_turn_bytes_max: rng.pick(&[64, 4 * 1024]),
+            mail_turn_bytes_max: rng.pick(&[64, 4 * 1024]),
+            ..self.limits.as_ref().clone()
+        };
+        limits.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+        limits.brake_bytes = limits.queue_bytes_max / 2;
+        self.limits = Arc::new(limits);
+        self.turn_inputs_max = 64;
+        self.turn_delay_max_ns = 20 * MS;
+        self.network.short_write_percent = 0;
+        self.load.publishers = 20;
+        self.load.subscribers = self.load.subscribers.min(8);
+        self.load.pause_max_ns = MS / 10;
+        self.load.messages_max = 1000;
+        self
+    }
 }
 
 /// More than one step can look at, even if two stations share them.
@@ -171,7 +197,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     let history_bytes_max = rng.size(1, 16) * 1024;
     let history_bytes_max = if rng.percent(60) { memory_bytes_max / 8 } else { history_bytes_max };
     let write_bytes = rng.pick(&[1, 128, 2048, 16 * 1024]);
-    Limits {
+    let mut limits = Limits {
         hello_bytes_max: rng.pick(&[200, 4096]),
         hello_time: Duration::from_millis(rng.range(400, 3000)),
         message_bytes_max: rng.pick(&[256, 1024, 6 * 1024]),
@@ -189,11 +215,18 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         routes_max: rng.pick(&[1, 2, 5, 100]),
         read_bytes: rng.pick(&[16, 100, 1024, 64 * 1024]),
         read_turn_bytes_max: rng.pick(&[64, 4 * 1024, 256 * 1024]),
+        mail_turn_bytes_max: rng.pick(&[64, 4 * 1024, 256 * 1024]),
         write_bytes,
         // Each part costs a head: not too many of them for one socket at once.
         part_bytes: rng.pick(&[100, 2048, 64 * 1024]).max(write_bytes / 64),
         replies_bytes_max: rng.pick(&[3, 64, 4 * 1024]),
         drain_time: Duration::from_secs(2),
         ..Limits::default()
+    };
+    // In some worlds a queue holds what a turn brings, and not a byte more.
+    if rng.percent(30) && limits.turn_bytes_max(limits.message_bytes_max) <= 256 * 1024 {
+        limits.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+        limits.brake_bytes = limits.queue_bytes_max / rng.size(2, 16);
     }
+    limits
 }

@@ -17,13 +17,12 @@ use crate::world::{Event, World};
 impl World {
     /// Reads as much as a turn allows.
     pub(crate) fn read(&mut self, site: usize, id: usize) {
-        let mut bytes_left = self.swarm.limits.read_turn_bytes_max;
         loop {
             let Some(conn) = self.clients[id].conn() else { return };
             if !self.sites[site].station.may_read(conn) {
                 return; // the station names it when it may be read again
             }
-            if bytes_left == 0 {
+            if self.sites[site].read_left == 0 {
                 return self.pend(site, Pending::Readable(id));
             }
             let short_max = self.sites[site].station.read_bytes_max(conn);
@@ -36,7 +35,6 @@ impl World {
                 }
                 Read::Bytes(bytes, end) => (bytes, end),
             };
-            bytes_left = bytes_left.saturating_sub(bytes.len());
             self.hand_over(site, id, conn, &bytes, end);
             if self.moving.contains_key(&id) {
                 return;
@@ -67,7 +65,8 @@ impl World {
         let told = self.clients[id].was_handed(bytes.len(), end);
         let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
         self.largest.saw(pinned_bytes, messages);
-        place.station.receive(now, conn, chunk, end);
+        let cost = place.station.receive(now, conn, chunk, end);
+        place.read_left = place.read_left.saturating_sub(cost);
         self.check_work(site, "a chunk");
         for meaning in self.move_publishers(site, told) {
             self.told(id, meaning);

@@ -21,10 +21,9 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Subscrib
     };
     let bottomless = reader == Reader::Fast && rng.percent(50);
     let capacity = if bottomless { BOTTOMLESS } else { rng.size(1, swarm.network.capacity_max) };
-    // What one turn brings must fit its queue: one run.
+    // What one turn brings must fit its queue.
     let keeps_up = bottomless
-        && swarm.turn_inputs_max == 1
-        && swarm.limits.read_bytes >= swarm.limits.read_turn_bytes_max
+        && swarm.limits.turn_bytes_max(swarm.limits.message_bytes_max) <= swarm.limits.queue_bytes_max
         && swarm.network.short_write_percent == 0
         && swarm.limits.memory_bytes_max > 1 << 20;
     let station = draw_station(rng, swarm);
