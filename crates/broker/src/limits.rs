@@ -183,7 +183,9 @@ impl Limits {
     /// What a process may occupy at most beyond its start, as `docs/limits.md` sums it up.
     #[must_use]
     pub fn worst_case_bytes(&self, shards: u8, connections: usize) -> usize {
-        self.account_bytes() + self.shard_bytes() * usize::from(shards) + self.connection_bytes() * connections
+        self.account_bytes()
+            + self.shard_bytes() * usize::from(shards)
+            + self.connection_bytes() * connections
     }
 
     /// The account, and how far publishers of little go on over it.

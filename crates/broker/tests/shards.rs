@@ -383,6 +383,28 @@ fn history_is_read_in_steps() {
     assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
 }
 
+#[test]
+fn a_long_topic_is_read_in_steps_and_its_end_at_once() {
+    let limits = Limits { history_messages_max: 10_000, ..Limits::default() };
+    let mut world = World::new(1, limits);
+    (0..9_000).for_each(|number| world.publish(0, 9, "long", &number.to_string()));
+    (0..10).for_each(|number| world.publish(0, 9, "short", &number.to_string()));
+    world.shards[0].take_work();
+    for (slot, filter) in ["long", "long/#", "#"].into_iter().enumerate() {
+        world.subscribe(0, u32::try_from(slot).unwrap(), filter, HistoryRequest::Last(2));
+        world.time_out(0);
+    }
+    let [named, like, all] = [0, 1, 2].map(|slot| world.hears(0, slot));
+    assert_eq!([named, like, all], [["8998", "8999"], ["8998", "8999"], ["8", "9"]]);
+    assert!(world.shards[0].take_work() < 100_000, "no more was looked at than was wanted");
+    world.subscribe(0, 3, "long", HistoryRequest::Last(9_000));
+    assert!(world.shards[0].has_work(), "it is in line");
+    assert!(world.shards[0].take_work() < 100_000, "and has cost next to nothing");
+    world.time_out(0);
+    let heard = world.hears(0, 3);
+    assert_eq!((heard.len(), heard[0].as_str(), heard[8_999].as_str()), (9_000, "0", "8999"));
+}
+
 /// History under way has a part of the memory: who takes none of it while others wait loses it,
 /// is told how much, and the others get theirs.
 #[test]
