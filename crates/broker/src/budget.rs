@@ -30,7 +30,6 @@ const GO_ON: Duration = Duration::from_millis(1);
 const SPARED_BYTES: usize = 4 * 1024;
 /// Sessions that are looked at in one call.
 const SESSIONS_MAX: usize = 64;
-
 /// What cutting may cost in one call, and one more queue.
 const CUT_WORK: u64 = 50_000;
 

@@ -129,14 +129,14 @@ impl Limits {
     /// The largest cost of a run of one read, apart from a message that is longer than that.
     #[must_use]
     pub fn read_run_bytes_max(&self) -> usize {
-        SHORT_RUN_FACTOR * self.read_bytes + KIB
+        run_bytes_max(self.read_bytes)
     }
 
     /// The largest cost of a run of one read while memory is short, apart from a message that
     /// was begun before.
     #[must_use]
     pub fn short_run_bytes_max(&self) -> usize {
-        SHORT_RUN_FACTOR * self.unfinished_bytes_free + KIB
+        run_bytes_max(self.unfinished_bytes_free)
     }
 
     /// What a turn may add to one queue if no message is longer than this: mail, of which the
@@ -204,6 +204,11 @@ impl Limits {
         let walk = self.replay_bytes_max / 256 * 32;
         buffers + walk + self.turn_bytes_max(self.message_bytes_max)
     }
+}
+
+/// The largest cost of a run of one read of so much, if no message was begun before.
+fn run_bytes_max(read_bytes: usize) -> usize {
+    SHORT_RUN_FACTOR * read_bytes + KIB
 }
 
 /// What a connection holds besides the account: its state and its session (1.2 KiB, measured by

@@ -57,14 +57,13 @@ impl Unfinished {
 }
 
 impl Station {
-    /// The most that a read of this connection may bring; `None` for as much as there is room.
-    ///
-    /// Over the budget of memory it is little: every publisher is read once more before it waits.
+    /// Whether a read of this connection is to bring `unfinished_bytes_free` at most: memory for
+    /// long messages is short, or the budget is spent and every publisher is read once more before
+    /// it waits.
     #[must_use]
-    pub fn read_bytes_max(&self, conn: ConnId) -> Option<usize> {
+    pub fn reads_little(&self, conn: ConnId) -> bool {
         let is_first = || self.unfinished.first().is_some_and(|(_, first)| first == conn);
-        let is_over = || self.gauge.used() > self.limits.memory_bytes_max;
-        ((self.is_short() && !is_first()) || is_over()).then_some(self.limits.unfinished_bytes_free)
+        (self.is_short() && !is_first()) || self.gauge.used() > self.limits.memory_bytes_max
     }
 
     /// A connection may have begun or ended a long message: lets it wait if there is no memory
@@ -154,8 +153,8 @@ mod tests {
         let station = Station::new(ShardConfig { own, shards: 1, limits, seed: 1, gauge: gauge.clone() });
         let conn = ConnId { slot: 0, generation: 0 };
         let mut charge = gauge.charge(Use::Runs, budget);
-        assert_eq!(station.read_bytes_max(conn), None);
+        assert!(!station.reads_little(conn));
         charge.set(budget + 1);
-        assert!(station.read_bytes_max(conn).is_some_and(|bytes| bytes <= 4096));
+        assert!(station.reads_little(conn));
     }
 }

@@ -91,7 +91,7 @@ impl ShardThread {
         // One that turns out to send much is not read in the line of those who send little; nor is
         // anyone read much whose message finds no memory.
         let is_light = !socket.is_heavy() && self.station.lane(conn) == Lane::Publishing;
-        let is_short = self.station.read_bytes_max(conn).is_some();
+        let is_short = self.station.reads_little(conn);
         let buffer = match (is_short, is_light) {
             (true, _) => &mut self.short_buffer,
             (false, true) => &mut self.light_buffer,

@@ -25,8 +25,11 @@ impl World {
             if self.sites[site].read_left == 0 {
                 return self.pend(site, Pending::Readable(id));
             }
-            let short_max = self.sites[site].station.read_bytes_max(conn);
-            let bytes_max = short_max.unwrap_or(usize::MAX).min(self.swarm.limits.read_bytes);
+            let limits = &self.swarm.limits;
+            let bytes_max = match self.sites[site].station.reads_little(conn) {
+                true => limits.read_bytes.min(limits.unfinished_bytes_free),
+                false => limits.read_bytes,
+            };
             let (bytes, end) = match self.clients[id].up.read(self.now_ns, bytes_max, &mut self.network) {
                 Read::Nothing => return,
                 Read::Reset => {

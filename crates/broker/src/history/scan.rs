@@ -1,9 +1,9 @@
 //! Reading history, a budget's worth at a time.
 //!
 //! Whoever subscribes with history asks every shard. Few topics that are known by name are
-//! read at once, if that is cheap. Everything else walks the log from its end, and one such walk is under way at
-//! a time: the others wait in line, and so does everyone while history under way to
-//! subscribers takes more memory than it may. What is published during a walk is behind its
+//! read at once, if that is cheap. Everything else walks the log from its end, and one such walk
+//! is under way at a time: the others wait in line, and so does everyone while history under way
+//! to subscribers takes more memory than it may. What is published during a walk is behind its
 //! end and is read last, so the answer is what is kept at the moment when it is given.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -93,9 +93,8 @@ impl Readers {
             return;
         }
         if self.has_room(replays_max)
-            && let Some(slots) = history.named_cheaply(&question)
+            && let Some(kept) = history.read_named(&question)
         {
-            let kept = history.read(&slots, question.request);
             self.answer(question.asker, kept);
             return;
         }
@@ -142,8 +141,7 @@ impl Readers {
             }
             let Some((_, question)) = self.line.pop_first() else { return };
             self.tickets.remove(&question.asker);
-            if let Some(slots) = history.named_cheaply(&question) {
-                let kept = history.read(&slots, question.request);
+            if let Some(kept) = history.read_named(&question) {
                 self.answer(question.asker, kept);
                 return;
             }
@@ -174,32 +172,29 @@ impl Readers {
 }
 
 impl History {
-    /// The topics that a question names, if they are few and reading them is cheap.
-    fn named_cheaply(&self, question: &Question) -> Option<Vec<Slot>> {
+    /// What is kept of the topics that a question names, oldest first, if they are few and reading
+    /// them is cheap. Looks at no more than is wanted.
+    fn read_named(&mut self, question: &Question) -> Option<Vec<Kept>> {
         let slots = self.named_like(&question.filter)?;
+        let topics = || slots.iter().filter_map(|slot| self.topics[*slot as usize].as_ref());
         let wanted = match question.request {
             HistoryRequest::Last(count) => count as usize,
             _ => usize::MAX,
         };
-        let topics = slots.iter().filter_map(|slot| self.topics[*slot as usize].as_ref());
-        let kept = topics.map(|topic| topic.runs.len()).sum::<usize>();
-        (kept.min(wanted) <= READ_AT_ONCE).then_some(slots)
-    }
-
-    /// What is kept of a few topics, oldest first. Looks at no more than is wanted.
-    fn read(&mut self, slots: &[Slot], request: HistoryRequest) -> Vec<Kept> {
-        let topics = slots.iter().filter_map(|slot| self.topics[*slot as usize].as_ref());
+        if topics().map(|topic| topic.runs.len()).sum::<usize>().min(wanted) > READ_AT_ONCE {
+            return None;
+        }
         // What is left of each topic, oldest first.
-        let mut rests: Vec<_> = topics.map(|topic| topic.runs.iter()).collect();
+        let mut rests: Vec<_> = topics().map(|topic| topic.runs.iter()).collect();
         let mut looked_at = 0;
         let newest_first = std::iter::from_fn(|| {
             looked_at += 1;
             let newest = rests.iter_mut().max_by_key(|runs| (**runs).clone().next_back().map(|run| run.0))?;
             newest.next_back().map(|(_, kept)| kept.clone())
         });
-        let kept = super::replay::cut(newest_first, request, self.bounds.replay_bytes_max).into();
+        let kept = super::replay::cut(newest_first, question.request, self.bounds.replay_bytes_max).into();
         self.spent += work::REPLAY_ENTRY * (looked_at + slots.len() as u64);
-        kept
+        Some(kept)
     }
 }
 
