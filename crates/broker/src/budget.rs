@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::grant::Neighbours;
-use crate::ids::ConnId;
+use crate::ids::{ConnId, SessionId};
 use crate::input::{Mail, Output};
 use crate::limits::Limits;
 use crate::memory::{Gauge, Use};
 use crate::overload::{Overload, STALLED};
 use crate::session::{Ready, Session, Sessions};
+use crate::source::{Source, Sources};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::work;
@@ -29,7 +30,7 @@ const GO_ON: Duration = Duration::from_millis(1);
 /// may well keep up.
 const SPARED_BYTES: usize = 4 * 1024;
 /// Sessions that are looked at in one call.
-const SESSIONS_MAX: usize = 64;
+const SESSIONS_MAX: u32 = 64;
 /// What cutting may cost in one call, and one more queue.
 const CUT_WORK: u64 = 50_000;
 
@@ -45,7 +46,7 @@ pub(crate) struct Budget {
     /// Whether the last cut was not enough: then nobody is spared.
     was_short: bool,
     /// Subscribers with history to deliver, and when to look at them again.
-    replaying: VecDeque<ConnId>,
+    replaying: VecDeque<SessionId>,
     replays_check_at: Option<Instant>,
     gauge: Gauge,
 }
@@ -53,13 +54,14 @@ pub(crate) struct Budget {
 /// Queues are being cut to a size, from a slot on.
 #[derive(Debug, Clone, Copy)]
 struct Cutting {
-    from: usize,
+    from: u32,
     share: usize,
 }
 
 /// What the budget may touch.
 #[derive(Debug)]
 pub(crate) struct Crowd<'a> {
+    pub(crate) sources: &'a mut Sources,
     pub(crate) sessions: &'a mut Sessions,
     pub(crate) overload: &'a mut Overload,
     pub(crate) ready: &'a mut Ready,
@@ -94,12 +96,12 @@ impl Budget {
     pub(crate) fn published(
         &mut self,
         now: Instant,
-        session: &mut Session,
+        source: &mut Source,
         limits: &Limits,
         out: &mut VecDeque<Output>,
     ) {
         let over = self.gauge.used().saturating_sub(limits.memory_bytes_max);
-        if over == 0 || session.pause.memory {
+        if over == 0 || source.pause.memory {
             return;
         }
         // At once the first time: the queues are what makes room.
@@ -107,25 +109,25 @@ impl Budget {
             self.check_at = Some(now);
             self.was_short = false;
         }
-        if session.pause.is_light() && over <= limits.memory_bytes_max / 32 {
+        if source.pause.is_light() && over <= limits.memory_bytes_max / 32 {
             return;
         }
-        if !session.pause.is_on() {
-            out.push_back(Output::Pause(session.conn));
+        if !source.pause.is_on() {
+            out.push_back(Output::Pause(source.conn));
         }
-        session.pause.memory = true;
+        source.pause.memory = true;
         self.waiting += 1;
         // The light ones go on first: they are not what has to wait.
-        match session.pause.is_light() {
-            true => self.waits.push_front(session.conn),
-            false => self.waits.push_back(session.conn),
+        match source.pause.is_light() {
+            true => self.waits.push_front(source.conn),
+            false => self.waits.push_back(source.conn),
         }
     }
 
     /// A subscriber has history to deliver.
     pub(crate) fn replays(&mut self, now: Instant, session: &mut Session) {
         if !std::mem::replace(&mut session.replays, true) {
-            self.replaying.push_back(session.conn);
+            self.replaying.push_back(session.id);
         }
         self.replays_check_at.get_or_insert(now.after(STALLED));
     }
@@ -154,8 +156,8 @@ impl Budget {
     }
 
     /// A connection goes: nothing of it stays here.
-    pub(crate) fn forget(&mut self, session: &Session) {
-        if session.pause.memory {
+    pub(crate) fn forget_source(&mut self, source: &Source) {
+        if source.pause.memory {
             self.waiting -= 1;
             if self.waiting == 0 {
                 self.waits = VecDeque::new();
@@ -189,15 +191,15 @@ impl Budget {
         self.was_short = false;
         // As many as there is room for, if each reads a buffer full.
         let room = (c.limits.memory_bytes_max - used) / c.limits.read_run_bytes_max();
-        let mut left = room.clamp(1, SESSIONS_MAX);
+        let mut left = room.clamp(1, SESSIONS_MAX as usize);
         while left > 0
             && let Some(conn) = self.waits.pop_front()
         {
-            let Some(session) = c.sessions.get_mut(conn) else { continue };
-            session.pause.memory = false;
+            let Some(source) = c.sources.get_mut(conn) else { continue };
+            source.pause.memory = false;
             self.waiting -= 1;
             left -= 1;
-            if !session.pause.is_on() {
+            if !source.pause.is_on() {
                 c.out.push_back(Output::Resume(conn));
             }
         }
@@ -207,14 +209,14 @@ impl Budget {
     /// Cuts the queues of the next few sessions.
     fn cut_some(&mut self, c: &mut Crowd<'_>) {
         let Some(Cutting { from, share }) = self.cutting else { return };
-        let mut to = (from + SESSIONS_MAX).min(c.sessions.slots());
+        let mut to = from.saturating_add(SESSIONS_MAX).min(c.sessions.slots());
         let before = *c.spent;
         for slot in from..to {
             if *c.spent - before > CUT_WORK {
                 to = slot;
                 break;
             }
-            let Some(session) = c.sessions.in_slot(slot) else { continue };
+            let Some((_, session)) = c.sessions.in_slot(slot) else { continue };
             if session.queue.bytes() <= share {
                 continue;
             }
@@ -232,9 +234,9 @@ impl Budget {
     /// while others wait for room loses it.
     fn look_at_replays(&mut self, now: Instant, c: &mut Crowd<'_>) {
         let short = self.gauge.used_for(Use::Replays) > c.limits.replays_bytes_max;
-        for _ in 0..SESSIONS_MAX.min(self.replaying.len()) {
-            let Some(conn) = self.replaying.pop_front() else { break };
-            let Some(session) = c.sessions.get_mut(conn) else { continue };
+        for _ in 0..self.replaying.len().min(SESSIONS_MAX as usize) {
+            let Some(id) = self.replaying.pop_front() else { break };
+            let Some(session) = c.sessions.get_mut(id) else { continue };
             if session.queue.places().1 == 0 {
                 session.replays = false;
                 continue;
@@ -247,11 +249,11 @@ impl Budget {
                 session.replays = false;
                 continue;
             }
-            self.replaying.push_back(conn);
+            self.replaying.push_back(id);
         }
         c.overload.settle();
         // Round all of them in about the time that it takes to be stalled.
-        let rounds = u32::try_from(self.replaying.len() / SESSIONS_MAX + 1).unwrap_or(u32::MAX);
+        let rounds = u32::try_from(self.replaying.len() / SESSIONS_MAX as usize + 1).unwrap_or(u32::MAX);
         self.replays_check_at = (!self.replaying.is_empty()).then(|| now.after(STALLED / rounds));
     }
 }

@@ -43,10 +43,10 @@ pub(crate) fn deliver(
     let mut brake = false;
     *r.spent += work::HOLDERS * filters.len() as u64;
     let receivers = filters.iter().map(|filter| r.interest.local(*filter).len()).sum();
-    for slot in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
+    for holder in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
         *r.spent += work::QUEUE_ENTRY;
-        let session = r.sessions.at(*slot);
-        if !session.hears().contains(from) {
+        let (_, session) = r.sessions.in_slot(holder.session).expect("holders leave with their session");
+        if !session.hears(holder.subscription, from) {
             continue; // that shard's answer is still under way and has this run as history
         }
         session.queue.push(now, Rc::clone(run));

@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 
 use topic::Filter;
 
-use crate::history::{self, Answer, History, HistoryRequest, Kept, Question, Readers, Replay};
-use crate::ids::{ConnId, Origin, ShardId, ShardSet};
+use crate::history::{self, Answer, Asker, History, HistoryRequest, Kept, Question, Readers, Replay};
+use crate::ids::{SessionId, ShardId, ShardSet, SubscriptionId};
 use crate::input::{Mail, Output, Refusal};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::memory::{Gauge, Use};
 use crate::planted::{self, Bug};
-use crate::session::{Ready, Session, Sessions, Subscription};
+use crate::session::{Ready, Sessions};
 use crate::stats::Stats;
 use crate::time::Instant;
 
@@ -60,34 +60,33 @@ pub(crate) struct Tables<'a> {
     pub(crate) limits: &'a Limits,
 }
 
-/// A connection subscribes: notes it here and asks every shard.
+/// A session subscribes: notes it here and asks every shard.
 ///
 /// # Panics
-/// If the connection is unknown or has subscribed before: its front end sees to that.
+/// If the session is unknown: its front end sees to that.
 pub(crate) fn subscribe(
     t: &mut Tables<'_>,
     gauge: &Gauge,
-    conn: ConnId,
+    session: SessionId,
     filter: &Filter,
     request: HistoryRequest,
-) {
+) -> Result<SubscriptionId, Refusal> {
     if let Some(refusal) = refusal(t, gauge, filter) {
-        t.out.push_back(Output::Refused(conn, refusal));
-        return;
+        return Err(refusal);
     }
-    let session = t.sessions.get_mut(conn).expect("a connection subscribes while it lives");
-    assert!(matches!(session.subscription, Subscription::None), "one subscription each");
+    let session = t.sessions.get_mut(session).expect("a session subscribes while it lives");
     t.stats.subscriptions += 1;
-    let place = t.interest.add_local(filter, conn.slot);
+    let place = t.interest.add_local(filter, session.next_holder());
     let mut waiting = t.neighbours.others;
     waiting.insert(t.neighbours.own);
-    let grants = Box::new(Grants { waiting, granted: ShardSet::EMPTY, request, kept: Vec::new() });
-    session.subscription = Subscription::Asked { place, grants };
+    let grants = Grants { waiting, granted: ShardSet::EMPTY, request, kept: Vec::new() };
+    let subscription = session.ask(place, grants);
     for to in t.neighbours.others.iter() {
-        let mail = Mail::Want { filter: filter.clone(), conn, history: request };
+        let mail = Mail::Want { filter: filter.clone(), subscription, history: request };
         t.out.push_back(Output::Mail { to, mail });
     }
-    ask(t, t.neighbours.own, filter, conn, request);
+    ask(t, t.neighbours.own, filter, subscription, request);
+    Ok(subscription)
 }
 
 /// Why a filter that nobody here holds yet may not be added.
@@ -106,22 +105,28 @@ pub(crate) fn want(
     t: &mut Tables<'_>,
     from: ShardId,
     filter: &Filter,
-    conn: ConnId,
+    subscription: SubscriptionId,
     request: HistoryRequest,
 ) {
     if !planted::is(Bug::GrantWithoutInterest) {
         t.interest.add_remote(filter, from);
     }
-    ask(t, from, filter, conn, request);
+    ask(t, from, filter, subscription, request);
 }
 
-/// Another shard's connection has gone before it was answered.
-pub(crate) fn cancel(t: &mut Tables<'_>, from: ShardId, conn: ConnId) {
-    t.readers.cancel(Origin { shard: from, conn });
+/// A shard's subscription has gone before it was answered.
+pub(crate) fn cancel(t: &mut Tables<'_>, from: ShardId, subscription: SubscriptionId) {
+    t.readers.cancel(Asker { shard: from, subscription });
 }
 
-fn ask(t: &mut Tables<'_>, from: ShardId, filter: &Filter, conn: ConnId, request: HistoryRequest) {
-    let asker = Origin { shard: from, conn };
+fn ask(
+    t: &mut Tables<'_>,
+    from: ShardId,
+    filter: &Filter,
+    subscription: SubscriptionId,
+    request: HistoryRequest,
+) {
+    let asker = Asker { shard: from, subscription };
     let question = Question { asker, filter: filter.clone(), request };
     t.readers.ask(t.history, question, t.limits.replays_bytes_max);
 }
@@ -134,51 +139,65 @@ pub(crate) fn answer(t: &mut Tables<'_>) -> Option<Answer> {
         if answer.asker.shard == t.neighbours.own {
             return Some(answer);
         }
-        let mail = Mail::Granted { conn: answer.asker.conn, history: answer.replay };
+        let mail = Mail::Granted { subscription: answer.asker.subscription, history: answer.replay };
         t.out.push_back(Output::Mail { to: answer.asker.shard, mail });
     }
 }
 
-/// A shard answers; the last answer makes the subscription stand. Returns how many runs of
-/// history were merged then.
+/// What became of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Granted {
+    /// Runs of history that were looked at.
+    pub(crate) read: usize,
+    /// Runs of history that are queued now.
+    pub(crate) queued: usize,
+}
+
+/// A shard answers; the last answer makes the subscription stand.
 pub(crate) fn granted(
     t: &mut Tables<'_>,
     now: Instant,
     from: ShardId,
-    conn: ConnId,
+    subscription: SubscriptionId,
     replay: Replay,
-) -> usize {
-    // The connection may have gone while the answer was under way.
-    let Some(session) = t.sessions.get_mut(conn) else { return 0 };
-    let Subscription::Asked { grants, .. } = &mut session.subscription else { return 0 };
+) -> Granted {
+    // The session or the subscription may have gone while the answer was under way.
+    let Some(session) = t.sessions.get_mut(subscription.session) else { return Granted::default() };
+    let Some(grants) = session.grants(subscription.key) else { return Granted::default() };
     assert!(grants.waiting.contains(from), "one answer to each question");
     grants.waiting.remove(from);
     grants.granted.insert(from);
     grants.kept.push((from, replay));
     if grants.waiting.is_empty() || (planted::is(Bug::AckBeforeGrant) && from == t.neighbours.own) {
-        return stand(t, now, conn);
+        return stand(t, now, subscription);
     }
-    0
+    Granted::default()
 }
 
-/// A connection goes: gives its place back and tells the others if it was the last one.
-pub(crate) fn leave(t: &mut Tables<'_>, session: &Session) {
-    let Some(place) = session.place() else { return };
-    if let Subscription::Asked { grants, .. } = &session.subscription
+/// A subscription goes: gives its place back and tells the others if it was the last one.
+pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
+    let Some(session) = t.sessions.get_mut(id.session) else { return };
+    let Some(subscription) = session.leave(id.key) else { return };
+    if !session.queue.is_empty() {
+        t.ready.list(session); // nothing more may be waited for
+    }
+    t.stats.subscriptions -= 1;
+    if let Some(grants) = subscription.grants
         && grants.request != HistoryRequest::None
         && !planted::is(Bug::NeverCancel)
     {
         for to in grants.waiting.iter() {
             if to == t.neighbours.own {
-                cancel(t, to, session.conn);
+                cancel(t, to, id);
             } else {
-                t.out.push_back(Output::Mail { to, mail: Mail::Cancel(session.conn) });
+                t.out.push_back(Output::Mail { to, mail: Mail::Cancel(id) });
             }
         }
     }
-    let left = t.interest.remove_local(place);
-    if let Some(slot) = left.moved {
-        t.sessions.at(slot).set_place(place);
+    let left = t.interest.remove_local(subscription.place);
+    if let Some(holder) = left.moved {
+        let (_, other) = t.sessions.in_slot(holder.session).expect("holders leave with their session");
+        other.in_slot(holder.subscription).place = subscription.place;
     }
     let Some(filter) = left.last else { return };
     if planted::is(Bug::NeverUnwant) {
@@ -189,24 +208,21 @@ pub(crate) fn leave(t: &mut Tables<'_>, session: &Session) {
     }
 }
 
-fn stand(t: &mut Tables<'_>, now: Instant, conn: ConnId) -> usize {
-    let session = t.sessions.get_mut(conn).expect("the caller found it");
-    let asked = std::mem::replace(&mut session.subscription, Subscription::None);
-    let Subscription::Asked { place, mut grants } = asked else {
-        unreachable!("a subscription stands up once, from Asked")
-    };
+fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Granted {
+    let session = t.sessions.get_mut(id.session).expect("the caller found it");
+    let mut grants = session.stand(id.key).expect("the caller found it waiting");
     // Ties in time are settled by shard, not by whose answer was first.
     grants.kept.sort_by_key(|(shard, _)| *shard);
     let lists: Vec<Vec<Kept>> =
         grants.kept.iter_mut().map(|(_, replay)| std::mem::take(&mut replay.kept)).collect();
     // What is merged and what is left out of it both take their time.
-    let entries = lists.iter().map(Vec::len).sum();
+    let read = lists.iter().map(Vec::len).sum();
     let kept = history::merge(lists, grants.request, t.limits.replay_bytes_max);
-    session.queue.set_history(now, kept);
-    session.subscription = Subscription::Standing { place };
-    t.out.push_back(Output::Subscribed(conn));
+    let queued = kept.len();
+    session.queue.add_history(now, kept);
+    t.out.push_back(Output::Subscribed { conn: session.conn, subscription: id });
     if !session.queue.is_empty() {
         t.ready.list(session);
     }
-    entries
+    Granted { read, queued }
 }

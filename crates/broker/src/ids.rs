@@ -1,6 +1,8 @@
-//! Names of shards and connections.
+//! Names of shards, connections, sessions and subscriptions.
 
 use std::fmt;
+
+use crate::slab::Key;
 
 /// One shard of this process: 0 to 63.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +15,56 @@ pub struct ConnId {
     pub slot: u32,
     /// How often the slot was used before.
     pub generation: u32,
+}
+
+/// One session of one shard: what hears, and what a connection attaches to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId {
+    slot: u32,
+    generation: u32,
+}
+
+/// Which of its subscriptions, within a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SubscriptionKey {
+    pub(crate) slot: u32,
+    generation: u32,
+}
+
+/// One subscription of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId {
+    /// The session that holds it.
+    pub session: SessionId,
+    pub(crate) key: SubscriptionKey,
+}
+
+macro_rules! slab_keys {
+    ($($name:ident),*) => {$(
+        impl Key for $name {
+            fn new(slot: u32, generation: u32) -> Self {
+                Self { slot, generation }
+            }
+
+            fn slot(self) -> u32 {
+                self.slot
+            }
+
+            fn generation(self) -> u32 {
+                self.generation
+            }
+        }
+    )*};
+}
+
+slab_keys!(ConnId, SessionId, SubscriptionKey);
+
+#[cfg(test)]
+impl SubscriptionId {
+    /// Any subscription of the session in that slot.
+    pub(crate) fn for_tests(slot: u32) -> Self {
+        Self { session: SessionId::new(slot, 0), key: SubscriptionKey::new(0, 0) }
+    }
 }
 
 /// A connection together with its shard: unique in the process.

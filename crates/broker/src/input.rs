@@ -5,7 +5,7 @@ use std::sync::Arc;
 use topic::Filter;
 
 use crate::history::{HistoryRequest, Replay};
-use crate::ids::{ConnId, Origin, ShardId};
+use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
 use crate::queue::Slice;
 use crate::run::Run;
 
@@ -14,18 +14,11 @@ use crate::run::Run;
 pub enum Input {
     /// A connection exists from now on.
     Connected(ConnId),
-    /// A connection wants to hear what matches `filter`; once in its life.
-    Subscribe {
-        /// The connection.
-        conn: ConnId,
-        /// What it wants to hear.
-        filter: Filter,
-        /// What it wants to hear of the past.
-        history: HistoryRequest,
-    },
     /// A connection of this shard published.
     Publish(Arc<Run>),
-    /// A connection is gone: everything that it held is given back.
+    /// A subscription is given up.
+    Unsubscribe(SubscriptionId),
+    /// A connection is gone, and its session with it: everything that they held is given back.
     Closed(ConnId),
     /// Another shard wrote.
     Mail {
@@ -47,20 +40,20 @@ pub enum Mail {
     Want {
         /// The filter.
         filter: Filter,
-        /// The asking connection, handed back in the answer.
-        conn: ConnId,
+        /// Who asks, handed back in the answer.
+        subscription: SubscriptionId,
         /// What to send along.
         history: HistoryRequest,
     },
     /// From here on you get everything; this is what was before.
     Granted {
-        /// The connection that asked.
-        conn: ConnId,
+        /// Who asked.
+        subscription: SubscriptionId,
         /// Kept messages that match.
         history: Replay,
     },
-    /// The connection has gone before it was answered: it needs no history any more.
-    Cancel(ConnId),
+    /// The subscription has gone before it was answered: it needs no history any more.
+    Cancel(SubscriptionId),
     /// I am no longer interested in `filter`.
     Unwant(Filter),
     /// A subscriber of mine has a queue that grows: read less from this publisher.
@@ -96,7 +89,7 @@ impl Mail {
     pub fn cost(&self) -> usize {
         match self {
             Self::Publish(run) => run.cost(),
-            _ => 0, // one per connection at most, and connections are bounded
+            _ => 0, // one per connection or subscription at most, and both are bounded
         }
     }
 }
@@ -112,9 +105,20 @@ pub enum Output {
         mail: Mail,
     },
     /// The subscription stands: whatever is published from now on arrives.
-    Subscribed(ConnId),
-    /// The subscription cannot be had.
-    Refused(ConnId, Refusal),
+    Subscribed {
+        /// The connection that hears it.
+        conn: ConnId,
+        /// Which one.
+        subscription: SubscriptionId,
+    },
+    /// The first `upto` messages that a connection has published are kept as they were promised
+    /// to be: they may be acknowledged.
+    Accepted {
+        /// The connection.
+        conn: ConnId,
+        /// How many, since it connected.
+        upto: u64,
+    },
     /// Stop reading from this connection.
     Pause(ConnId),
     /// Read from this connection again.

@@ -26,12 +26,18 @@ pub(crate) struct Interest {
 
 #[derive(Debug, Default)]
 struct Holders {
-    /// Slots of subscribers.
-    local: Vec<u32>,
+    local: Vec<Holder>,
     remote: ShardSet,
 }
 
-/// Where a subscriber stands in the table, so that it leaves in constant time.
+/// A subscription of this shard, as slots of its session and within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) session: u32,
+    pub(crate) subscription: u32,
+}
+
+/// Where a subscription stands in the table, so that it leaves in constant time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     filter: FilterId,
@@ -41,8 +47,8 @@ pub(crate) struct Place {
 /// What leaving changed.
 #[derive(Debug)]
 pub(crate) struct Left {
-    /// The subscriber that took over the place, if one did.
-    pub(crate) moved: Option<u32>,
+    /// The subscription that took over the place, if one did.
+    pub(crate) moved: Option<Holder>,
     /// The filter, if nobody on this shard holds it any more.
     pub(crate) last: Option<Filter>,
 }
@@ -84,9 +90,9 @@ impl Interest {
         self.tally.settle();
     }
 
-    /// The subscribers of one filter, as slots.
+    /// The subscriptions of this shard to one filter.
     #[inline]
-    pub(crate) fn local(&self, filter: FilterId) -> &[u32] {
+    pub(crate) fn local(&self, filter: FilterId) -> &[Holder] {
         &self.holders[filter.0 as usize].local
     }
 
@@ -95,14 +101,14 @@ impl Interest {
         filters.iter().fold(ShardSet::EMPTY, |shards, id| shards.union(self.holders[id.0 as usize].remote))
     }
 
-    pub(crate) fn add_local(&mut self, filter: &Filter, slot: u32) -> Place {
+    pub(crate) fn add_local(&mut self, filter: &Filter, holder: Holder) -> Place {
         let id = self.insert(filter);
         let local = &mut self.holders[id.0 as usize].local;
-        local.push(slot);
+        local.push(holder);
         Place { filter: id, index: local.len() - 1 }
     }
 
-    /// Takes a subscriber out; if another one moved to its place, that one's place is `place` now.
+    /// Takes a subscription out; if another one moved to its place, that one's place is `place` now.
     pub(crate) fn remove_local(&mut self, place: Place) -> Left {
         let holders = &mut self.holders[place.filter.0 as usize];
         holders.local.swap_remove(place.index);

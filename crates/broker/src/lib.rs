@@ -4,7 +4,7 @@
 //! data; the same inputs in the same order give the same outputs.
 //!
 //! Reading order: `input` (what goes in and out), `shard` (the one match), `fanout` (one
-//! publish to every queue), `queue`, `overload` (brake, drop), `budget` (memory), `interest` and
+//! publish to every queue), `source` and `session` (who publishes, who hears), `queue`, `overload` (brake, drop), `budget` (memory), `interest` and
 //! `grant` (who wants what, and how subscribing meets live traffic), `history`, `work` (what each
 //! step costs), `limits`.
 
@@ -24,17 +24,20 @@ mod routes;
 mod run;
 mod session;
 mod shard;
+mod slab;
+mod source;
 mod stats;
 mod time;
 mod work;
 
 pub use history::{HistoryRequest, Kept, Replay};
-pub use ids::{ConnId, Origin, ShardId, ShardSet};
+pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId};
 pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
 pub use limits::{LONG_CARRY_READS, Limits};
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use run::{Body, LocalRun, Publisher, Run, RunBuilder, Span};
 pub use shard::{Shard, ShardConfig};
+pub use slab::{Key, Slab};
 pub use stats::Stats;
 pub use time::{Instant, Now, WallTime};

@@ -16,6 +16,7 @@ use crate::memory::{Gauge, Tally, Use};
 use crate::planted::{self, Bug};
 use crate::queue::{Dropped, PLACE_BYTES, Popped};
 use crate::session::Session;
+use crate::source::Source;
 use crate::stats::Stats;
 use crate::time::Instant;
 
@@ -102,10 +103,9 @@ impl Overload {
         self.live.add(PLACE_BYTES);
     }
 
-    /// History was put into a queue.
-    pub(crate) fn replayed(&mut self, session: &Session) {
-        let (_, history) = session.queue.places();
-        self.replays.add(history * PLACE_BYTES);
+    /// So many runs of history were put into a queue.
+    pub(crate) fn replayed(&mut self, runs: usize) {
+        self.replays.add(runs * PLACE_BYTES);
     }
 
     /// A run of `origin` was pushed to a queue that is now over the brake level. Drops if it is
@@ -209,12 +209,12 @@ impl Overload {
     pub(crate) fn brake(
         &mut self,
         now: Instant,
-        session: &mut Session,
+        source: &mut Source,
         by: ShardId,
         limits: &Limits,
         out: &mut VecDeque<Output>,
     ) -> bool {
-        let (conn, pause) = (session.conn, &mut session.pause);
+        let (conn, pause) = (source.conn, &mut source.pause);
         if pause.brakes.is_empty() {
             let share = pause.read_bytes as f64 / FULL_PAUSE_BYTES as f64;
             let time = limits.brake_time.mul_f64(share.min(1.0));
@@ -236,8 +236,8 @@ impl Overload {
 
     /// A connection of this shard published so many bytes.
     #[inline]
-    pub(crate) fn published(now: Instant, session: &mut Session, bytes: usize) {
-        let pause = &mut session.pause;
+    pub(crate) fn published(now: Instant, source: &mut Source, bytes: usize) {
+        let pause = &mut source.pause;
         pause.read_bytes = pause.read_bytes.saturating_add(bytes);
         if now.since(pause.lately.0) >= LATELY {
             pause.lately = (now, 0);
@@ -246,16 +246,16 @@ impl Overload {
     }
 
     /// A shard takes its brake back.
-    pub(crate) fn release(&mut self, session: &mut Session, by: ShardId, out: &mut VecDeque<Output>) {
-        let pause = &mut session.pause;
+    pub(crate) fn release(&mut self, source: &mut Source, by: ShardId, out: &mut VecDeque<Output>) {
+        let pause = &mut source.pause;
         if !pause.brakes.contains(by) || planted::is(Bug::BrakeForever) {
             return;
         }
         pause.brakes.remove(by);
         if pause.brakes.is_empty() {
-            self.brake_ends.remove(&(pause.brakes_until, session.conn));
+            self.brake_ends.remove(&(pause.brakes_until, source.conn));
             if !pause.is_on() {
-                out.push_back(Output::Resume(session.conn));
+                out.push_back(Output::Resume(source.conn));
             }
         }
     }
@@ -279,19 +279,23 @@ impl Overload {
     }
 
     /// Ends the brakes of a publisher whose time is over.
-    pub(crate) fn end_brakes(session: &mut Session, out: &mut VecDeque<Output>) {
-        session.pause.brakes = ShardSet::EMPTY;
-        if !session.pause.is_on() {
-            out.push_back(Output::Resume(session.conn));
+    pub(crate) fn end_brakes(source: &mut Source, out: &mut VecDeque<Output>) {
+        source.pause.brakes = ShardSet::EMPTY;
+        if !source.pause.is_on() {
+            out.push_back(Output::Resume(source.conn));
         }
     }
 
     /// A connection goes: nothing of it stays here.
+    pub(crate) fn forget_source(&mut self, source: &Source) {
+        if !source.pause.brakes.is_empty() {
+            self.brake_ends.remove(&(source.pause.brakes_until, source.conn));
+        }
+    }
+
+    /// A session goes: nothing of it stays here.
     pub(crate) fn forget(&mut self, session: &mut Session, out: &mut VecDeque<Output>) {
         self.release_all(session, out);
-        if !session.pause.brakes.is_empty() {
-            self.brake_ends.remove(&(session.pause.brakes_until, session.conn));
-        }
         if planted::is(Bug::KeepPlaces) {
             return;
         }

@@ -18,20 +18,27 @@ pub(crate) const PLACE_BYTES: usize = 2 * size_of::<Slice>();
 /// An empty queue keeps no more places than this.
 const KEPT_PLACES: usize = 32;
 
-/// The messages of a run, without the first `skip`.
+/// Some messages of a run: from `skip` to before `end`.
 #[derive(Debug, Clone)]
 pub struct Slice {
     /// The run.
     pub run: Rc<LocalRun>,
     /// Messages at its front that are not meant.
     pub skip: u32,
+    /// Where the messages that are meant end.
+    pub end: u32,
 }
 
 impl Slice {
+    fn of(run: Rc<LocalRun>, skip: u32) -> Self {
+        let end = run.run().len();
+        Self { run, skip, end }
+    }
+
     /// How many messages are meant.
     #[must_use]
     pub fn len(&self) -> u64 {
-        u64::from(self.run.run().len() - self.skip)
+        u64::from(self.end - self.skip)
     }
 
     /// Whether none is meant.
@@ -74,13 +81,16 @@ pub(crate) struct Dropped {
 }
 
 impl Queue {
-    /// Puts history in front of whatever is live.
-    pub(crate) fn set_history(&mut self, now: Instant, kept: VecDeque<Kept>) {
+    /// Puts history in front of whatever is live, behind history that waits.
+    pub(crate) fn add_history(&mut self, now: Instant, kept: VecDeque<Kept>) {
         if self.is_empty() {
             self.taken_at = now;
         }
-        self.history.bytes = kept.iter().map(Entry::cost).sum();
-        self.history.entries = kept;
+        self.history.bytes += kept.iter().map(Entry::cost).sum::<usize>();
+        match self.history.entries.is_empty() {
+            true => self.history.entries = kept,
+            false => self.history.entries.extend(kept),
+        }
     }
 
     /// Appends a live run.
@@ -90,7 +100,7 @@ impl Queue {
             self.taken_at = now;
         }
         self.live.bytes += run.run().cost();
-        self.live.entries.push_back(Slice { run, skip: 0 });
+        self.live.entries.push_back(Slice::of(run, 0));
     }
 
     /// Bytes of live runs that wait.
@@ -143,17 +153,28 @@ impl Queue {
         Dropped { messages, live, history }
     }
 
-    /// The next thing to deliver.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<Popped> {
-        let popped = self.take()?;
+    /// The next thing to deliver: of a run no more messages and payload bytes than so many, or
+    /// one message.
+    pub(crate) fn pop(&mut self, now: Instant, messages_max: u32, bytes_max: usize) -> Option<Popped> {
+        let mut popped = self.take()?;
         self.taken_at = now;
+        if let Delivery::Messages(slice) = &mut popped.delivery {
+            let end = slice.run.run().end_of(slice.skip, messages_max, bytes_max).min(slice.end);
+            if end < slice.end {
+                self.begun = Some(Slice { run: Rc::clone(&slice.run), skip: end, end: slice.end });
+                slice.end = end;
+            }
+        }
         Some(popped)
     }
 
-    /// The rest of a delivery that the receiver had no room for.
-    pub(crate) fn put_back(&mut self, rest: Slice) {
-        assert!(self.begun.is_none(), "one delivery at a time");
+    /// The rest of the last delivery, which the receiver had no room for.
+    pub(crate) fn put_back(&mut self, mut rest: Slice) {
         assert!(!rest.is_empty(), "a rest has messages");
+        if let Some(begun) = &self.begun {
+            assert!(rest.end == begun.skip, "one delivery at a time");
+            rest.end = begun.end;
+        }
         self.begun = Some(rest).filter(|_| !planted::is(Bug::LoseRest));
     }
 
@@ -172,7 +193,7 @@ impl Queue {
             return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
         }
         if let Some(kept) = self.history.pop() {
-            let slice = Slice { run: LocalRun::new(kept.run), skip: kept.skip };
+            let slice = Slice::of(LocalRun::new(kept.run), kept.skip);
             return Some(Popped::freeing(Delivery::Messages(slice), 0, 1));
         }
         if let Some(gap) = self.live.take_gap() {
@@ -303,8 +324,8 @@ mod tests {
         DropLive(usize),
         DropAny(usize),
         DropHistory,
-        /// Takes a delivery and puts back all but so many of its messages.
-        Take(u64),
+        /// Takes a delivery of so many messages and bytes at most, and puts back all but so many.
+        Take(u64, u32, usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -313,7 +334,7 @@ mod tests {
             1 => (0usize..2000).prop_map(Step::DropLive),
             1 => (0usize..2000).prop_map(Step::DropAny),
             1 => Just(Step::DropHistory),
-            4 => (0u64..6).prop_map(Step::Take),
+            4 => (0u64..6, 1u32..6, 0usize..12).prop_map(|(take, messages, bytes)| Step::Take(take, messages, bytes)),
         ]
     }
 
@@ -332,15 +353,15 @@ mod tests {
                 next - count..next
             };
             let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0 }).collect();
-            queue.set_history(now, kept);
-            let all_out = std::iter::repeat_n(Step::Take(u64::MAX), 200);
+            queue.add_history(now, kept);
+            let all_out = std::iter::repeat_n(Step::Take(u64::MAX, u32::MAX, usize::MAX), 200);
             for step in steps.into_iter().chain(all_out) {
                 match step {
                     Step::Push(count) => queue.push(now, LocalRun::new(run(numbers(count)))),
                     Step::DropLive(bytes_max) => dropped += queue.drop_live(bytes_max).messages,
                     Step::DropAny(bytes_max) => dropped += queue.drop_any(bytes_max).messages,
                     Step::DropHistory => dropped += queue.drop_history().messages,
-                    Step::Take(count) => match queue.pop(now).map(|popped| popped.delivery) {
+                    Step::Take(count, messages, bytes) => match queue.pop(now, messages, bytes).map(|popped| popped.delivery) {
                         None => {}
                         Some(Delivery::Gap(gap)) => {
                             expected += gap;
@@ -348,8 +369,11 @@ mod tests {
                         }
                         Some(Delivery::Messages(mut slice)) => {
                             let taken = count.min(slice.len());
-                            let texts: Vec<String> = slice
-                                .run.run().payloads(slice.skip).take(usize::try_from(taken).unwrap())
+                            let meant = usize::try_from(slice.len()).unwrap();
+                            let payloads = || slice.run.run().payloads(slice.skip).take(meant);
+                            let size: usize = payloads().map(<[u8]>::len).sum();
+                            prop_assert!(meant <= messages as usize && (size <= bytes || meant == 1));
+                            let texts: Vec<String> = payloads().take(usize::try_from(taken).unwrap())
                                 .map(|payload| String::from_utf8(payload.to_vec()).unwrap())
                                 .collect();
                             for text in texts {

@@ -112,12 +112,29 @@ impl Run {
 
     /// The payloads, without the first `skip`.
     pub fn payloads(&self, skip: u32) -> impl ExactSizeIterator<Item = &[u8]> {
-        let spans = match &self.spans {
+        let spans = self.spans().get(skip as usize..).unwrap_or_default();
+        spans.iter().map(|span| &self.body[span.start as usize..span.end as usize])
+    }
+
+    /// Where a delivery ends that begins behind `skip` messages and has no more messages and
+    /// payload bytes than so many, or one message. Costs a binary search.
+    #[must_use]
+    pub fn end_of(&self, skip: u32, messages_max: u32, bytes_max: usize) -> u32 {
+        let most = skip.saturating_add(messages_max).min(self.len());
+        if self.body.len() <= bytes_max || most <= skip + 1 {
+            return most;
+        }
+        let spans = &self.spans()[skip as usize..most as usize];
+        let start = spans.first().map_or(0, |span| span.start as usize);
+        let fitting = spans.partition_point(|span| span.end as usize - start <= bytes_max);
+        skip + u32::try_from(fitting).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn spans(&self) -> &[Span] {
+        match &self.spans {
             Spans::One(span) => std::slice::from_ref(span),
             Spans::Many(spans) => spans.as_slice(),
-        };
-        let spans = spans.get(skip as usize..).unwrap_or_default();
-        spans.iter().map(|span| &self.body[span.start as usize..span.end as usize])
+        }
     }
 
     /// The same messages without the first `skip`, in an allocation of their exact size.

@@ -1,151 +1,129 @@
-//! What a shard knows of one connection.
+//! What a shard knows of one receiver: its subscriptions, and what waits for it.
 
 use std::collections::VecDeque;
 
 use crate::grant::Grants;
-use crate::ids::{ConnId, ShardSet};
-use crate::interest::Place;
-use crate::overload::{Flow, Pause};
+use crate::ids::{ConnId, SessionId, ShardId, SubscriptionId, SubscriptionKey};
+use crate::interest::{Holder, Place};
+use crate::overload::Flow;
 use crate::queue::Queue;
+use crate::slab::{Key as _, Slab};
 
-/// One connection's state in the core.
+/// The sessions of a shard.
+pub(crate) type Sessions = Slab<SessionId, Session>;
+
+/// One receiver's state in the core. It may hold any number of subscriptions; what matches any
+/// of them waits in the one queue.
 #[derive(Debug)]
 pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// The connection that hears it.
     pub(crate) conn: ConnId,
-    pub(crate) subscription: Subscription,
+    subscriptions: Slab<SubscriptionKey, Subscription>,
+    /// How many subscriptions wait for an answer. Until the last one has it, nothing is
+    /// delivered: history comes before what is live.
+    asking: u32,
     pub(crate) queue: Queue,
-    /// As a receiver: how its queue stands.
     pub(crate) flow: Flow,
-    /// As a publisher: why it is not read.
-    pub(crate) pause: Pause,
-    /// Whether it stands in the list of connections with something to deliver.
+    /// Whether it stands in the list of those with something to deliver.
     pub(crate) listed: bool,
     /// Whether it stands in the list of those with history to deliver.
     pub(crate) replays: bool,
 }
 
+/// One filter of a session.
+///
 /// ```text
-/// None ──subscribe──▶ Asked ──last Granted──▶ Standing
+/// subscribe ──▶ asking ──last Granted──▶ standing
 /// ```
 #[derive(Debug)]
-pub(crate) enum Subscription {
-    None,
-    /// Some shards have not answered yet; what the others send is queued and held back.
-    Asked {
-        place: Place,
-        grants: Box<Grants>,
-    },
-    Standing {
-        place: Place,
-    },
+pub(crate) struct Subscription {
+    /// Where it stands among those who hold the filter.
+    pub(crate) place: Place,
+    /// What it waits for; `None` once it stands.
+    pub(crate) grants: Option<Box<Grants>>,
 }
 
 impl Session {
-    fn new(conn: ConnId) -> Self {
+    pub(crate) fn new(id: SessionId, conn: ConnId) -> Self {
         Self {
+            id,
             conn,
-            subscription: Subscription::None,
+            subscriptions: Slab::default(),
+            asking: 0,
             queue: Queue::default(),
             flow: Flow::Keeping,
-            pause: Pause::default(),
             listed: false,
             replays: false,
         }
     }
 
-    /// The shards whose publishes are live for this subscriber: those before are history.
-    #[inline]
-    pub(crate) fn hears(&self) -> ShardSet {
-        match &self.subscription {
-            Subscription::None => ShardSet::EMPTY,
-            Subscription::Asked { grants, .. } => grants.granted(),
-            Subscription::Standing { .. } => ShardSet::first(64),
-        }
+    /// The holder that the next [`Session::ask`] makes.
+    pub(crate) fn next_holder(&self) -> Holder {
+        Holder { session: self.id.slot(), subscription: self.subscriptions.next_key().slot() }
     }
 
-    /// Whether all shards have answered, so that what is queued may go out.
+    /// Adds a subscription that waits for its answers.
+    pub(crate) fn ask(&mut self, place: Place, grants: Grants) -> SubscriptionId {
+        self.asking += 1;
+        let key = self.subscriptions.insert(Subscription { place, grants: Some(Box::new(grants)) });
+        SubscriptionId { session: self.id, key }
+    }
+
+    /// What a subscription waits for; `None` if it has gone or stands.
+    pub(crate) fn grants(&mut self, key: SubscriptionKey) -> Option<&mut Grants> {
+        self.subscriptions.get_mut(key)?.grants.as_deref_mut()
+    }
+
+    /// All shards have answered: the subscription stands. Returns what they have answered.
+    pub(crate) fn stand(&mut self, key: SubscriptionKey) -> Option<Box<Grants>> {
+        let grants = self.subscriptions.get_mut(key)?.grants.take()?;
+        self.asking -= 1;
+        Some(grants)
+    }
+
+    /// Takes a subscription out.
+    pub(crate) fn leave(&mut self, key: SubscriptionKey) -> Option<Subscription> {
+        let subscription = self.subscriptions.remove(key)?;
+        self.asking -= u32::from(subscription.grants.is_some());
+        Some(subscription)
+    }
+
+    /// Its subscriptions.
+    pub(crate) fn subscriptions(&self) -> Vec<SubscriptionId> {
+        let id = |(key, _)| SubscriptionId { session: self.id, key };
+        self.subscriptions.iter().map(id).collect()
+    }
+
+    /// The subscription in a slot that the interest table names.
+    pub(crate) fn in_slot(&mut self, slot: u32) -> &mut Subscription {
+        self.subscriptions.in_slot(slot).expect("a holder leaves the table before its subscription").1
+    }
+
+    /// Whether what `from` publishes is live for one of its subscriptions: what was before is
+    /// history.
+    #[inline]
+    pub(crate) fn hears(&mut self, subscription: u32, from: ShardId) -> bool {
+        if self.asking == 0 {
+            return true;
+        }
+        let grants = &self.in_slot(subscription).grants;
+        grants.as_ref().is_none_or(|grants| grants.granted().contains(from))
+    }
+
+    /// Whether all its subscriptions stand, so that what is queued may go out.
     #[inline]
     pub(crate) fn stands(&self) -> bool {
-        matches!(self.subscription, Subscription::Standing { .. })
-    }
-
-    pub(crate) fn place(&self) -> Option<Place> {
-        match &self.subscription {
-            Subscription::None => None,
-            Subscription::Asked { place, .. } | Subscription::Standing { place } => Some(*place),
-        }
-    }
-
-    pub(crate) fn set_place(&mut self, moved_to: Place) {
-        match &mut self.subscription {
-            Subscription::None => {}
-            Subscription::Asked { place, .. } | Subscription::Standing { place } => {
-                *place = moved_to;
-            }
-        }
+        self.asking == 0
     }
 }
 
-/// The sessions of a shard, by slot.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions {
-    slots: Vec<Option<Session>>,
-    count: usize,
-}
-
-impl Sessions {
-    /// # Panics
-    /// If the slot is taken: the driver gives slots out.
-    pub(crate) fn insert(&mut self, conn: ConnId) {
-        let slot = conn.slot as usize;
-        if self.slots.len() <= slot {
-            self.slots.resize_with(slot + 1, || None);
-        }
-        assert!(self.slots[slot].is_none(), "slot {slot} is taken");
-        self.slots[slot] = Some(Session::new(conn));
-        self.count += 1;
-    }
-
-    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Session> {
-        self.get_mut(conn)?;
-        self.count -= 1;
-        self.slots[conn.slot as usize].take()
-    }
-
-    /// The session, unless it has gone (answers may come late).
-    #[inline]
-    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
-        let session = self.slots.get_mut(conn.slot as usize)?.as_mut()?;
-        (session.conn == conn).then_some(session)
-    }
-
-    /// The session of a slot that the interest table names.
-    #[inline]
-    pub(crate) fn at(&mut self, slot: u32) -> &mut Session {
-        self.slots[slot as usize].as_mut().expect("a subscriber leaves the table before its session")
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
-    /// The session in a slot, if there is one.
-    pub(crate) fn in_slot(&mut self, slot: usize) -> Option<&mut Session> {
-        self.slots.get_mut(slot)?.as_mut()
-    }
-
-    /// How many slots there are, taken or not.
-    pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
-    }
-}
-
-/// Connections with something to deliver, each once, in two lines that take turns: who gets
+/// Sessions with something to deliver, each once, in two lines that take turns: who gets
 /// what few get does not stand behind the thousands that one message was for.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
-    few: VecDeque<ConnId>,
-    crowd: VecDeque<ConnId>,
+    few: VecDeque<SessionId>,
+    crowd: VecDeque<SessionId>,
     crowd_is_next: bool,
 }
 
@@ -161,11 +139,11 @@ impl Ready {
         if !session.listed && session.stands() {
             session.listed = true;
             let line = if receivers > FEW { &mut self.crowd } else { &mut self.few };
-            line.push_back(session.conn);
+            line.push_back(session.id);
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<ConnId> {
+    pub(crate) fn pop(&mut self) -> Option<SessionId> {
         self.crowd_is_next = !self.crowd_is_next;
         let (first, second) = match self.crowd_is_next {
             true => (&mut self.few, &mut self.crowd),

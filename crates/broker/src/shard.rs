@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use topic::TopicName;
+use topic::{Filter, TopicName};
 
 use crate::budget::{Budget, Crowd};
 use crate::fanout::{self, Receivers};
-use crate::grant::{self, Neighbours, Tables};
-use crate::history::{History, HistoryBounds, Readers, Replay};
-use crate::ids::{ConnId, Origin, ShardId, ShardSet};
-use crate::input::{Delivery, Input, Mail, Output};
+use crate::grant::{self, Granted, Neighbours, Tables};
+use crate::history::{History, HistoryBounds, HistoryRequest, Readers, Replay};
+use crate::ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId};
+use crate::input::{Delivery, Input, Mail, Output, Refusal};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::memory::Gauge;
@@ -20,7 +20,8 @@ use crate::planted::{self, Bug};
 use crate::queue::Slice;
 use crate::routes::{RouteBounds, Routes};
 use crate::run::{LocalRun, Run};
-use crate::session::{Ready, Sessions};
+use crate::session::{Ready, Session, Sessions};
+use crate::source::{Source, Sources};
 use crate::stats::Stats;
 use crate::time::{Instant, Now};
 use crate::work;
@@ -54,6 +55,7 @@ pub struct ShardConfig {
 pub struct Shard {
     neighbours: Neighbours,
     limits: Arc<Limits>,
+    sources: Sources,
     sessions: Sessions,
     interest: Interest,
     history: History,
@@ -90,6 +92,7 @@ impl Shard {
         };
         Self {
             neighbours: Neighbours { own: config.own, others },
+            sources: Sources::default(),
             sessions: Sessions::default(),
             interest: Interest::new(Routes::new(route_bounds, config.seed), &config.gauge),
             history: History::new(bounds, config.seed.rotate_left(32), config.gauge.clone()),
@@ -108,22 +111,50 @@ impl Shard {
     /// Takes one input.
     ///
     /// # Panics
-    /// If the driver breaks its side: a slot given out twice, a subscribe by nobody.
+    /// If the driver gives a slot out twice.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.spent += work::INPUT;
         match input {
-            Input::Connected(conn) => self.sessions.insert(conn),
-            Input::Subscribe { conn, filter, history } => {
-                self.spent += work::SESSION;
-                let gauge = self.budget.gauge().clone();
-                grant::subscribe(&mut self.tables(), &gauge, conn, &filter, history);
-                self.answer(now.mono);
-            }
+            Input::Connected(conn) => self.sources.put(conn, Source::new(conn)),
+            Input::Unsubscribe(subscription) => grant::leave(&mut self.tables(), subscription),
             Input::Publish(run) => self.publish(now, run),
             Input::Closed(conn) => self.closed(conn),
             Input::Mail { from, mail } => self.mail(now.mono, from, mail),
             Input::Timeout => self.timeout(now.mono),
         }
+    }
+
+    /// Opens a session whose deliveries go to a connection.
+    ///
+    /// # Panics
+    /// If the connection is unknown or has a session: its front end sees to that.
+    pub fn open(&mut self, conn: ConnId) -> SessionId {
+        let id = self.sessions.next_key();
+        let source = self.sources.get_mut(conn).expect("a connection opens a session while it lives");
+        assert!(source.session.replace(id).is_none(), "one session each");
+        self.sessions.insert(Session::new(id, conn))
+    }
+
+    /// A session wants to hear what matches `filter`, and of the past what `history` says.
+    /// [`Output::Subscribed`] tells when the subscription stands.
+    ///
+    /// # Errors
+    /// If memory or shapes of filters are short.
+    ///
+    /// # Panics
+    /// If the session is unknown: its front end sees to that.
+    pub fn subscribe(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        filter: &Filter,
+        history: HistoryRequest,
+    ) -> Result<SubscriptionId, Refusal> {
+        self.spent += work::INPUT + work::SESSION;
+        let gauge = self.budget.gauge().clone();
+        let subscribed = grant::subscribe(&mut self.tables(), &gauge, session, filter, history);
+        self.answer(now.mono);
+        subscribed
     }
 
     /// Whether [`Shard::step`] has something to do.
@@ -163,10 +194,15 @@ impl Shard {
         self.out.pop_front()
     }
 
-    /// The next connection with something to deliver; each is named once until
-    /// [`Shard::poll_delivery`] has returned `None` for it.
+    /// The next connection whose session has something to deliver; each is named once until
+    /// [`Shard::poll_delivery`] has returned `None` for its session.
     pub fn poll_ready(&mut self) -> Option<ConnId> {
-        self.ready.pop()
+        loop {
+            let id = self.ready.pop()?;
+            if let Some(session) = self.sessions.get(id) {
+                return Some(session.conn);
+            }
+        }
     }
 
     /// Whether [`Shard::poll_ready`] has something to say.
@@ -175,14 +211,21 @@ impl Shard {
         !self.ready.is_empty()
     }
 
-    /// The next thing for a subscriber. Call it while its socket has room; after `None` the
-    /// connection is named by [`Shard::poll_ready`] again when something arrives.
-    pub fn poll_delivery(&mut self, now: Now, conn: ConnId) -> Option<Delivery> {
-        let session = self.sessions.get_mut(conn)?;
+    /// The next thing for a session: of a run no more messages and payload bytes than so many,
+    /// or one message. Call it while its receiver has room; after `None` its connection is named
+    /// by [`Shard::poll_ready`] again when something arrives.
+    pub fn poll_delivery(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        messages_max: u32,
+        bytes_max: usize,
+    ) -> Option<Delivery> {
+        let session = self.sessions.get_mut(session)?;
         if !session.stands() {
             return None; // what is queued waits for the last shard's answer
         }
-        let Some(popped) = session.queue.pop(now.mono) else {
+        let Some(popped) = session.queue.pop(now.mono, messages_max, bytes_max) else {
             session.listed = false;
             return None;
         };
@@ -195,15 +238,16 @@ impl Shard {
 
     /// A receiver had no room for the rest of a delivery: it is delivered next, unless it is
     /// dropped before.
-    pub fn put_back(&mut self, conn: ConnId, rest: Slice) {
-        let Some(session) = self.sessions.get_mut(conn) else { return };
+    pub fn put_back(&mut self, session: SessionId, rest: Slice) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
         self.stats.delivered -= rest.len();
         session.queue.put_back(rest);
     }
 
-    /// Whether a connection has asked to subscribe and is not answered yet.
-    pub fn is_asking(&mut self, conn: ConnId) -> bool {
-        self.sessions.get_mut(conn).is_some_and(|session| session.place().is_some() && !session.stands())
+    /// Whether a subscription of the session has not been answered yet.
+    #[must_use]
+    pub fn is_asking(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| !session.stands())
     }
 
     /// When [`Input::Timeout`] is due. One timeout does a bounded part of what is due; as long as
@@ -245,23 +289,30 @@ impl Shard {
         self.interest.route_bytes()
     }
 
-    /// Bytes that wait in a connection's queue.
-    pub fn queue_bytes(&mut self, conn: ConnId) -> usize {
-        self.sessions.get_mut(conn).map_or(0, |session| session.queue.bytes())
+    /// Bytes that wait in a session's queue.
+    #[must_use]
+    pub fn queue_bytes(&self, session: SessionId) -> usize {
+        self.sessions.get(session).map_or(0, |session| session.queue.bytes())
     }
 
-    /// Sessions, filters, extra trie nodes and brakes held: all zero when everyone has gone.
+    /// Connections and sessions, filters, extra trie nodes and brakes held: all zero when everyone has gone.
     #[must_use]
     pub fn leftovers(&self) -> [usize; 4] {
         let (filters, nodes) = self.interest.size();
         let waiting = usize::from(self.is_asked());
-        [self.sessions.len(), filters, nodes - 1, self.overload.len() + self.budget.len() + waiting]
+        [
+            self.sources.len() + self.sessions.len(),
+            filters,
+            nodes - 1,
+            self.overload.len() + self.budget.len() + waiting,
+        ]
     }
 
     fn publish(&mut self, now: Now, run: Arc<Run>) {
         let conn = run.publisher().origin.conn;
         let body_bytes = run.body_bytes();
-        self.stats.accepted += u64::from(run.len());
+        let messages = u64::from(run.len());
+        self.stats.accepted += messages;
         if let Some(slot) = self.history.record(now.mono, &run) {
             self.readers.slot_changed(slot);
         }
@@ -275,9 +326,12 @@ impl Shard {
         }
         let own = self.neighbours.own;
         fanout::deliver(&mut self.receivers(), now.mono, &LocalRun::new(run), own, &filters);
-        if let Some(session) = self.sessions.get_mut(conn) {
-            Overload::published(now.mono, session, body_bytes);
-            self.budget.published(now.mono, session, &self.limits, &mut self.out);
+        if let Some(source) = self.sources.get_mut(conn) {
+            // What is durable will be accepted when it is on disk; what is not, at once.
+            source.accepted += messages;
+            self.out.push_back(Output::Accepted { conn, upto: source.accepted });
+            Overload::published(now.mono, source, body_bytes);
+            self.budget.published(now.mono, source, &self.limits, &mut self.out);
         }
     }
 
@@ -287,12 +341,12 @@ impl Shard {
                 let filters = self.interest.route(run.topic());
                 fanout::deliver(&mut self.receivers(), now, &LocalRun::new(run), from, &filters);
             }
-            Mail::Want { filter, conn, history } => {
-                grant::want(&mut self.tables(), from, &filter, conn, history);
+            Mail::Want { filter, subscription, history } => {
+                grant::want(&mut self.tables(), from, &filter, subscription, history);
                 self.answer(now);
             }
-            Mail::Granted { conn, history } => self.granted(now, from, conn, history),
-            Mail::Cancel(conn) => grant::cancel(&mut self.tables(), from, conn),
+            Mail::Granted { subscription, history } => self.granted(now, from, subscription, history),
+            Mail::Cancel(subscription) => grant::cancel(&mut self.tables(), from, subscription),
             Mail::Unwant(filter) => self.interest.remove_remote(&filter, from),
             Mail::Brake(origin) => self.brake(now, from, origin),
             Mail::Release(origin) => self.release(from, origin),
@@ -301,24 +355,34 @@ impl Shard {
     }
 
     fn closed(&mut self, conn: ConnId) {
-        let Some(mut session) = self.sessions.remove(conn) else { return };
-        self.spent += work::SESSION + work::QUEUE_ENTRY * session.queue.places().0 as u64;
-        if session.place().is_some() {
-            self.stats.subscriptions -= 1;
+        let Some(source) = self.sources.take(conn) else { return };
+        self.spent += work::SESSION;
+        self.overload.forget_source(&source);
+        self.budget.forget_source(&source);
+        if let Some(session) = source.session {
+            self.close_session(session);
         }
+    }
+
+    fn close_session(&mut self, id: SessionId) {
+        let subscriptions = self.sessions.get(id).map(Session::subscriptions);
+        for subscription in subscriptions.into_iter().flatten() {
+            grant::leave(&mut self.tables(), subscription);
+        }
+        let Some(mut session) = self.sessions.remove(id) else { return };
+        self.spent += work::QUEUE_ENTRY * session.queue.places().0 as u64;
         self.overload.forget(&mut session, &mut self.out);
-        self.budget.forget(&session);
-        grant::leave(&mut self.tables(), &session);
     }
 
     fn timeout(&mut self, now: Instant) {
         for conn in self.overload.take_ended(now) {
             self.spent += work::INPUT;
-            let Some(session) = self.sessions.get_mut(conn) else { continue };
-            Overload::end_brakes(session, &mut self.out);
+            let Some(source) = self.sources.get_mut(conn) else { continue };
+            Overload::end_brakes(source, &mut self.out);
         }
         if self.budget.poll_timeout().is_some_and(|at| at <= now) {
             let mut crowd = Crowd {
+                sources: &mut self.sources,
                 sessions: &mut self.sessions,
                 overload: &mut self.overload,
                 ready: &mut self.ready,
@@ -337,29 +401,31 @@ impl Shard {
     /// Gives out what history has been read.
     fn answer(&mut self, now: Instant) {
         while let Some(granted) = grant::answer(&mut self.tables()) {
-            self.granted(now, self.neighbours.own, granted.asker.conn, granted.replay);
+            self.granted(now, self.neighbours.own, granted.asker.subscription, granted.replay);
         }
         self.line_check = Some(now.after(LINE_CHECK));
     }
 
-    fn granted(&mut self, now: Instant, from: ShardId, conn: ConnId, replay: Replay) {
-        let entries = grant::granted(&mut self.tables(), now, from, conn, replay);
-        self.spent += work::REPLAY_ENTRY * entries as u64;
-        let Some(session) = self.sessions.get_mut(conn).filter(|_| entries > 0) else { return };
-        self.overload.replayed(session);
+    fn granted(&mut self, now: Instant, from: ShardId, subscription: SubscriptionId, replay: Replay) {
+        let Granted { read, queued } = grant::granted(&mut self.tables(), now, from, subscription, replay);
+        self.spent += work::REPLAY_ENTRY * read as u64;
+        let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| queued > 0) else {
+            return;
+        };
+        self.overload.replayed(queued);
         self.budget.replays(now, session);
     }
 
     fn brake(&mut self, now: Instant, by: ShardId, origin: Origin) {
         // The publisher may have gone while the mail was under way.
-        let Some(session) = self.sessions.get_mut(origin.conn) else { return };
-        let paused = self.overload.brake(now, session, by, &self.limits, &mut self.out);
+        let Some(source) = self.sources.get_mut(origin.conn) else { return };
+        let paused = self.overload.brake(now, source, by, &self.limits, &mut self.out);
         self.stats.pauses += u64::from(paused);
     }
 
     fn release(&mut self, by: ShardId, origin: Origin) {
-        let Some(session) = self.sessions.get_mut(origin.conn) else { return };
-        self.overload.release(session, by, &mut self.out);
+        let Some(source) = self.sources.get_mut(origin.conn) else { return };
+        self.overload.release(source, by, &mut self.out);
     }
 
     fn tables(&mut self) -> Tables<'_> {

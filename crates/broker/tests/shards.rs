@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use broker::{
     Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Now, Origin, Output, Publisher, Run,
-    RunBuilder, Shard, ShardConfig, ShardId, WallTime,
+    RunBuilder, SessionId, Shard, ShardConfig, ShardId, SubscriptionId, WallTime,
 };
 use topic::{Filter, TopicName};
 
@@ -16,6 +16,10 @@ struct World {
     /// Mail under way, by sender and receiver.
     mail: Vec<Vec<VecDeque<Mail>>>,
     said: Vec<String>,
+    accepted: Vec<(u32, u64)>,
+    /// The sessions that connections have opened, and their last subscriptions.
+    sessions: BTreeMap<(usize, u32), SessionId>,
+    subscriptions: BTreeMap<(usize, u32), SubscriptionId>,
     gauge: Gauge,
     now: Now,
 }
@@ -37,6 +41,9 @@ impl World {
             shards: (0..shards).map(shard).collect(),
             mail: (0..shards).map(|_| boxes()).collect(),
             said: Vec::new(),
+            accepted: Vec::new(),
+            sessions: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             gauge: gauge.clone(),
             now: Now::default(),
         }
@@ -51,8 +58,8 @@ impl World {
         while let Some(output) = self.shards[shard].poll_output() {
             match output {
                 Output::Mail { to, mail } => self.mail[shard][usize::from(to.0)].push_back(mail),
-                Output::Subscribed(conn) => self.said.push(format!("{} subscribed", conn.slot)),
-                Output::Refused(conn, why) => self.said.push(format!("{} refused: {why:?}", conn.slot)),
+                Output::Subscribed { conn, .. } => self.said.push(format!("{} subscribed", conn.slot)),
+                Output::Accepted { conn, upto } => self.accepted.push((conn.slot, upto)),
                 Output::Pause(conn) => self.said.push(format!("{} paused", conn.slot)),
                 Output::Resume(conn) => self.said.push(format!("{} resumed", conn.slot)),
             }
@@ -90,8 +97,18 @@ impl World {
 
     fn subscribe(&mut self, shard: usize, slot: u32, filter: &str, history: HistoryRequest) {
         self.input(shard, Input::Connected(conn(slot)));
-        let filter = Filter::parse(filter).unwrap();
-        self.input(shard, Input::Subscribe { conn: conn(slot), filter, history });
+        let session = self.shards[shard].open(conn(slot));
+        self.sessions.insert((shard, slot), session);
+        self.subscribe_also(shard, slot, filter, history);
+    }
+
+    fn subscribe_also(&mut self, shard: usize, slot: u32, filter: &str, history: HistoryRequest) {
+        let (session, filter) = (self.sessions[&(shard, slot)], Filter::parse(filter).unwrap());
+        match self.shards[shard].subscribe(self.now, session, &filter, history) {
+            Ok(subscription) => drop(self.subscriptions.insert((shard, slot), subscription)),
+            Err(why) => self.said.push(format!("{slot} refused: {why:?}")),
+        }
+        self.outputs(shard);
     }
 
     fn publish(&mut self, shard: usize, slot: u32, topic: &str, text: &str) {
@@ -108,7 +125,8 @@ impl World {
 
     fn hears(&mut self, shard: usize, slot: u32) -> Vec<String> {
         let mut heard = Vec::new();
-        while let Some(delivery) = self.shards[shard].poll_delivery(self.now, conn(slot)) {
+        let session = self.sessions[&(shard, slot)];
+        while let Some(delivery) = self.shards[shard].poll_delivery(self.now, session, u32::MAX, usize::MAX) {
             match delivery {
                 Delivery::Gap(dropped) => heard.push(format!("gap {dropped}")),
                 Delivery::Messages(slice) => heard.extend(
@@ -267,7 +285,8 @@ fn a_publisher_of_small_messages_is_hardly_slowed() {
         world.publish(0, 7, "t", &text);
         world.settle();
         // Somebody takes a little: it is slow, not stuck.
-        assert!(world.shards[0].poll_delivery(world.now, conn(0)).is_some());
+        let session = world.sessions[&(0, 0)];
+        assert!(world.shards[0].poll_delivery(world.now, session, u32::MAX, usize::MAX).is_some());
         world.publish(0, 7, "t", &text);
         world.settle();
         if world.said.pop().is_some() {
@@ -438,4 +457,83 @@ fn who_gets_what_few_get_does_not_stand_behind_a_crowd() {
     let (few, crowd): (Vec<u32>, Vec<u32>) = named[..20].iter().partition(|slot| **slot >= 100);
     assert_eq!(few, Vec::from_iter(100..110), "they take turns with the crowd, in order");
     assert_eq!(crowd, Vec::from_iter(0..10), "which does not stand behind them either");
+}
+
+#[test]
+fn what_a_connection_publishes_is_accepted() {
+    let mut world = World::new(1, Limits::default());
+    world.input(0, Input::Connected(conn(0)));
+    world.input(0, Input::Connected(conn(1)));
+    world.publish(0, 0, "t", "one");
+    world.publish(0, 1, "t", "another's");
+    world.publish(0, 0, "t", "two");
+    assert_eq!(world.accepted, [(0, 1), (1, 1), (0, 2)]);
+}
+
+/// A session holds any number of subscriptions, each with a cut of its own: what another one of
+/// the session hears meanwhile comes behind the history, and nothing is lost or heard twice.
+#[test]
+fn a_session_holds_several_subscriptions() {
+    let mut world = World::new(2, Limits::default());
+    world.input(1, Input::Connected(conn(9)));
+    world.publish(1, 9, "b", "old b");
+    world.subscribe(0, 0, "a", HistoryRequest::None);
+    world.settle();
+    world.subscribe_also(0, 0, "b/#", HistoryRequest::Last(10));
+    world.publish(1, 9, "a", "a while b is asked for");
+    world.publish(1, 9, "b", "b before the question");
+    world.carry(0, 1); // Want
+    world.publish(1, 9, "b", "b behind the answer");
+    world.carry(1, 0); // what a hears
+    assert_eq!(world.hears(0, 0), [""; 0], "held back until the history is there");
+    world.settle();
+    let (b, a) = (["old b", "b before the question"], ["a while b is asked for", "b behind the answer"]);
+    assert_eq!(world.hears(0, 0), [b, a].concat());
+    assert_eq!(world.shards[0].stats().subscriptions, 2);
+
+    world.input(0, Input::Unsubscribe(world.subscriptions[&(0, 0)]));
+    world.settle();
+    world.publish(1, 9, "b", "not heard any more");
+    world.publish(1, 9, "a", "still heard");
+    world.settle();
+    assert_eq!(world.hears(0, 0), ["still heard"]);
+    world.input(0, Input::Closed(conn(0)));
+    world.settle();
+    world.input(1, Input::Closed(conn(9)));
+    assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
+}
+
+/// Giving up the one subscription that has not been answered sets the others free.
+#[test]
+fn a_question_that_is_given_up_holds_nothing_back() {
+    let mut world = World::new(2, Limits::default());
+    world.input(1, Input::Connected(conn(9)));
+    world.subscribe(0, 0, "a", HistoryRequest::None);
+    world.subscribe(0, 1, "a", HistoryRequest::None);
+    world.settle();
+    world.subscribe_also(0, 0, "b", HistoryRequest::Last(1));
+    world.publish(1, 9, "a", "one");
+    world.carry(1, 0);
+    assert_eq!(world.hears(0, 0), [""; 0]);
+    assert_eq!(world.shards[0].poll_ready(), Some(conn(1)), "the other session is not concerned");
+    world.input(0, Input::Unsubscribe(world.subscriptions[&(0, 0)]));
+    assert_eq!(world.shards[0].poll_ready(), Some(conn(0)));
+    assert_eq!(world.hears(0, 0), ["one"]);
+    world.settle(); // the late answer meets nobody
+    assert_eq!(world.said, ["0 subscribed", "1 subscribed"]);
+}
+
+#[test]
+fn a_delivery_keeps_to_its_budget() {
+    let mut world = World::new(1, Limits::default());
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    for text in ["one", "two", "three"] {
+        world.publish(0, 9, "t", text);
+    }
+    let session = world.sessions[&(0, 0)];
+    let delivery = world.shards[0].poll_delivery(world.now, session, 1, 0);
+    let Some(Delivery::Messages(slice)) = delivery else { panic!("one message at least: {delivery:?}") };
+    assert_eq!(slice.len(), 1);
+    assert_eq!(world.hears(0, 0), ["two", "three"]);
+    assert_eq!(world.shards[0].stats().delivered, 3);
 }

@@ -21,7 +21,7 @@ impl Station {
         let mut rows = Vec::with_capacity(ids.len().min(rows_max));
         for conn in ids.into_iter().take(rows_max) {
             let Some(mut row) = self.connection(conn).map(|connection| connection.row()) else { continue };
-            row.queued_bytes += self.shard.queue_bytes(conn);
+            row.queued_bytes += self.queue_bytes(conn);
             rows.push(row);
         }
         rows

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Charge, Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run, Slice, Use};
+use broker::{Charge, Gauge, HistoryRequest, Instant, Now, Origin, Publisher, Run, SessionId, Slice, Use};
 use bytes::{Buf as _, Bytes};
 use topic::{Filter, TopicName};
 use wire::text::{Hello, LinePart, OK_LINE, WAITING_LINE, begins_terminate, is_terminate, next_line};
@@ -114,8 +114,9 @@ pub(crate) struct Connection {
     pub(crate) unfinished: Option<Unfinished>,
     /// A delivery that is written in the middle of a line.
     pub(crate) begun: Option<Begun>,
-    /// Accepted messages whose answers have not been written.
-    pub(crate) owed: usize,
+    /// The session that it hears.
+    pub(crate) session: Option<SessionId>,
+    pub(crate) answers: Answers,
     /// What is to be said behind all that.
     last_line: Option<String>,
     /// Whether the core does not want this connection read.
@@ -126,6 +127,26 @@ pub(crate) struct Connection {
     pub(crate) listed: bool,
     pub(crate) rules: Rc<Rules>,
     pub(crate) state: State,
+}
+
+/// Messages whose publisher wants to hear that they were accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    published: u64,
+    accepted: u64,
+    written: u64,
+}
+
+impl Answers {
+    /// Answers that have not been written.
+    fn owed(&self) -> usize {
+        usize::try_from(self.published - self.written).unwrap_or(usize::MAX)
+    }
+
+    /// Those of them that may be.
+    pub(crate) fn due(&self) -> usize {
+        usize::try_from(self.accepted - self.written).unwrap_or(usize::MAX)
+    }
 }
 
 /// An unfinished message that is long enough to count.
@@ -211,7 +232,8 @@ impl Connection {
             carry: Vec::new(),
             unfinished: None,
             begun: None,
-            owed: 0,
+            session: None,
+            answers: Answers::default(),
             last_line: None,
             paused: false,
             starved: false,
@@ -316,7 +338,7 @@ impl Connection {
                 // The peer takes nothing, not even its last line.
                 self.out.clear();
                 self.begun = None;
-                self.owed = 0;
+                self.answers = Answers::default();
                 self.last_line = None;
                 None
             }
@@ -330,7 +352,7 @@ impl Connection {
             return;
         }
         match farewell(&reason, &self.rules.limits) {
-            Some(line) if self.begun.is_some() || self.owed > 0 => self.last_line = Some(line),
+            Some(line) if self.begun.is_some() || self.answers.owed() > 0 => self.last_line = Some(line),
             Some(line) => self.out.append(env.pool, |own| own.extend_from_slice(line.as_bytes())),
             None => {}
         }
@@ -386,7 +408,8 @@ impl Connection {
             carry: Vec::new(),
             unfinished: None,
             begun: None,
-            owed: 0,
+            session: None,
+            answers: Answers::default(),
             last_line: None,
             paused: false,
             starved: false,
@@ -416,20 +439,31 @@ impl Connection {
 
     /// Whether nothing waits for its socket but deliveries.
     pub(crate) fn is_written(&self) -> bool {
-        self.out.is_empty() && self.owed == 0
+        self.out.is_empty() && self.answers.owed() == 0
+    }
+
+    /// Whether something could be written to its socket now, besides deliveries.
+    pub(crate) fn has_writes(&self) -> bool {
+        !self.out.is_empty() || self.answers.due() > 0
     }
 
     /// Bytes that wait for its socket, besides deliveries.
     pub(crate) fn unwritten_bytes(&self) -> usize {
-        self.out.bytes() + self.owed * OK_LINE.len()
+        self.out.bytes() + self.answers.owed() * OK_LINE.len()
     }
 
-    /// Writes the next answers that are owed, at most `bytes_max` of them or one.
+    /// The core has accepted the first `upto` messages that it published.
+    pub(crate) fn accepted(&mut self, upto: u64) {
+        // Who wants no answers has published nothing, as far as they go.
+        self.answers.accepted = upto.min(self.answers.published);
+    }
+
+    /// Writes the next answers that are due, at most `bytes_max` of them or one.
     pub(crate) fn answer(&mut self, pool: &mut Pool, bytes_max: usize) {
-        let count = self.owed.min((bytes_max / OK_LINE.len()).max(1));
-        self.owed -= count;
+        let count = self.answers.due().min((bytes_max / OK_LINE.len()).max(1));
+        self.answers.written += count as u64;
         self.out.append(pool, |own| (0..count).for_each(|_| own.extend_from_slice(OK_LINE.as_bytes())));
-        if self.owed == 0 {
+        if self.answers.owed() == 0 {
             self.line_ended(pool);
         }
     }
@@ -484,7 +518,7 @@ impl Connection {
         if let (Some(run), State::Publishing(publishing)) = (run, &self.state)
             && publishing.acks == Acks::Wanted
         {
-            self.owed += run.len() as usize;
+            self.answers.published += u64::from(run.len());
         }
         if let Some(reason) = end {
             self.end(env, reason);

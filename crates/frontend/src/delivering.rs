@@ -1,7 +1,5 @@
 //! From queues to sockets: what is encoded for a connection, and how far ahead of its socket.
 
-use std::rc::Rc;
-
 use broker::{ConnId, Delivery, Now, Slice, Use};
 use wire::text::{LinePart, gap_line};
 
@@ -44,14 +42,14 @@ impl Station {
     /// Encodes the next thing for a connection; false if there is none.
     fn deliver(&mut self, now: Now, conn: ConnId, size: PartSize) -> bool {
         let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return false };
-        if connection.owed > 0 {
+        if connection.answers.due() > 0 {
             connection.answer(&mut self.encoder.pool, size.bytes);
             return true;
         }
         let (slice, part, style) = match (connection.begun.take(), connection.style()) {
             (Some(begun), _) => (begun.slice, Some(begun.part), begun.style),
             (None, None) => return false,
-            (None, Some(style)) => match self.shard.poll_delivery(now, conn) {
+            (None, Some(style)) => match self.next_delivery(now, conn) {
                 None => {
                     self.all_delivered(now, conn);
                     return false;
@@ -67,6 +65,12 @@ impl Station {
         true
     }
 
+    /// The next delivery, and all of it: how much is encoded at once is a matter of encoded bytes.
+    fn next_delivery(&mut self, now: Now, conn: ConnId) -> Option<Delivery> {
+        let session = self.connection(conn)?.session?;
+        self.shard.poll_delivery(now, session, u32::MAX, usize::MAX)
+    }
+
     /// Encodes the next part of a run, and puts back what is left of it.
     fn encode(
         &mut self,
@@ -77,21 +81,23 @@ impl Station {
         size: PartSize,
     ) {
         let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) else { return };
+        let Some(session) = connection.session else { return };
+        debug_assert_eq!(slice.end, slice.run.run().len(), "the encoder goes on to the end of the run");
         let from = Position { message: slice.skip, part };
         let out = &mut connection.out;
         let to = self.encoder.encode(&slice.run, from, style, size, out);
         match to {
             Some(Position { message, part: Some(part) }) => {
-                let rest = Slice { run: Rc::clone(&slice.run), skip: message + 1 };
+                let rest = Slice { skip: message + 1, ..slice.clone() };
                 slice.skip = message;
                 connection.begun = Some(Begun { slice, part, style });
                 if from.part.is_none() && !rest.is_empty() {
-                    self.shard.put_back(conn, rest);
+                    self.shard.put_back(session, rest);
                 }
             }
             Some(Position { message, part: None }) if from.part.is_none() => {
                 slice.skip = message;
-                self.shard.put_back(conn, slice);
+                self.shard.put_back(session, slice);
             }
             _ => connection.line_ended(&mut self.encoder.pool),
         }
@@ -99,7 +105,7 @@ impl Station {
 
     /// Nothing waits for a connection: one that only waited for that ends.
     fn all_delivered(&mut self, now: Now, conn: ConnId) {
-        if self.shard.is_asking(conn) {
+        if self.is_asking(conn) {
             return; // its history and what is queued behind it come with the last answer
         }
         let hearing = self.connection(conn).map(|connection| connection.hearing());

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use broker::planted::{self, Bug};
 use broker::{
-    ConnId, Gauge, Input, Instant, Limits, Mail, Now, Origin, Output, Refusal, Shard, ShardConfig, ShardId,
+    ConnId, Gauge, HistoryRequest, Input, Instant, Limits, Mail, Now, Origin, Output, Refusal, Shard,
+    ShardConfig, ShardId,
 };
-use topic::TopicName;
+use topic::{Filter, TopicName};
 
 use crate::connection::{Chunk, Command, Connection, Env, Handover, Hearing, ReadEnd, RoleName};
 use crate::encode::Encoder;
@@ -41,7 +42,6 @@ pub struct Station {
     pub(crate) draining: bool,
     mail: VecDeque<(ShardId, Mail)>,
     own_mail: VecDeque<Mail>,
-    refused: VecDeque<(ConnId, Refusal)>,
     to_write: VecDeque<ConnId>,
     pub(crate) to_read: VecDeque<ConnId>,
     /// Whether publishers are offered to the shard that hears them.
@@ -112,7 +112,6 @@ impl Station {
             draining: false,
             mail: VecDeque::new(),
             own_mail: VecDeque::new(),
-            refused: VecDeque::new(),
             to_write: VecDeque::new(),
             to_read: VecDeque::new(),
             placement: Placement::Stay,
@@ -313,7 +312,7 @@ impl Station {
 
     /// What waits to be written to a connection.
     pub fn waits(&mut self, conn: ConnId) -> Waits {
-        let queued = self.shard.queue_bytes(conn);
+        let queued = self.queue_bytes(conn);
         match self.connection(conn) {
             Some(connection) if !connection.is_ending() => {
                 Waits::Bytes(queued + connection.unwritten_bytes())
@@ -387,12 +386,14 @@ impl Station {
 
     /// Whether a connection has asked for history and has not got all of it.
     pub fn is_asking(&mut self, conn: ConnId) -> bool {
-        self.shard.is_asking(conn)
+        let session = self.connection(conn).and_then(|connection| connection.session);
+        session.is_some_and(|session| self.shard.is_asking(session))
     }
 
     /// Bytes that wait in the core for a connection.
     pub fn queue_bytes(&mut self, conn: ConnId) -> usize {
-        self.shard.queue_bytes(conn)
+        let session = self.connection(conn).and_then(|connection| connection.session);
+        session.map_or(0, |session| self.shard.queue_bytes(session))
     }
 
     fn insert(&mut self, now: Now, connection: Connection) {
@@ -463,7 +464,7 @@ impl Station {
         let command = act(connection, &mut env);
         let after = connection.deadline;
         let ends = connection.is_ending() && !was_ending;
-        let write = !connection.is_written() || connection.is_ending();
+        let write = connection.has_writes() || connection.is_ending();
         let unfinished = connection.unfinished.as_ref().map(|unfinished| unfinished.since);
         let hearing = connection.hearing();
         if before != after {
@@ -489,7 +490,7 @@ impl Station {
         match command {
             None => {}
             Some(Command::Subscribe { filter, history }) => {
-                self.handle(now, Input::Subscribe { conn, filter, history });
+                self.subscribe(now, conn, &filter, history);
             }
             Some(Command::Publish(run)) => {
                 // A `terminate` behind the messages ends the connection after them.
@@ -514,6 +515,19 @@ impl Station {
         }
     }
 
+    /// A connection wants to hear: opens a session for it.
+    fn subscribe(&mut self, now: Now, conn: ConnId, filter: &Filter, history: HistoryRequest) {
+        let session = self.shard.open(conn);
+        if let Some(connection) = self.connection(conn) {
+            connection.session = Some(session);
+        }
+        let subscribed = self.shard.subscribe(now, session, filter, history);
+        self.drain_core(now);
+        if let Err(why) = subscribed {
+            self.end(now, conn, CloseReason::Refused(refusal_line(why).to_owned()));
+        }
+    }
+
     fn handle(&mut self, now: Now, input: Input) {
         self.shard.handle(now, input);
         self.drain_core(now);
@@ -525,10 +539,6 @@ impl Station {
             while let Some(output) = self.shard.poll_output() {
                 self.output(output);
             }
-            if let Some((conn, why)) = self.refused.pop_front() {
-                self.end(now, conn, CloseReason::Refused(refusal_line(why).to_owned()));
-                continue;
-            }
             let Some(mail) = self.own_mail.pop_front() else { return };
             self.shard.handle(now, Input::Mail { from: self.own, mail });
         }
@@ -538,14 +548,20 @@ impl Station {
         match output {
             Output::Mail { to, mail } if to == self.own => self.own_mail.push_back(mail),
             Output::Mail { to, mail } => self.mail.push_back((to, mail)),
-            Output::Subscribed(conn) => {
+            Output::Subscribed { conn, .. } => {
                 let Some(place) = self.connections.get_mut(conn.slot as usize) else { return };
                 if let Some(connection) = place {
                     connection.subscribed(&mut self.events);
                 }
                 self.list_to_write(conn);
             }
-            Output::Refused(conn, why) => self.refused.push_back((conn, why)),
+            Output::Accepted { conn, upto } => {
+                let Some(connection) = self.connection(conn) else { return };
+                connection.accepted(upto);
+                if connection.answers.due() > 0 {
+                    self.list_to_write(conn);
+                }
+            }
             Output::Pause(conn) => {
                 if let Some(connection) = self.connection(conn) {
                     connection.paused = true;

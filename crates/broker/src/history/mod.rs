@@ -26,7 +26,7 @@ use crate::work;
 
 pub use replay::Replay;
 pub(crate) use replay::merge;
-pub(crate) use scan::{Answer, Question, Readers};
+pub(crate) use scan::{Answer, Asker, Question, Readers};
 
 /// Bytes that a topic costs besides its name and runs: its places in four tables.
 const TOPIC_OVERHEAD_BYTES: usize = 320;
@@ -451,7 +451,7 @@ fn at(topics: &mut [Option<Topic>], slot: Slot) -> &mut Topic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{ConnId, Origin, ShardId};
+    use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
     use crate::run::{Body, Publisher, RunBuilder};
     use proptest::prelude::*;
 
@@ -494,7 +494,7 @@ mod tests {
 
     /// What a subscriber gets, read in steps of one entry.
     fn read(history: &mut History, filter: &Filter, request: HistoryRequest) -> Vec<Kept> {
-        let asker = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
+        let asker = Asker { shard: ShardId(0), subscription: SubscriptionId::for_tests(0) };
         let mut readers = Readers::new(&history.gauge);
         readers.ask(history, Question { asker, filter: filter.clone(), request }, usize::MAX);
         loop {

@@ -12,7 +12,7 @@ use topic::Filter;
 
 use crate::history::replay::{Cut, Replay};
 use crate::history::{History, HistoryRequest, Kept, Slot, is_kept};
-use crate::ids::Origin;
+use crate::ids::{ShardId, SubscriptionId};
 use crate::memory::{Gauge, Use};
 use crate::planted::{self, Bug};
 use crate::work;
@@ -22,11 +22,17 @@ const SHORT_LOG: usize = 64;
 /// Runs of topics known by name that are read at once: a tenth of a millisecond.
 const READ_AT_ONCE: usize = 2000;
 
+/// A subscription, wherever it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Asker {
+    pub(crate) shard: ShardId,
+    pub(crate) subscription: SubscriptionId,
+}
+
 /// What a subscriber wants of one shard's history.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    /// The connection, wherever it lives.
-    pub(crate) asker: Origin,
+    pub(crate) asker: Asker,
     pub(crate) filter: Filter,
     pub(crate) request: HistoryRequest,
 }
@@ -34,7 +40,7 @@ pub(crate) struct Question {
 /// What it gets: what is kept now.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) asker: Origin,
+    pub(crate) asker: Asker,
     pub(crate) replay: Replay,
 }
 
@@ -43,7 +49,7 @@ pub(crate) struct Answer {
 pub(crate) struct Readers {
     /// In the order in which they asked.
     line: BTreeMap<u64, Question>,
-    tickets: BTreeMap<Origin, u64>,
+    tickets: BTreeMap<Asker, u64>,
     next_ticket: u64,
     scan: Option<Scan>,
     answers: VecDeque<Answer>,
@@ -107,7 +113,7 @@ impl Readers {
     }
 
     /// The asker has gone.
-    pub(crate) fn cancel(&mut self, asker: Origin) {
+    pub(crate) fn cancel(&mut self, asker: Asker) {
         if let Some(ticket) = self.tickets.remove(&asker) {
             self.line.remove(&ticket);
         }
@@ -166,7 +172,7 @@ impl Readers {
         self.gauge.used_for(Use::Replays) <= replays_max
     }
 
-    fn answer(&mut self, asker: Origin, kept: Vec<Kept>) {
+    fn answer(&mut self, asker: Asker, kept: Vec<Kept>) {
         self.answers.push_back(Answer { asker, replay: Replay::new(kept, &self.gauge) });
     }
 }
