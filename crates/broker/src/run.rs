@@ -3,7 +3,6 @@
 //! The run is what travels between shards, sits in queues and is encoded at once, so
 //! everything that costs per message elsewhere costs per run here.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
@@ -246,31 +245,19 @@ impl RunBuilder {
 #[derive(Debug)]
 pub struct LocalRun {
     run: Arc<Run>,
-    note: Cell<u32>,
 }
 
 impl LocalRun {
     /// Takes a run into this shard.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Rc<Self> {
-        Rc::new(Self { run, note: Cell::new(0) })
+        Rc::new(Self { run })
     }
 
     /// The run.
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
-    }
-
-    /// What the front end noted on it: 0 at first. The core does not look at it.
-    #[must_use]
-    pub fn note(&self) -> u32 {
-        self.note.get()
-    }
-
-    /// Notes something on it, for the other receivers of the shard.
-    pub fn set_note(&self, note: u32) {
-        self.note.set(note);
     }
 }
 

@@ -16,22 +16,21 @@ pub struct Census {
 
 impl Station {
     /// All connections as an operator sees them, at most `rows_max`.
-    pub fn clients(&mut self, rows_max: usize) -> Vec<ClientRow> {
-        let ids = self.ids();
-        let mut rows = Vec::with_capacity(ids.len().min(rows_max));
-        for conn in ids.into_iter().take(rows_max) {
-            let Some(mut row) = self.connection(conn).map(|connection| connection.row()) else { continue };
-            row.queued_bytes += self.queue_bytes(conn);
-            rows.push(row);
-        }
-        rows
+    #[must_use]
+    pub fn clients(&self, rows_max: usize) -> Vec<ClientRow> {
+        let connections = self.connections.iter().take(rows_max);
+        let rows = connections.map(|(conn, connection)| {
+            let row = connection.row();
+            ClientRow { queued_bytes: row.queued_bytes + self.queue_bytes(conn), ..row }
+        });
+        rows.collect()
     }
 
     /// How many connections of each kind there are.
     #[must_use]
     pub fn census(&self) -> Census {
         let mut census = Census::default();
-        for connection in self.connections.iter().flatten() {
+        for (_, connection) in self.connections.iter() {
             match connection.role() {
                 RoleName::Publisher => census.publishers += 1,
                 RoleName::Subscriber => census.subscribers += 1,

@@ -1,30 +1,34 @@
 //! Connections: one state machine each, from bytes to the core and from the core to bytes.
 //!
 //! Reading order: `station` (one shard with its connections; all that a driver drives),
-//! `connection`, `hello` and `greeting` (who are you), `publishing` (bytes to runs), `delivering`
-//! and `encode` (runs to bytes, in parts, once per layout), `outgoing` (bytes that wait for a
-//! socket), `unfinished` (memory for what has not ended), `listening`, `census`, `event`.
+//! `connection` (its socket side, its protocol, its end), `link` (the socket side), `env` (what
+//! a connection acts on), `sniffing` (which protocol), `text` (the text protocol), `delivering`
+//! (how far ahead of a socket), `outgoing` (bytes that wait for one), `unfinished` (memory for
+//! what has not ended), `listening`, `census`, `watch`, `event`.
+//!
+//! A protocol is a folder and a variant of `connection::Protocol`.
 
 #![deny(clippy::indexing_slicing)]
 
 mod census;
 mod connection;
 mod delivering;
-mod encode;
+mod env;
 mod event;
-mod greeting;
-mod hello;
+mod link;
 mod listening;
 mod outgoing;
-mod publishing;
+mod sniffing;
 mod station;
+mod text;
 mod unfinished;
 mod watch;
 mod work;
 
 pub use census::Census;
-pub use connection::{Chunk, ClientRow, Handover, ReadEnd, RoleName};
+pub use connection::{ClientRow, Handover, RoleName, Rules};
 pub use event::{CloseReason, Event};
-pub use hello::{Rules, TopicPrompt};
+pub use link::{Chunk, ReadEnd};
 pub use outgoing::Outgoing;
 pub use station::{Lane, Move, Placement, Station, Waits};
+pub use text::TopicPrompt;

@@ -7,12 +7,22 @@ use std::collections::{BTreeMap, VecDeque};
 
 use broker::{ConnId, Now};
 
-use crate::connection::Hearing;
 use crate::event::CloseReason;
 use crate::station::Station;
 
 /// So many on one shard; then the one that began first goes.
 const LISTENING_MAX: usize = 1024;
+
+/// What a connection goes on to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// It may still say something.
+    Open,
+    /// It has closed its sending half and hears what it asked for.
+    Listening,
+    /// The same, and it asked for history: that is all that it hears.
+    HistoryOnly,
+}
 
 /// Those of one shard.
 #[derive(Debug, Default)]
@@ -26,7 +36,7 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    fn add(&mut self, conn: ConnId) {
+    pub(crate) fn add(&mut self, conn: ConnId) {
         self.next += 1;
         self.all.insert(self.next, conn);
         self.numbers.insert(conn, self.next);
@@ -41,24 +51,13 @@ impl Listening {
 }
 
 impl Station {
-    /// A connection begins to listen with a closed sending half, or does so no more.
-    pub(crate) fn hearing_changed(&mut self, conn: ConnId, hearing: Hearing) {
-        match hearing {
-            Hearing::Open => self.listening.remove(conn),
-            Hearing::Listening | Hearing::HistoryOnly => {
-                self.listening.add(conn);
-                // All that it asked for may have been written already.
-                self.list_to_write(conn);
-            }
-        }
-    }
-
-    /// One has come: over the bound the first one goes.
+    /// One may have come: over the bound the first one goes.
     pub(crate) fn bound_listening(&mut self, now: Now) {
-        if self.listening.all.len() > LISTENING_MAX
-            && let Some((_, conn)) = self.listening.all.pop_first()
+        let listening = &mut self.env.listening;
+        if listening.all.len() > LISTENING_MAX
+            && let Some((_, conn)) = listening.all.pop_first()
         {
-            self.listening.numbers.remove(&conn);
+            listening.numbers.remove(&conn);
             self.end(now, conn, CloseReason::Gone);
         }
     }
@@ -66,6 +65,6 @@ impl Station {
     /// The next connection of which nobody knows whether it still listens: its socket should ask
     /// the peer's kernel soon.
     pub fn poll_listening(&mut self) -> Option<ConnId> {
-        self.listening.new.pop_front()
+        self.env.listening.new.pop_front()
     }
 }

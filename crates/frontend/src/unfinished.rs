@@ -62,8 +62,8 @@ impl Station {
     /// it waits.
     #[must_use]
     pub fn reads_little(&self, conn: ConnId) -> bool {
-        let is_first = || self.unfinished.first().is_some_and(|(_, first)| first == conn);
-        (self.is_short() && !is_first()) || self.gauge.used() > self.limits.memory_bytes_max
+        let is_first = || self.env.unfinished.first().is_some_and(|(_, first)| first == conn);
+        (self.is_short() && !is_first()) || self.env.gauge.used() > self.env.limits.memory_bytes_max
     }
 
     /// A connection may have begun or ended a long message: lets it wait if there is no memory
@@ -73,30 +73,30 @@ impl Station {
             self.resume_waiting();
             return;
         }
-        let Some((_, first)) = self.unfinished.first() else { return };
+        let Some((_, first)) = self.env.unfinished.first() else { return };
         self.begin_turn(now, first);
         if first != conn
             && let Some(connection) = self.connection(conn)
-            && connection.unfinished.is_some()
-            && !std::mem::replace(&mut connection.starved, true)
+            && connection.link.unfinished.is_some()
+            && !std::mem::replace(&mut connection.link.starved, true)
         {
-            self.unfinished.waiting.push_back(conn);
+            self.env.unfinished.waiting.push_back(conn);
         }
     }
 
     /// The time of the first one may be over: then it is refused, and the next one is read on.
     pub(crate) fn look_at_unfinished(&mut self, now: Now) {
-        let Some(turn) = self.unfinished.turn.take_if(|turn| turn.until <= now.mono) else { return };
+        let Some(turn) = self.env.unfinished.turn.take_if(|turn| turn.until <= now.mono) else { return };
         if !self.is_short() {
             self.resume_waiting(); // another shard has made room
             return;
         }
-        let first = self.unfinished.first().map(|(_, first)| first);
+        let first = self.env.unfinished.first().map(|(_, first)| first);
         if first == Some(turn.conn) && self.unfinished_bytes(turn.conn) < turn.bytes + PROGRESS_BYTES {
             self.end(now, turn.conn, CloseReason::OutOfMemory);
         }
         if self.is_short()
-            && let Some((_, next)) = self.unfinished.first()
+            && let Some((_, next)) = self.env.unfinished.first()
         {
             self.begin_turn(now, next);
         }
@@ -104,37 +104,37 @@ impl Station {
 
     /// It is the first one's turn, unless it is already.
     fn begin_turn(&mut self, now: Now, first: ConnId) {
-        if self.unfinished.turn.is_none_or(|turn| turn.conn != first) {
+        if self.env.unfinished.turn.is_none_or(|turn| turn.conn != first) {
             let bytes = self.unfinished_bytes(first);
-            self.unfinished.turn = Some(Turn { conn: first, until: now.mono.after(PATIENCE), bytes });
+            self.env.unfinished.turn = Some(Turn { conn: first, until: now.mono.after(PATIENCE), bytes });
         }
         self.feed(first);
     }
 
     fn unfinished_bytes(&mut self, conn: ConnId) -> usize {
-        self.connection(conn).map_or(0, |connection| connection.carry.len())
+        self.connection(conn).map_or(0, |connection| connection.link.carry.len())
     }
 
     /// Lets a connection be read on that waited for memory.
     fn feed(&mut self, conn: ConnId) {
         if let Some(connection) = self.connection(conn)
-            && std::mem::take(&mut connection.starved)
+            && std::mem::take(&mut connection.link.starved)
         {
-            self.to_read.push_back(conn);
+            self.env.to_read.push_back(conn);
         }
     }
 
     fn resume_waiting(&mut self) {
-        while let Some(conn) = self.unfinished.waiting.pop_front() {
+        while let Some(conn) = self.env.unfinished.waiting.pop_front() {
             if !planted::is(Bug::NeverResume) {
                 self.feed(conn);
             }
         }
-        self.unfinished.turn = None;
+        self.env.unfinished.turn = None;
     }
 
     fn is_short(&self) -> bool {
-        self.gauge.used_for(Use::Unfinished) > self.limits.unfinished_bytes_max
+        self.env.gauge.used_for(Use::Unfinished) > self.env.limits.unfinished_bytes_max
     }
 }
 

@@ -4,6 +4,7 @@
 //! cut inside its line. Parts that several receivers get are made once and shared; what only
 //! one gets goes straight into its own buffer.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::planted::{self, Bug};
@@ -11,6 +12,7 @@ use broker::{Charge, Gauge, LocalRun, Run, Use};
 use bytes::Bytes;
 use wire::text::{Format, Frame, LinePart, Sender, TimeField};
 
+use crate::delivering::PartSize;
 use crate::outgoing::{Outgoing, Pool};
 use crate::work;
 
@@ -22,36 +24,26 @@ const MADE_BYTES_MAX: usize = 1024 * 1024;
 
 /// How one receiver's lines look: what makes two receivers' bytes equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LineStyle {
+pub(super) struct LineStyle {
     pub(crate) format: Format,
     pub(crate) time: TimeField,
 }
 
 /// Where in a run a receiver stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
+pub(super) struct Position {
     pub(crate) message: u32,
     /// Within the message's line, if it was begun.
     pub(crate) part: Option<LinePart>,
 }
 
-/// How much is encoded at once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PartSize {
-    /// A part ends behind the line, or the piece of a line, that reaches this size.
-    pub(crate) bytes: usize,
-    /// A longer payload is cut.
-    pub(crate) payload_bytes: usize,
-}
-
 /// Encodes for the connections of one shard and remembers what it made in this turn.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    /// By the note on the run, which is its place here plus one.
-    made: Vec<Made>,
+    /// By where the run lives, which it does as long as it is here.
+    made: BTreeMap<*const LocalRun, Made>,
     made_bytes: usize,
     frame: Frame,
-    pub(crate) pool: Pool,
     gauge: Gauge,
     /// What encoding has cost since the last look.
     pub(crate) spent: u64,
@@ -59,7 +51,8 @@ pub(crate) struct Encoder {
 
 #[derive(Debug)]
 struct Made {
-    run: Rc<LocalRun>,
+    /// Kept alive, so that no other run can live in its place.
+    _run: Rc<LocalRun>,
     parts: Vec<Part>,
 }
 
@@ -86,27 +79,29 @@ impl AsRef<[u8]> for Shared {
 
 impl Encoder {
     pub(crate) fn new(gauge: Gauge) -> Self {
-        Self { made: Vec::new(), made_bytes: 0, frame: Frame::new(), pool: Pool::default(), gauge, spent: 0 }
+        Self { made: BTreeMap::new(), made_bytes: 0, frame: Frame::new(), gauge, spent: 0 }
     }
 
     /// Appends the part of a run that begins at `from`; returns where the next one begins.
-    pub(crate) fn encode(
+    pub(super) fn encode(
         &mut self,
         run: &Rc<LocalRun>,
         from: Position,
         style: LineStyle,
         size: PartSize,
         out: &mut Outgoing,
+        pool: &mut Pool,
     ) -> Option<Position> {
-        if let Some(part) = self.find(run, from, style).cloned() {
+        let made = if Rc::strong_count(run) > 1 { self.made.get(&Rc::as_ptr(run)) } else { None };
+        if let Some(part) = made.and_then(|made| made.find(from, style)).cloned() {
             self.spent += work::SHARED_PART;
             out.push(part.bytes);
             return part.to;
         }
-        let nobody_else = Rc::strong_count(run) - usize::from(run.note() > 0) <= 1;
+        let nobody_else = Rc::strong_count(run) - usize::from(made.is_some()) <= 1;
         if nobody_else {
             let (frame, spent) = (&mut self.frame, &mut self.spent);
-            return out.append(&mut self.pool, |own| lines(own, frame, run.run(), from, style, size, spent));
+            return out.append(pool, |own| lines(own, frame, run.run(), from, style, size, spent));
         }
         let mut bytes = Vec::new();
         let to = lines(&mut bytes, &mut self.frame, run.run(), from, style, size, &mut self.spent);
@@ -122,17 +117,8 @@ impl Encoder {
 
     /// Forgets this turn's bytes: sockets that have not taken them hold their own reference.
     pub(crate) fn forget(&mut self) {
-        for made in self.made.drain(..) {
-            made.run.set_note(0);
-        }
+        self.made.clear();
         self.made_bytes = 0;
-    }
-
-    fn find(&self, run: &Rc<LocalRun>, from: Position, style: LineStyle) -> Option<&Part> {
-        let index = (run.note() as usize).checked_sub(1)?;
-        let parts = &self.made.get(index)?.parts;
-        let any_style = planted::is(Bug::WrongLayout);
-        parts.iter().rev().find(|part| part.from == from && (part.style == style || any_style))
     }
 
     fn keep(&mut self, run: &Rc<LocalRun>, part: Part) {
@@ -140,16 +126,19 @@ impl Encoder {
             self.forget();
         }
         self.made_bytes += part.bytes.len();
-        let index = (run.note() as usize).checked_sub(1);
-        if let Some(made) = index.and_then(|index| self.made.get_mut(index)) {
-            if made.parts.len() >= PARTS_MAX {
-                made.parts.remove(0);
-            }
-            made.parts.push(part);
-            return;
+        let new = || Made { _run: Rc::clone(run), parts: Vec::new() };
+        let made = self.made.entry(Rc::as_ptr(run)).or_insert_with(new);
+        if made.parts.len() >= PARTS_MAX {
+            made.parts.remove(0);
         }
-        self.made.push(Made { run: Rc::clone(run), parts: vec![part] });
-        run.set_note(u32::try_from(self.made.len()).expect("a turn makes few parts"));
+        made.parts.push(part);
+    }
+}
+
+impl Made {
+    fn find(&self, from: Position, style: LineStyle) -> Option<&Part> {
+        let any_style = planted::is(Bug::WrongLayout);
+        self.parts.iter().rev().find(|part| part.from == from && (part.style == style || any_style))
     }
 }
 
@@ -262,10 +251,10 @@ mod tests {
             let whole = PartSize { bytes: usize::MAX, payload_bytes: usize::MAX };
             let size = PartSize { bytes, payload_bytes };
             let gauge = Gauge::new();
-            let mut encoder = Encoder::new(gauge.clone());
+            let (mut encoder, mut pool) = (Encoder::new(gauge.clone()), Pool::default());
             let start = Position { message: 0, part: None };
             let mut expected = Outgoing::default();
-            prop_assert_eq!(encoder.encode(&run, start, style, whole, &mut expected), None);
+            prop_assert_eq!(encoder.encode(&run, start, style, whole, &mut expected, &mut pool), None);
             let expected = bytes_of(&mut expected);
             let others = Rc::clone(&run);
             let mut outs = [Outgoing::default(), Outgoing::default()];
@@ -274,7 +263,7 @@ mod tests {
                 for (out, position) in outs.iter_mut().zip(&mut positions) {
                     let Some(from) = *position else { continue };
                     let before = out.bytes();
-                    *position = encoder.encode(&run, from, style, size, out);
+                    *position = encoder.encode(&run, from, style, size, out, &mut pool);
                     let most = bytes + 200 + 6 * payload_bytes;
                     prop_assert!(out.bytes() - before <= most, "{} of {most}", out.bytes() - before);
                 }

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Body, Gauge, Limits, Now, Publisher, Run, RunBuilder};
+use broker::{Body, Gauge, Limits, Now, Origin, Publisher, Run, RunBuilder};
 use topic::TopicName;
 use wire::text::{is_blank, is_terminate, next_line, utf8_tail};
 
-use crate::connection::{Chunk, ReadEnd};
 use crate::event::CloseReason;
-use crate::hello::Framing;
+use crate::link::{Chunk, ReadEnd};
+use crate::text::hello::Framing;
 
 /// A connection that publishes.
 #[derive(Debug)]
 pub(crate) struct Publishing {
-    pub(crate) publisher: Arc<Publisher>,
-    pub(crate) topic: TopicName,
-    pub(crate) framing: Framing,
-    pub(crate) acks: Acks,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) topic: TopicName,
+    pub(super) framing: Framing,
+    pub(super) acks: Acks,
     /// Bytes at the front of the next chunk that hold no newline.
     scanned: usize,
     /// Messages of the last run: the next one is likely to need as much room.
@@ -26,27 +26,33 @@ pub(crate) struct Publishing {
 
 /// Whether each accepted message is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acks {
+pub(super) enum Acks {
     Wanted,
     None,
 }
 
 /// What a chunk amounts to.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(super) struct Taken {
     /// Bytes of the chunk that are done with; the rest comes again with the next chunk.
-    pub(crate) used: usize,
-    pub(crate) run: Option<Run>,
-    pub(crate) end: Option<CloseReason>,
+    pub(super) used: usize,
+    pub(super) run: Option<Run>,
+    pub(super) end: Option<CloseReason>,
 }
 
 impl Publishing {
-    pub(crate) fn new(publisher: Arc<Publisher>, topic: TopicName, framing: Framing, acks: Acks) -> Self {
+    pub(super) fn new(publisher: Arc<Publisher>, topic: TopicName, framing: Framing, acks: Acks) -> Self {
         Self { publisher, topic, framing, acks, scanned: 0, messages_hint: 0 }
     }
 
+    /// It lives on another shard now, under another id.
+    pub(super) fn adopted(&mut self, id: Origin) {
+        let publisher = Publisher { origin: id, ..self.publisher.as_ref().clone() };
+        self.publisher = Arc::new(publisher);
+    }
+
     /// Finds the messages of a chunk.
-    pub(crate) fn take(
+    pub(super) fn take(
         &mut self,
         now: Now,
         chunk: &Chunk,

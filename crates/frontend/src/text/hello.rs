@@ -10,23 +10,10 @@
 //! follows together with the hello, or long after the settle time: what the client had said
 //! when that time was over is the hello.
 
-use std::sync::Arc;
-
 use broker::{Instant, Limits};
-use wire::printable::Printable;
-use wire::sniff::{Sniffed, sniff};
 use wire::text::{Hello, RoleWord, is_blank, next_line, parse_hello, role_word};
 
 use crate::event::CloseReason;
-
-/// What a listener asks of its clients.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// The bounds.
-    pub limits: Arc<Limits>,
-    /// Whether a hello without a topic is followed by one.
-    pub topic_prompt: TopicPrompt,
-}
 
 /// A listener's setting for clients that send role and topic as two messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +27,7 @@ pub enum TopicPrompt {
 
 /// Whether newlines end this client's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(super) enum Framing {
     /// A newline ends a message, and nothing else does.
     Framed,
     /// The end of a read ends a message as well.
@@ -58,8 +45,8 @@ pub(crate) enum First {
 
 /// A hello under way.
 #[derive(Debug)]
-pub(crate) struct HelloState {
-    pub(crate) first: First,
+pub(super) struct HelloState {
+    pub(super) first: First,
     opened: Instant,
     /// Length of the role word that was complete when the last read ended.
     word: Option<usize>,
@@ -69,7 +56,7 @@ pub(crate) struct HelloState {
 
 /// What the bytes so far amount to.
 #[derive(Debug)]
-pub(crate) enum Progress {
+pub(super) enum Progress {
     /// Nothing yet; look again at this time at the latest.
     Wait(Instant),
     /// The client is silent: send the prompt, look again at this time.
@@ -81,12 +68,12 @@ pub(crate) enum Progress {
 }
 
 impl HelloState {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { first: First::Client, opened: now, word: None, settles: None }
+    pub(super) fn new(first: First, opened: Instant) -> Self {
+        Self { first, opened, word: None, settles: None }
     }
 
     /// Looks at everything received so far.
-    pub(crate) fn received(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
+    pub(super) fn received(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
         if let Some(settled) = self.settled(now, bytes) {
             return settled;
         }
@@ -109,16 +96,6 @@ impl HelloState {
     }
 
     fn look(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
-        match sniff(bytes) {
-            Sniffed::Text => {}
-            Sniffed::Undecided if is_blank(bytes) => return self.wait(limits),
-            // The beginning of a word, as below: `P` may become `PUB` or `POST`.
-            Sniffed::Undecided if self.first == First::Server => return self.wait(limits),
-            Sniffed::Undecided => {
-                return Progress::Wait(now.after(limits.prompt_delay).min(self.latest(limits)));
-            }
-            foreign => return Progress::Refused(CloseReason::Foreign(foreign)),
-        }
         if let Some(word) = self.bare_word(bytes) {
             return known(word, Framing::Unframed, word.len());
         }
@@ -157,7 +134,7 @@ impl HelloState {
     }
 
     /// The time that was waited for has come.
-    pub(crate) fn timeout(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
+    pub(super) fn timeout(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
         if !is_blank(bytes) {
             return known(bytes, Framing::Fresh, bytes.len());
         }
@@ -200,30 +177,3 @@ fn known(text: &[u8], framing: Framing, used: usize) -> Progress {
         Err(error) => Progress::Refused(CloseReason::Refused(error.to_string())),
     }
 }
-
-/// The line that a client gets for the reason why its connection ends, if it gets one.
-pub(crate) fn farewell(reason: &CloseReason, limits: &Limits) -> Option<String> {
-    match reason {
-        CloseReason::Refused(line) => Some(format!("{line}\n")),
-        CloseReason::Silent => Some(format!("No role within {:?}: closing\n", limits.hello_time)),
-        CloseReason::TooLong => {
-            Some(format!("Message too long: limit is {} bytes\n", limits.message_bytes_max))
-        }
-        CloseReason::OutOfMemory => Some("Out of memory for messages: try again later\n".to_owned()),
-        CloseReason::Foreign(Sniffed::Http) => Some(HTTP_ANSWER.to_owned()),
-        CloseReason::Kicked | CloseReason::Shutdown => Some(wire::text::TERMINATE_LINE.to_owned()),
-        CloseReason::Gone
-        | CloseReason::Untaken
-        | CloseReason::HistoryRead
-        | CloseReason::Terminated
-        | CloseReason::Foreign(_) => None,
-    }
-}
-
-/// Refuses a topic that a client sent as a message of its own.
-pub(crate) fn bad_topic(bytes: &[u8], error: topic::TopicError) -> CloseReason {
-    CloseReason::Refused(format!("Invalid topic \"{}\": {error}", Printable::new(bytes, 40)))
-}
-
-const HTTP_ANSWER: &str = "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
-    Content-Length: 53\r\nConnection: close\r\n\r\nThis port speaks the text protocol, not HTTP, so far\n";

@@ -1,0 +1,92 @@
+//! What connections act on: the core, the account, and what their station has to look at.
+//!
+//! It is handed to every call of a connection. What a connection does with it has happened when
+//! the call returns; what the core says to it comes out of the core afterwards.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use broker::{
+    ConnId, Gauge, HistoryRequest, Input, Instant, Limits, Now, Refusal, Run, SessionId, Shard, ShardConfig,
+};
+use topic::Filter;
+
+use crate::event::Event;
+use crate::listening::Listening;
+use crate::outgoing::Pool;
+use crate::text;
+use crate::unfinished::Unfinished;
+use crate::watch::Watch;
+use crate::work;
+
+/// A station without its connections.
+#[derive(Debug)]
+pub(crate) struct Env {
+    /// The time of this call.
+    pub(crate) now: Now,
+    pub(crate) shard: Shard,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) gauge: Gauge,
+    pub(crate) events: Vec<Event>,
+    pub(crate) watch: Watch,
+    pub(crate) pool: Pool,
+    pub(crate) encoder: text::Encoder,
+    pub(crate) deadlines: BTreeSet<(Instant, ConnId)>,
+    pub(crate) unfinished: Unfinished,
+    pub(crate) listening: Listening,
+    /// Connections that may have something to be written, besides those with deliveries.
+    pub(crate) to_write: VecDeque<ConnId>,
+    /// Connections that may be read again.
+    pub(crate) to_read: VecDeque<ConnId>,
+    /// Whether everyone gets what is queued and then ends.
+    pub(crate) draining: bool,
+    /// What the chunk that is being received has published, at its cost.
+    pub(crate) published_bytes: usize,
+    /// What calls have cost since the last look.
+    pub(crate) spent: u64,
+}
+
+impl Env {
+    pub(crate) fn new(config: ShardConfig) -> Self {
+        let shown = config.limits.events_shown_per_second.div_ceil(u32::from(config.shards));
+        Self {
+            now: Now::default(),
+            limits: Arc::clone(&config.limits),
+            gauge: config.gauge.clone(),
+            events: Vec::new(),
+            watch: Watch::new(shown),
+            pool: Pool::default(),
+            encoder: text::Encoder::new(config.gauge.clone()),
+            deadlines: BTreeSet::new(),
+            unfinished: Unfinished::default(),
+            listening: Listening::default(),
+            to_write: VecDeque::new(),
+            to_read: VecDeque::new(),
+            draining: false,
+            published_bytes: 0,
+            spent: 0,
+            shard: Shard::new(config),
+        }
+    }
+
+    /// A connection publishes.
+    pub(crate) fn publish(&mut self, run: Run) {
+        self.spent += work::MESSAGE * u64::from(run.len());
+        self.published_bytes += run.cost();
+        self.watch.published(self.now.mono, &run, &mut self.events);
+        self.shard.handle(self.now, Input::Publish(run.into()));
+    }
+
+    /// A connection opens a session with one subscription. Also says why the filter is refused,
+    /// if it is; the session is there all the same.
+    pub(crate) fn subscribe(
+        &mut self,
+        conn: ConnId,
+        filter: &Filter,
+        history: HistoryRequest,
+    ) -> (SessionId, Option<Refusal>) {
+        let session = self.shard.open(conn);
+        let refused = self.shard.subscribe(self.now, session, filter, history).err();
+        (session, refused)
+    }
+}

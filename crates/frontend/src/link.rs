@@ -1,0 +1,195 @@
+//! A connection without its protocol: what its socket needs, and what the core said of it.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use broker::planted::{self, Bug};
+use broker::{Charge, Instant, Origin, SessionId, Use};
+use bytes::Bytes;
+
+use crate::connection::Rules;
+use crate::env::Env;
+use crate::listening::Hearing;
+use crate::outgoing::Outgoing;
+
+/// Bytes of one read, behind what the connection had left over.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Size of the allocation that they are a part of.
+    pub pinned_bytes: usize,
+}
+
+impl Chunk {
+    /// No bytes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { bytes: Bytes::new(), pinned_bytes: 0 }
+    }
+}
+
+/// What stands behind a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadEnd {
+    /// The read filled its buffer: there may be more at once.
+    More,
+    /// Nothing more for now.
+    Drained,
+    /// The peer has closed its side.
+    Closed,
+}
+
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; every combination occurs")]
+pub(crate) struct Link {
+    pub(crate) id: Origin,
+    pub(crate) addr: SocketAddr,
+    pub(crate) rules: Rc<Rules>,
+    pub(crate) out: Outgoing,
+    /// Bytes of the last chunk that are not done with.
+    pub(crate) carry: Vec<u8>,
+    /// What a long carry costs.
+    pub(crate) unfinished: Option<Unfinished>,
+    pub(crate) deadline: Option<Instant>,
+    /// The session that it hears.
+    pub(crate) session: Option<SessionId>,
+    pub(crate) hearing: Hearing,
+    /// Whether the core does not want this connection read.
+    pub(crate) paused: bool,
+    /// Whether it waits for memory to finish its message.
+    pub(crate) starved: bool,
+    /// Whether it stands in the list of connections to be written.
+    pub(crate) listed: bool,
+    /// Whether it closes once its last bytes are written.
+    pub(crate) ending: bool,
+}
+
+/// An unfinished message that is long enough to count.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    /// When it began.
+    pub(crate) since: Instant,
+    charge: Charge,
+}
+
+/// What is left over of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leftover {
+    /// The same message as before, with more of it.
+    GoesOn,
+    /// The beginning of another one: what stood before it is done with.
+    Begins,
+    /// No message, and bounded by itself: it does not count.
+    Bounded,
+}
+
+impl Link {
+    pub(crate) fn new(id: Origin, addr: SocketAddr, rules: Rc<Rules>) -> Self {
+        Self {
+            id,
+            addr,
+            rules,
+            out: Outgoing::default(),
+            carry: Vec::new(),
+            unfinished: None,
+            deadline: None,
+            session: None,
+            hearing: Hearing::Open,
+            paused: false,
+            starved: false,
+            listed: false,
+            ending: false,
+        }
+    }
+
+    /// Sets the time at which the connection is looked at again, whatever happens.
+    pub(crate) fn set_deadline(&mut self, env: &mut Env, at: Option<Instant>) {
+        if self.deadline == at {
+            return;
+        }
+        if let Some(before) = self.deadline {
+            env.deadlines.remove(&(before, self.id.conn));
+        }
+        env.deadlines.extend(at.map(|at| (at, self.id.conn)));
+        self.deadline = at;
+    }
+
+    /// There is something to be written to its socket.
+    pub(crate) fn list_to_write(&mut self, env: &mut Env) {
+        if !std::mem::replace(&mut self.listed, true) {
+            env.to_write.push_back(self.id.conn);
+        }
+    }
+
+    /// Has something written behind everything that waits.
+    pub(crate) fn say(&mut self, env: &mut Env, text: &str) {
+        self.out.append(&mut env.pool, |own| own.extend_from_slice(text.as_bytes()));
+        self.list_to_write(env);
+    }
+
+    /// The same for what is always the same: it takes no buffer.
+    pub(crate) fn say_fixed(&mut self, env: &mut Env, text: &'static str) {
+        self.out.push(Bytes::from_static(text.as_bytes()));
+        self.list_to_write(env);
+    }
+
+    /// The peer has closed its sending half and goes on to hear, or does so no more.
+    pub(crate) fn set_hearing(&mut self, env: &mut Env, hearing: Hearing) {
+        if self.hearing == hearing {
+            return;
+        }
+        self.hearing = hearing;
+        match hearing {
+            Hearing::Open => env.listening.remove(self.id.conn),
+            Hearing::Listening | Hearing::HistoryOnly => {
+                env.listening.add(self.id.conn);
+                // All that it asked for may have been written already.
+                self.list_to_write(env);
+            }
+        }
+    }
+
+    /// Keeps what is left over; a long message is counted. What fills most of its allocation keeps
+    /// that, so that a long message which comes byte by byte is not copied each time.
+    pub(crate) fn keep(&mut self, env: &mut Env, rest: Chunk, leftover: Leftover) {
+        let counts = leftover != Leftover::Bounded;
+        if planted::is(Bug::LoseCarry) && counts {
+            return;
+        }
+        let fills = rest.bytes.len() * 2 >= rest.pinned_bytes;
+        self.carry = if fills { rest.bytes.into() } else { rest.bytes.to_vec() };
+        if !counts || self.carry.len() <= self.rules.limits.unfinished_bytes_free {
+            self.forget_unfinished(env);
+            return;
+        }
+        let (now, bytes) = (env.now.mono, self.carry.capacity());
+        match &mut self.unfinished {
+            Some(unfinished) => {
+                unfinished.charge.set(bytes);
+                if leftover == Leftover::Begins && unfinished.since != now {
+                    env.unfinished.ended(unfinished.since, self.id.conn);
+                    env.unfinished.began(now, self.id.conn);
+                    unfinished.since = now;
+                }
+            }
+            None => {
+                let charge = env.gauge.charge(Use::Unfinished, bytes);
+                self.unfinished = Some(Unfinished { since: now, charge });
+                env.unfinished.began(now, self.id.conn);
+            }
+        }
+    }
+
+    /// What was left over is done with.
+    pub(crate) fn drop_carry(&mut self, env: &mut Env) {
+        self.carry = Vec::new();
+        self.forget_unfinished(env);
+    }
+
+    fn forget_unfinished(&mut self, env: &mut Env) {
+        if let Some(unfinished) = self.unfinished.take() {
+            env.unfinished.ended(unfinished.since, self.id.conn);
+        }
+    }
+}

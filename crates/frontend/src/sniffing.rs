@@ -1,0 +1,86 @@
+//! A connection that has not said which protocol it speaks, or anything at all.
+//!
+//! Nobody's hello begins here: the first bytes decide (`wire::sniff`), and go whole to the
+//! protocol that they begin. Who says nothing gets the prompt of the text protocol, and may
+//! still begin any other.
+
+use broker::{Instant, Limits};
+use wire::sniff::{Sniffed, sniff};
+
+use crate::event::CloseReason;
+use crate::link::ReadEnd;
+use crate::text::First;
+
+/// Waits for first bytes.
+#[derive(Debug)]
+pub(crate) struct Sniffing {
+    first: First,
+    opened: Instant,
+}
+
+/// What the first bytes, or their lack, amount to.
+#[derive(Debug)]
+pub(crate) enum Decided {
+    /// Nothing yet; look again then.
+    Wait(Instant),
+    /// Whoever is silent is prompted; look again then.
+    Prompt(Instant),
+    /// The text protocol; who spoke first, and when that was due.
+    Text { first: First, opened: Instant },
+    /// It ends.
+    End(CloseReason),
+}
+
+impl Sniffing {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { first: First::Client, opened: now }
+    }
+
+    /// Looks at everything received so far.
+    pub(crate) fn received(&self, now: Instant, bytes: &[u8], read_end: ReadEnd, limits: &Limits) -> Decided {
+        let is_all = read_end == ReadEnd::Closed;
+        match sniff(bytes) {
+            Sniffed::Text => self.text(),
+            // The beginning of a word of either protocol, and nothing follows.
+            Sniffed::Undecided if is_all && !bytes.is_empty() => self.text(),
+            Sniffed::Undecided if bytes.is_empty() && self.first == First::Client => {
+                Decided::Wait(self.opened.after(limits.prompt_delay))
+            }
+            // Whoever was prompted is typing.
+            Sniffed::Undecided if self.first == First::Server => Decided::Wait(self.latest(limits)),
+            Sniffed::Undecided => Decided::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
+            foreign => Decided::End(CloseReason::Foreign(foreign)),
+        }
+    }
+
+    /// The time that was waited for has come.
+    pub(crate) fn timeout(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Decided {
+        match self.first {
+            _ if !bytes.is_empty() => self.text(),
+            First::Server => Decided::End(CloseReason::Silent),
+            First::Client => {
+                (self.first, self.opened) = (First::Server, now);
+                Decided::Prompt(self.latest(limits))
+            }
+        }
+    }
+
+    fn text(&self) -> Decided {
+        Decided::Text { first: self.first, opened: self.opened }
+    }
+
+    fn latest(&self, limits: &Limits) -> Instant {
+        self.opened.after(limits.hello_time)
+    }
+}
+
+/// What a client gets that begins a protocol which is not spoken, if anything would reach it.
+pub(crate) fn farewell(begun: Sniffed) -> Option<&'static str> {
+    match begun {
+        Sniffed::Http => Some(HTTP_ANSWER),
+        _ => None,
+    }
+}
+
+const HTTP_ANSWER: &str = "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
+    Content-Length: 53\r\nConnection: close\r\n\r\nThis port speaks the text protocol, not HTTP, so far\n";
