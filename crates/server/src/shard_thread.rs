@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use broker::{ConnId, Instant, Limits, Mail, Now, ShardConfig, ShardId, Stats};
+use broker::{ConnId, Instant, Limits, Mail, Now, ShardConfig, ShardId, Slab, Stats};
 use frontend::{Census, ClientRow, CloseReason, Handover, Placement, Rules, Station};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -111,9 +111,8 @@ pub(crate) struct ShardThread {
     events: EventSink,
     shards: Vec<Sender<Order>>,
     loads: Loads,
-    pub(crate) sockets: Vec<Option<Socket>>,
-    generations: Vec<u32>,
-    free: Vec<u32>,
+    /// Gives out the ids of connections.
+    pub(crate) sockets: Slab<ConnId, Socket>,
     pub(crate) buffer: ReadBuffer,
     pub(crate) light_buffer: ReadBuffer,
     pub(crate) short_buffer: ReadBuffer,
@@ -149,9 +148,7 @@ impl ShardThread {
             events: setup.events,
             shards: setup.shards,
             loads: setup.loads,
-            sockets: Vec::new(),
-            generations: Vec::new(),
-            free: Vec::new(),
+            sockets: Slab::default(),
             buffer: ReadBuffer::new(limits.read_bytes),
             light_buffer: ReadBuffer::new(limits.read_bytes.min(LIGHT_READ_BYTES)),
             short_buffer: ReadBuffer::new(limits.unfinished_bytes_free),
@@ -209,10 +206,7 @@ impl ShardThread {
             self.poll_again(ready)?;
         }
         let sockets = &self.sockets;
-        let unread = |conn: ConnId| {
-            let socket = sockets.get(conn.slot as usize).and_then(Option::as_ref);
-            socket.is_some_and(|socket| socket.conn == conn && socket.readable)
-        };
+        let unread = |conn: ConnId| sockets.get(conn).is_some_and(|socket| socket.readable);
         self.station.timeout(now, self.phase().left(), unread);
         self.move_publishers(now);
         let mut budget = self.phase();
@@ -274,14 +268,15 @@ impl ShardThread {
 
     fn note_readiness(&mut self, ready: &Events) {
         for event in ready {
-            let Some(Some(socket)) = self.sockets.get_mut(event.token().0) else { continue };
-            let conn = socket.conn;
+            // A slot is as good as an id: no socket has closed since this was asked for.
+            let Ok(slot) = u32::try_from(event.token().0) else { continue };
+            let Some((conn, socket)) = self.sockets.in_slot(slot) else { continue };
             if event.is_writable() && socket.blocked {
                 socket.blocked = false;
                 self.list_to_write(conn);
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
-                let Some(Some(socket)) = self.sockets.get_mut(event.token().0) else { continue };
+                let Some(socket) = self.sockets.get_mut(conn) else { continue };
                 // Each edge names the end again; it has been read. A reset is an error.
                 socket.readable |= !socket.read_to_end || event.is_error();
                 socket.read_closed |= event.is_read_closed() || event.is_error();
@@ -401,22 +396,14 @@ impl ShardThread {
 
     /// Registers a socket and gives it a slot.
     fn add_socket(&mut self, stream: TcpStream, listener: usize) -> Option<ConnId> {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.sockets.push(None);
-            self.generations.push(0);
-            u32::try_from(self.sockets.len() - 1).expect("connections are bounded")
-        });
-        let index = slot as usize;
-        let conn = ConnId { slot, generation: self.generations[index] };
-        let mut socket = Socket::new(conn, stream, listener);
+        let mut socket = Socket::new(stream, listener);
+        let token = Token(self.sockets.next_key().slot as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if self.poll.registry().register(socket.stream(), Token(index), interest).is_err() {
-            self.free.push(slot);
+        if self.poll.registry().register(socket.stream(), token, interest).is_err() {
             self.loads.ended(usize::from(self.own.0));
             return None;
         }
-        self.sockets[index] = Some(socket);
-        Some(conn)
+        Some(self.sockets.insert(socket))
     }
 
     /// Hands publishers to the shards that hear them, as far as the balance bears it.
@@ -429,10 +416,9 @@ impl ShardThread {
             }
             // None of them: the connection has ended since it was offered.
             let Some(handover) = self.station.hand_over(now, offer) else { continue };
-            let Some(socket) = self.sockets[conn.slot as usize].take() else { continue };
+            let Some(socket) = self.sockets.remove(conn) else { continue };
             let listener = socket.listener;
             let stream = socket.into_stream(self.poll.registry());
-            self.release_slot(conn);
             self.loads.moved(own, to);
             // A shard that has ended takes no orders: the socket closes with it.
             self.shards[to].send(Order::Moved { stream, handover, listener }).ok();
@@ -440,21 +426,12 @@ impl ShardThread {
         }
     }
 
-    fn release_slot(&mut self, conn: ConnId) {
-        let generation = &mut self.generations[conn.slot as usize];
-        *generation = generation.wrapping_add(1);
-        self.free.push(conn.slot);
-    }
-
     /// Closes a socket and gives its slot back.
     pub(crate) fn close(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
-        let index = conn.slot as usize;
-        if socket(&mut self.sockets, conn).is_none() {
+        if self.sockets.remove(conn).is_none() {
             return;
         }
-        self.sockets[index] = None;
         self.station.remove(now, conn, reason);
-        self.release_slot(conn);
         self.loads.ended(usize::from(self.own.0));
     }
 
@@ -476,7 +453,7 @@ impl ShardThread {
     fn has_drained(&mut self, now: Now) -> bool {
         let Phase::Draining { until, done, begun } = &self.phase else { return false };
         // Subscribers of other shards may still wait for an answer of this one.
-        let left = !begun || self.station.shard().is_asked() || self.sockets.iter().any(Option::is_some);
+        let left = !begun || self.station.shard().is_asked() || !self.sockets.is_empty();
         if left && now.mono < *until {
             return false;
         }
@@ -484,9 +461,4 @@ impl ShardThread {
         done.send(given_up).ok();
         true
     }
-}
-
-/// The socket of a connection, unless its slot is another one's by now.
-pub(crate) fn socket(sockets: &mut [Option<Socket>], conn: ConnId) -> Option<&mut Socket> {
-    sockets.get_mut(conn.slot as usize)?.as_mut().filter(|socket| socket.conn == conn)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::net::Shutdown;
 
-use broker::{ConnId, Instant, LONG_CARRY_READS};
+use broker::{Instant, LONG_CARRY_READS};
 use frontend::{Chunk, CloseReason, Outgoing, ReadEnd};
 use mio::Registry;
 use mio::net::TcpStream;
@@ -27,7 +27,6 @@ const NEW_READS: u8 = 4;
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts; every combination occurs")]
 pub(crate) struct Socket {
-    pub(crate) conn: ConnId,
     /// The listener that accepted it.
     pub(crate) listener: usize,
     stream: TcpStream,
@@ -70,9 +69,8 @@ pub(crate) enum Written {
 }
 
 impl Socket {
-    pub(crate) fn new(conn: ConnId, stream: TcpStream, listener: usize) -> Self {
+    pub(crate) fn new(stream: TcpStream, listener: usize) -> Self {
         Self {
-            conn,
             listener,
             stream,
             // Bytes may have come before the socket was registered.

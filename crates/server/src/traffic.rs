@@ -10,7 +10,7 @@ use broker::{ConnId, Now};
 use frontend::{Chunk, CloseReason, Lane, ReadEnd, Waits};
 
 use crate::listener;
-use crate::shard_thread::{ShardThread, socket};
+use crate::shard_thread::ShardThread;
 use crate::socket::{Read, Written};
 use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, SORT, WRITE_CALL};
 
@@ -32,7 +32,7 @@ impl ShardThread {
 
     /// Puts a connection in its line, if there may be something to read.
     pub(crate) fn list_to_read(&mut self, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let Some(socket) = self.sockets.get_mut(conn) else { return };
         if !socket.readable || socket.listed {
             return;
         }
@@ -80,7 +80,7 @@ impl ShardThread {
     fn read(&mut self, now: Now, conn: ConnId, budget: &mut Budget, bytes_left: &mut usize) {
         budget.spend(READ_CALL);
         let serving = self.is_serving();
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let Some(socket) = self.sockets.get_mut(conn) else { return };
         socket.listed = false;
         if socket.lingers_until.is_some() {
             return self.read_lingering(now, conn, budget);
@@ -126,7 +126,7 @@ impl ShardThread {
     /// Who has closed the sending half may have gone: the kernel asks.
     fn watch_listening(&mut self) {
         while let Some(conn) = self.station.poll_listening() {
-            if let Some(socket) = socket(&mut self.sockets, conn) {
+            if let Some(socket) = self.sockets.get_mut(conn) {
                 listener::watch_closely(socket.stream());
             }
         }
@@ -135,7 +135,7 @@ impl ShardThread {
     /// A connection has ended and its peer goes on sending: what it sends is thrown away, within
     /// bounds, so that it can still read its last line.
     fn read_lingering(&mut self, now: Now, conn: ConnId, budget: &mut Budget) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let Some(socket) = self.sockets.get_mut(conn) else { return };
         let discarded = socket.discard(&mut self.buffer);
         if discarded.is_none() || socket.discarded > self.limits.linger_bytes_max {
             self.close(now, conn, CloseReason::Gone);
@@ -148,7 +148,7 @@ impl ShardThread {
 
     /// Puts a connection in the line of those who have much to write.
     pub(crate) fn list_to_write(&mut self, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let Some(socket) = self.sockets.get_mut(conn) else { return };
         if !socket.write_listed {
             socket.write_listed = true;
             self.to_write.bulk.push_back(conn);
@@ -173,7 +173,7 @@ impl ShardThread {
         while !budget.is_over()
             && let Some(conn) = self.to_write.bulk.pop_front()
         {
-            if let Some(socket) = socket(&mut self.sockets, conn) {
+            if let Some(socket) = self.sockets.get_mut(conn) {
                 socket.write_listed = false;
             }
             self.write(now, conn, &mut budget);
@@ -191,7 +191,7 @@ impl ShardThread {
 
     /// Writes to one connection until nothing is left, its socket is full, or it has had its share.
     fn write(&mut self, now: Now, conn: ConnId, budget: &mut Budget) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let Some(socket) = self.sockets.get_mut(conn) else { return };
         if socket.lingers_until.is_some() {
             return;
         }
@@ -227,7 +227,7 @@ impl ShardThread {
 
     /// Everything is said: gives the peer a moment to read it before the socket closes.
     fn finish(&mut self, now: Now, conn: ConnId) {
-        let Some(socket) = socket(&mut self.sockets, conn) else { return };
+        let Some(socket) = self.sockets.get_mut(conn) else { return };
         self.station.remove(now, conn, CloseReason::Gone);
         if socket.read_to_end || socket.finish_writing().is_err() {
             return self.close(now, conn, CloseReason::Gone);

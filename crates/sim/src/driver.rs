@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use broker::{ConnId, Mail, Origin, ShardId};
+use broker::{ConnId, Mail, Origin, ShardId, Slab};
 use frontend::{CloseReason, RoleName, Station, Waits};
 
 use crate::check::memory::{self, Held};
@@ -22,7 +22,8 @@ use crate::world::{Event, World};
 pub(crate) struct Site {
     pub(crate) station: Station,
     pub(crate) timer_ns: Option<u64>,
-    pub(crate) slots: Vec<Slot>,
+    /// Which client each connection is.
+    pub(crate) sockets: Slab<ConnId, usize>,
     pending: Vec<Pending>,
     turn_due: bool,
     /// What it may still read in this turn, and the cost of the mail that it took.
@@ -36,12 +37,6 @@ pub(crate) struct Site {
     /// Mail by sender; when it arrives is the world's business.
     inbox: Vec<VecDeque<Mail>>,
     last_mail_ns: Vec<u64>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Slot {
-    pub(crate) client: Option<usize>,
-    generation: u32,
 }
 
 /// What a station has to look at.
@@ -63,7 +58,7 @@ impl Site {
         Self {
             station,
             timer_ns: None,
-            slots: Vec::new(),
+            sockets: Slab::default(),
             pending: Vec::new(),
             turn_due: false,
             read_left: 0,
@@ -76,21 +71,8 @@ impl Site {
         }
     }
 
-    /// Gives out the slot that was freed last, or a new one.
-    pub(crate) fn slot_for(&mut self, client: usize) -> ConnId {
-        let index = self.slots.iter().rposition(|slot| slot.client.is_none()).unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            self.slots.len() - 1
-        });
-        let slot = &mut self.slots[index];
-        slot.client = Some(client);
-        slot.generation += 1;
-        ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation }
-    }
-
     pub(crate) fn client_of(&self, conn: ConnId) -> Option<usize> {
-        let slot = self.slots.get(conn.slot as usize)?;
-        slot.client.filter(|_| slot.generation == conn.generation)
+        self.sockets.get(conn).copied()
     }
 }
 
@@ -170,7 +152,7 @@ impl World {
         let now = self.now();
         let site = usize::from(self.clients[id].station);
         self.sites[site].station.remove(now, conn, CloseReason::Gone);
-        self.sites[site].slots[conn.slot as usize].client = None;
+        self.sites[site].sockets.remove(conn);
         self.note_events(site);
         let client = &mut self.clients[id];
         self.trace.note(self.now_ns, Kind::ServerClosed, id as u64, 0, &[]);
@@ -259,7 +241,7 @@ impl World {
 
     fn connect(&mut self, site: usize, id: usize) {
         let now = self.now();
-        let conn = self.sites[site].slot_for(id);
+        let conn = self.sites[site].sockets.insert(id);
         self.record.remains.connections += 1;
         self.clients[id].link = Link::Open(conn);
         self.trace.note(self.now_ns, Kind::Connect, id as u64, site as u64, &[]);
@@ -366,15 +348,13 @@ impl World {
 
     /// Notes what a station holds.
     pub(crate) fn look_at_memory(&mut self, site: usize) {
-        let Site { station, slots, held, .. } = &mut self.sites[site];
+        let Site { station, sockets, held, .. } = &mut self.sites[site];
         *held = Held {
             history: station.shard().history_bytes(),
             routes: station.shard().route_bytes(),
             ..Held::default()
         };
-        for (index, slot) in slots.iter().enumerate() {
-            let Some(id) = slot.client else { continue };
-            let conn = ConnId { slot: u32::try_from(index).expect("few slots"), generation: slot.generation };
+        for (conn, &id) in sockets.iter() {
             let carry = station.carry(conn).len();
             // A hello is bounded by itself.
             let lane = station.lane(conn);

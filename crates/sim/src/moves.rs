@@ -29,7 +29,7 @@ impl World {
             }
             let Some(handover) = self.sites[site].station.hand_over(now, offer) else { continue };
             self.trace.note(self.now_ns, Kind::Moved, id as u64, u64::from(to.0), &[]);
-            self.sites[site].slots[conn.slot as usize].client = None;
+            self.sites[site].sockets.remove(conn);
             self.clients[id].station = to.0;
             self.moving.insert(id, Moving { handover, told: std::mem::take(&mut told) });
             let at_ns = self.now_ns + self.network.below(self.swarm.mail_latency_max_ns);
@@ -42,7 +42,7 @@ impl World {
     pub(crate) fn adopt(&mut self, site: usize, id: usize) {
         let now = self.now();
         let Moving { handover, told } = self.moving.remove(&id).expect("it was on its way");
-        let conn = self.sites[site].slot_for(id);
+        let conn = self.sites[site].sockets.insert(id);
         let client = &mut self.clients[id];
         client.link = match client.link {
             Link::Open(_) => Link::Open(conn),
