@@ -11,9 +11,9 @@
 use std::time::Duration;
 
 use broker::{ConnId, Gauge, Limits};
+use frontend::stage::{Peer, Stage};
 use frontend::{Event, ReadEnd, TopicPrompt};
 use libfuzzer_sys::fuzz_target;
-use tidings_fuzz::driver::{Driver, Peer};
 use tidings_fuzz::line::{Told, is_dangerous, lines, read_json, read_plain};
 
 /// The first one tells what the messages were.
@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 struct World {
-    driver: Driver,
+    stage: Stage,
     /// How many clients there were before this one.
     generation: u32,
     drains: bool,
@@ -53,16 +53,16 @@ struct World {
 impl World {
     fn new(flags: u8, gauge: &Gauge) -> Self {
         let topic_prompt = if flags & 1 == 0 { TopicPrompt::Off } else { TopicPrompt::On };
-        let driver = Driver::new(limits(flags & 4 != 0), topic_prompt, gauge);
-        let mut world = Self { driver, generation: 0, drains: flags & 2 != 0 };
+        let stage = Stage::new(limits(flags & 4 != 0), topic_prompt, gauge);
+        let mut world = Self { stage, generation: 0, drains: flags & 2 != 0 };
         for (conn, hello) in subscribers() {
-            world.driver.connect(conn);
-            world.driver.send(conn, format!("{hello}\n").as_bytes(), ReadEnd::Drained);
+            world.stage.connect(conn);
+            world.stage.send(conn, format!("{hello}\n").as_bytes(), ReadEnd::Drained);
             if topic_prompt == TopicPrompt::On && !hello.contains('#') {
-                world.driver.send(conn, b"#\n", ReadEnd::Drained);
+                world.stage.send(conn, b"#\n", ReadEnd::Drained);
             }
         }
-        world.driver.connect(world.client());
+        world.stage.connect(world.client());
         world
     }
 
@@ -77,14 +77,14 @@ impl World {
                 let length = usize::from(step & if *step < 0x80 { 0x7f } else { 0x3f });
                 let (read, rest) = steps.split_at(length.min(steps.len()));
                 let read_end = if *step < 0x80 { ReadEnd::Drained } else { ReadEnd::More };
-                self.driver.send(self.client(), read, read_end);
+                self.stage.send(self.client(), read, read_end);
                 steps = rest;
             } else {
                 self.step(*step);
             }
-            if !self.driver.is_open(self.client()) {
+            if !self.stage.is_open(self.client()) {
                 self.generation += 1;
-                self.driver.connect(self.client());
+                self.stage.connect(self.client());
             }
         }
     }
@@ -92,40 +92,40 @@ impl World {
     fn step(&mut self, step: u8) {
         let low = usize::from(step & 0x0f);
         match step {
-            0xf8.. => self.driver.close(self.client()),
-            0xf0.. => self.driver.send(self.client(), b"", ReadEnd::Closed),
+            0xf8.. => self.stage.close(self.client()),
+            0xf0.. => self.stage.send(self.client(), b"", ReadEnd::Closed),
             0xe0.. => {
                 let conn = subscriber(low % 8).unwrap_or(self.client());
-                self.driver.set_peer(conn, if low < 8 { Peer::Stuck } else { Peer::Reads });
+                self.stage.set_peer(conn, if low < 8 { Peer::Stuck } else { Peer::Reads });
             }
-            0xd0.. => self.driver.send(self.client(), "é".repeat(64 * low).as_bytes(), ReadEnd::More),
-            _ => self.driver.pass(Duration::from_millis(PASSES_MS[low % PASSES_MS.len()])),
+            0xd0.. => self.stage.send(self.client(), "é".repeat(64 * low).as_bytes(), ReadEnd::More),
+            _ => self.stage.pass(Duration::from_millis(PASSES_MS[low % PASSES_MS.len()])),
         }
     }
 
     /// Everyone reads again: what the client has sent is taken, and then it closes.
     fn end(&mut self) {
         for (conn, _) in subscribers() {
-            self.driver.set_peer(conn, Peer::Reads);
+            self.stage.set_peer(conn, Peer::Reads);
         }
-        self.driver.set_peer(self.client(), Peer::Reads);
-        self.driver.send(self.client(), b"", ReadEnd::Closed);
+        self.stage.set_peer(self.client(), Peer::Reads);
+        self.stage.send(self.client(), b"", ReadEnd::Closed);
         for _ in 0..TURNS_MAX {
-            if !self.driver.is_open(self.client()) {
+            if !self.stage.is_open(self.client()) {
                 break;
             }
-            self.driver.pass(Duration::from_millis(10));
+            self.stage.pass(Duration::from_millis(10));
         }
-        if self.driver.is_subscriber(self.client()) {
+        if self.stage.is_subscriber(self.client()) {
             // It closed its sending half with its hello and goes on to hear, until its socket breaks.
-            self.driver.close(self.client());
+            self.stage.close(self.client());
         }
-        assert!(!self.driver.is_open(self.client()), "a client that has closed is still there");
+        assert!(!self.stage.is_open(self.client()), "a client that has closed is still there");
         for (conn, hello) in subscribers() {
-            assert!(self.driver.is_open(conn), "{hello:?} was closed");
+            assert!(self.stage.is_open(conn), "{hello:?} was closed");
         }
         if self.drains {
-            self.driver.drain();
+            self.stage.drain();
         }
     }
 
@@ -135,7 +135,7 @@ impl World {
         for (conn, hello) in subscribers() {
             let told = self.told(conn, hello);
             let accounted: u64 = told.iter().map(Told::messages).sum();
-            let accepted = self.driver.station.shard().stats().accepted;
+            let accepted = self.stage.station.shard().stats().accepted;
             // Nobody who asks for `#` hears a topic that begins with `$`.
             assert!(accounted == accepted || (self.has_hidden_topic() && accounted < accepted), "{hello:?}");
             if hello.contains("json") {
@@ -146,12 +146,12 @@ impl World {
             }
         }
         for generation in 0..=self.generation {
-            check_answers(&self.driver.received[&ConnId { slot: CLIENT, generation }]);
+            check_answers(&self.stage.received[&ConnId { slot: CLIENT, generation }]);
         }
     }
 
     fn told(&self, conn: ConnId, hello: &str) -> Vec<Told> {
-        let mut lines = lines(&self.driver.received[&conn]);
+        let mut lines = lines(&self.stage.received[&conn]);
         if self.drains {
             assert_eq!(lines.pop(), Some("terminate"), "{hello:?}");
         }
@@ -162,14 +162,14 @@ impl World {
     /// A character that came in two reads is put together.
     fn check_characters(&self, payloads: &[Told]) {
         let is_text = |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok();
-        if self.driver.sent.values().all(is_text) {
+        if self.stage.sent.values().all(is_text) {
             let broken = payloads.iter().find(|told| matches!(told, Told::Message(bytes) if !is_text(bytes)));
             assert_eq!(broken, None, "only whole characters were sent");
         }
     }
 
     fn has_hidden_topic(&self) -> bool {
-        self.driver
+        self.stage
             .events
             .iter()
             .any(|event| matches!(event, Event::Publisher { topic, .. } if topic.as_str().starts_with('$')))
@@ -177,11 +177,11 @@ impl World {
 
     fn check_nothing_is_left(&mut self) {
         for (conn, _) in subscribers() {
-            self.driver.close(conn);
+            self.stage.close(conn);
         }
-        self.driver.pass(Duration::from_secs(120));
-        assert_eq!(self.driver.station.shard().leftovers(), [0; 4]);
-        assert_eq!(self.driver.station.poll_timeout(), None, "somebody is still waited for");
+        self.stage.pass(Duration::from_secs(120));
+        assert_eq!(self.stage.station.shard().leftovers(), [0; 4]);
+        assert_eq!(self.stage.station.poll_timeout(), None, "somebody is still waited for");
     }
 }
 

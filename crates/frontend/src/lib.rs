@@ -19,8 +19,12 @@ mod link;
 mod listening;
 mod outgoing;
 mod sniffing;
+#[cfg(any(test, feature = "stage"))]
+pub mod stage;
 mod station;
 mod text;
+#[cfg(test)]
+mod transcripts;
 mod unfinished;
 mod watch;
 mod work;

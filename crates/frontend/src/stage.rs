@@ -1,8 +1,8 @@
-//! A shard's thread in miniature: pretended sockets around a station, on a clock of its own.
+//! A station on a stage, for tests: pretended sockets, and a clock that only the test moves.
 //!
-//! It calls the station as the real driver does: what a connection had left over stands in
+//! It calls the station as a shard's thread does: what a connection had left over stands in
 //! front of each chunk, nothing is read while the station says so, and a full socket is written
-//! again only once it has room.
+//! again only once it has room. Transcripts and the fuzz target play on it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
@@ -10,13 +10,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{Chunk, CloseReason, Event, ReadEnd, RoleName, Rules, Station, TopicPrompt};
 use broker::{ConnId, Gauge, Instant, Limits, Now, ShardConfig, ShardId, WallTime};
 use bytes::Bytes;
-use frontend::{Chunk, Event, ReadEnd, RoleName, Rules, Station, TopicPrompt};
 
-/// What a test world holds.
+/// A lone shard with pretended sockets.
 #[derive(Debug)]
-pub struct Driver {
+pub struct Stage {
     /// The shard with its connections.
     pub station: Station,
     /// What every connection has received, also those that are closed.
@@ -48,8 +48,9 @@ pub enum Peer {
     Stuck,
 }
 
-impl Driver {
+impl Stage {
     /// A shard without connections.
+    #[must_use]
     pub fn new(limits: Limits, topic_prompt: TopicPrompt, gauge: &Gauge) -> Self {
         let limits = Arc::new(limits);
         let config = ShardConfig {
@@ -71,6 +72,9 @@ impl Driver {
     }
 
     /// A client connects.
+    ///
+    /// # Panics
+    /// If its slot is over 25,000: it has a port after that.
     pub fn connect(&mut self, conn: ConnId) {
         let port = 40_000 + u16::try_from(conn.slot).expect("a handful of connections");
         self.sockets.insert(conn, Socket::default());
@@ -100,6 +104,9 @@ impl Driver {
     }
 
     /// Time passes, with everything done when it is due.
+    ///
+    /// # Panics
+    /// If it is many millions of years.
     pub fn pass(&mut self, span: Duration) {
         let end = self.now.mono.after(span);
         loop {
@@ -116,12 +123,14 @@ impl Driver {
     }
 
     /// Whether the socket is still open.
+    #[must_use]
     pub fn is_open(&self, conn: ConnId) -> bool {
         self.sockets.contains_key(&conn)
     }
 
     /// Whether the station takes it for a subscriber.
-    pub fn is_subscriber(&mut self, conn: ConnId) -> bool {
+    #[must_use]
+    pub fn is_subscriber(&self, conn: ConnId) -> bool {
         let rows = self.station.clients(usize::MAX);
         rows.iter().any(|row| row.id.conn == conn && row.role == RoleName::Subscriber)
     }
@@ -129,7 +138,7 @@ impl Driver {
     /// The socket breaks.
     pub fn close(&mut self, conn: ConnId) {
         if self.sockets.remove(&conn).is_some() {
-            self.station.remove(self.now, conn, frontend::CloseReason::Gone);
+            self.station.remove(self.now, conn, CloseReason::Gone);
         }
     }
 
@@ -181,16 +190,15 @@ impl Driver {
 
     fn write(&mut self, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(&conn) else { return };
-        if socket.blocked {
-            return;
-        }
-        while let Some(out) = self.station.fill(self.now, conn) {
+        while !socket.blocked
+            && let Some(out) = self.station.fill(self.now, conn)
+        {
             if out.is_empty() {
                 break;
             }
             if socket.peer == Peer::Stuck {
                 socket.blocked = true;
-                return;
+                break;
             }
             let mut slices = [IoSlice::new(&[]); 3];
             let filled = out.slices(&mut slices);

@@ -1,0 +1,233 @@
+//! Conversations as text: what clients send, when, and every byte that they get.
+//!
+//! The files in `transcripts/` are the tests; to add one, copy one. A transcript begins with
+//! `== what it shows` and goes on with a line for each thing that happens:
+//!
+//! | line | |
+//! |---|---|
+//! | `alice connects` | from now on there is a client of that name, the first on port 40000 |
+//! | `alice > PUB news\n` | it sends this, and the server reads it at once, by itself |
+//! | `alice >> PUB` | the same, and the read fills its buffer |
+//! | `alice < OK\n` | since it was last looked at it has got this and nothing else |
+//! | `alice <` | … nothing |
+//! | `alice closes` | it closes its sending half |
+//! | `alice breaks` | its socket is gone |
+//! | `alice is closed`, `alice is open` | whether the server has closed its socket |
+//! | `alice stops reading`, `alice reads` | |
+//! | `wait 250ms` | time passes, in ms or s |
+//! | `topic prompt` | first of all: the listener asks for topics |
+//! | `limit message_bytes_max 10` | first of all: a bound is made small |
+//! | `shutdown` | the server shuts down |
+//! | `# …` | says why |
+//!
+//! `\n`, `\r`, `\t`, `\\` and `\xff` in bytes are what they are in Rust. At the end everybody's
+//! socket breaks, and nothing may be left in the core or in the account.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use broker::{ConnId, Gauge, Limits};
+
+use crate::stage::{Peer, Stage};
+use crate::{ReadEnd, TopicPrompt};
+
+/// One transcript under way.
+struct Play {
+    limits: Limits,
+    topic_prompt: TopicPrompt,
+    gauge: Gauge,
+    /// Set up with the first line that needs it.
+    stage: Option<Stage>,
+    /// Everyone who has connected, and how much of what each got was looked at.
+    clients: BTreeMap<String, (ConnId, usize)>,
+}
+
+impl Play {
+    fn new() -> Self {
+        Self {
+            limits: Limits::default(),
+            topic_prompt: TopicPrompt::Off,
+            gauge: Gauge::new(),
+            stage: None,
+            clients: BTreeMap::new(),
+        }
+    }
+
+    fn stage(&mut self) -> &mut Stage {
+        let Self { stage, limits, topic_prompt, gauge, .. } = self;
+        stage.get_or_insert_with(|| Stage::new(limits.clone(), *topic_prompt, gauge))
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        match line {
+            "topic prompt" => self.topic_prompt = TopicPrompt::On,
+            "shutdown" => self.stage().drain(),
+            _ => {
+                let (first, rest) = line.split_once(' ').ok_or("no such line")?;
+                match first {
+                    "wait" => self.stage().pass(time(rest)?),
+                    "limit" => self.limit(rest)?,
+                    name => self.client(name, rest)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn limit(&mut self, line: &str) -> Result<(), String> {
+        let (name, value) = line.split_once(' ').ok_or("a limit has a value")?;
+        let value: usize = value.parse().map_err(|_| "a limit is a number")?;
+        match name {
+            "message_bytes_max" => self.limits.message_bytes_max = value,
+            "hello_bytes_max" => self.limits.hello_bytes_max = value,
+            "queue_bytes_max" => self.limits.queue_bytes_max = value,
+            "brake_bytes" => self.limits.brake_bytes = value,
+            "replies_bytes_max" => self.limits.replies_bytes_max = value,
+            "write_bytes" => self.limits.write_bytes = value,
+            "filter_bytes_max" => self.limits.filter_bytes_max = value,
+            _ => return Err(format!("{name} is not known here")),
+        }
+        Ok(())
+    }
+
+    fn client(&mut self, name: &str, does: &str) -> Result<(), String> {
+        if does == "connects" {
+            let slot = u32::try_from(self.clients.len()).unwrap();
+            let conn = ConnId { slot, generation: 0 };
+            self.stage().connect(conn);
+            self.clients.insert(name.to_owned(), (conn, 0));
+            return Ok(());
+        }
+        let (conn, looked_at) = *self.clients.get(name).ok_or_else(|| format!("{name} has not connected"))?;
+        let stage = self.stage();
+        let (verb, object) = does.split_once(' ').unwrap_or((does, ""));
+        match (verb, object) {
+            (">", bytes) => stage.send(conn, &unescaped(bytes)?, ReadEnd::Drained),
+            (">>", bytes) => stage.send(conn, &unescaped(bytes)?, ReadEnd::More),
+            ("closes", "") => stage.send(conn, b"", ReadEnd::Closed),
+            ("breaks", "") => stage.close(conn),
+            ("stops", "reading") => stage.set_peer(conn, Peer::Stuck),
+            ("reads", "") => stage.set_peer(conn, Peer::Reads),
+            ("is", "closed") if !stage.is_open(conn) => {}
+            ("is", "open") if stage.is_open(conn) => {}
+            ("is", "closed" | "open") => return Err("it is not".to_owned()),
+            ("<", expected) => {
+                let received = stage.received.get(&conn).ok_or("it has no socket")?;
+                let new = received.get(looked_at..).unwrap_or_default();
+                let all = received.len();
+                if new != unescaped(expected)? {
+                    return Err(format!("{name} has got: {}", escaped(new)));
+                }
+                self.clients.insert(name.to_owned(), (conn, all));
+            }
+            _ => return Err("no such line".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Everybody goes.
+    fn end(mut self) -> Result<(), String> {
+        let conns: Vec<ConnId> = self.clients.values().map(|(conn, _)| *conn).collect();
+        let stage = self.stage();
+        conns.into_iter().for_each(|conn| stage.close(conn));
+        stage.pass(Duration::from_secs(120));
+        let leftovers = stage.station.shard().leftovers();
+        if leftovers != [0; 4] || stage.station.poll_timeout().is_some() {
+            return Err(format!("somebody is still there when everyone has gone: {leftovers:?}"));
+        }
+        self.stage = None;
+        match self.gauge.used() {
+            0 => Ok(()),
+            left => Err(format!("{left} bytes are still charged")),
+        }
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let millis = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(millis), _) => millis.parse().ok(),
+        (None, Some(seconds)) => seconds.parse::<u64>().ok().map(|seconds| seconds * 1000),
+        (None, None) => None,
+    };
+    millis.map(Duration::from_millis).ok_or_else(|| format!("{text} is no time"))
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let escaped = bytes.iter().map(|byte| match byte {
+        b'"' | b'\'' => char::from(*byte).to_string(),
+        _ => byte.escape_ascii().to_string(),
+    });
+    escaped.collect()
+}
+
+fn unescaped(text: &str) -> Result<Vec<u8>, String> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((byte, behind)) = rest.split_first() {
+        let (meant, behind) = match (byte, behind) {
+            (b'\\', [b'n', behind @ ..]) => (b'\n', behind),
+            (b'\\', [b'r', behind @ ..]) => (b'\r', behind),
+            (b'\\', [b't', behind @ ..]) => (b'\t', behind),
+            (b'\\', [b'\\', behind @ ..]) => (b'\\', behind),
+            (b'\\', [b'x', high, low, behind @ ..]) => {
+                let digits = [*high, *low];
+                let digits = std::str::from_utf8(&digits).map_err(|_| "bad digits")?;
+                (u8::from_str_radix(digits, 16).map_err(|_| "bad digits")?, behind)
+            }
+            (b'\\', _) => return Err("no such escape".to_owned()),
+            _ => (*byte, behind),
+        };
+        bytes.push(meant);
+        rest = behind;
+    }
+    Ok(bytes)
+}
+
+/// Plays all transcripts of a file; says what went wrong first in each, with its line.
+fn play(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).expect("transcripts can be read");
+    let lines: Vec<(usize, &str)> = text.lines().enumerate().map(|(index, line)| (index + 1, line)).collect();
+    let transcripts = lines.split(|(_, line)| line.starts_with("== ")).skip(1);
+    let wrong = transcripts.filter_map(|lines| {
+        let mut play = Play::new();
+        let says = |(_, line): &&(usize, &str)| !line.is_empty() && !line.starts_with('#');
+        for (number, line) in lines.iter().filter(says) {
+            if let Err(why) = play.line(line) {
+                return Some(format!("{}:{number}: {why}", file.display()));
+            }
+        }
+        let (last, _) = lines.last()?;
+        play.end().err().map(|why| format!("{}:{last}: {why}", file.display()))
+    });
+    wrong.collect()
+}
+
+#[test]
+fn transcripts_are_what_happens() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let files = std::fs::read_dir(folder).expect("there are transcripts");
+    let mut files: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
+    files.sort();
+    assert!(files.len() >= 4, "{files:?}");
+    let wrong: Vec<String> = files.iter().flat_map(|file| play(file)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A transcript that is wrong is not played as if it were right.
+#[test]
+fn mistakes_are_found() {
+    let mut play = Play::new();
+    assert_eq!(play.line("alice connects"), Ok(()));
+    for (line, why) in [
+        ("bob > x", "bob has not connected"),
+        ("alice < OK\\n", "alice has got: "),
+        ("alice is closed", "it is not"),
+        ("alice sings", "no such line"),
+        ("alice > \\y", "no such escape"),
+        ("wait 3h", "3h is no time"),
+    ] {
+        assert_eq!(play.line(line), Err(why.to_owned()));
+    }
+    assert_eq!(play.line("alice > HELLO\\n"), Ok(()));
+    assert!(play.line("alice < ").is_err(), "it was refused");
+}
