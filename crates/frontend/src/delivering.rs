@@ -5,7 +5,7 @@ use broker::{ConnId, Now, Use};
 use crate::connection::RoleName;
 use crate::event::CloseReason;
 use crate::outgoing::Outgoing;
-use crate::station::Station;
+use crate::station::{Action, Station};
 
 /// A longer payload is encoded in pieces of this size.
 const PAYLOAD_PART_BYTES: usize = 16 * 1024;
@@ -58,7 +58,7 @@ impl Station {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.link.out.settle(&mut self.env.pool, &self.env.gauge);
         if connection.role() == RoleName::Publisher && connection.may_read() {
-            self.env.to_read.push_back(conn);
+            self.env.actions.push_back(Action::Read(conn));
         }
     }
 

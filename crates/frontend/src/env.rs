@@ -14,6 +14,7 @@ use topic::Filter;
 use crate::event::Event;
 use crate::listening::Listening;
 use crate::outgoing::Pool;
+use crate::station::Action;
 use crate::text;
 use crate::unfinished::Unfinished;
 use crate::watch::Watch;
@@ -36,8 +37,8 @@ pub(crate) struct Env {
     pub(crate) listening: Listening,
     /// Connections that may have something to be written, besides those with deliveries.
     pub(crate) to_write: VecDeque<ConnId>,
-    /// Connections that may be read again.
-    pub(crate) to_read: VecDeque<ConnId>,
+    /// What the driver has to do.
+    pub(crate) actions: VecDeque<Action>,
     /// Whether everyone gets what is queued and then ends.
     pub(crate) draining: bool,
     /// What the chunk that is being received has published, at its cost.
@@ -61,7 +62,7 @@ impl Env {
             unfinished: Unfinished::default(),
             listening: Listening::default(),
             to_write: VecDeque::new(),
-            to_read: VecDeque::new(),
+            actions: VecDeque::new(),
             draining: false,
             published_bytes: 0,
             spent: 0,

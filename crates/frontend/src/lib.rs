@@ -34,5 +34,5 @@ pub use connection::{ClientRow, Handover, RoleName, Rules};
 pub use event::{CloseReason, Event};
 pub use link::{Chunk, ReadEnd};
 pub use outgoing::Outgoing;
-pub use station::{Lane, Move, Placement, Station, Waits};
+pub use station::{Action, Lane, Move, Placement, Station, Waits};
 pub use text::TopicPrompt;

@@ -11,6 +11,7 @@ use crate::connection::Rules;
 use crate::env::Env;
 use crate::listening::Hearing;
 use crate::outgoing::Outgoing;
+use crate::station::Action;
 
 /// Bytes of one read, behind what the connection had left over.
 #[derive(Debug, Clone)]
@@ -144,6 +145,7 @@ impl Link {
             Hearing::Open => env.listening.remove(self.id.conn),
             Hearing::Listening | Hearing::HistoryOnly => {
                 env.listening.add(self.id.conn);
+                env.actions.push_back(Action::Watch(self.id.conn));
                 // All that it asked for may have been written already.
                 self.list_to_write(env);
             }

@@ -3,7 +3,7 @@
 //! They go on to hear what they asked for. Whether they still listen or have closed both ways is
 //! not known until something is written to them or their kernel is asked, so they are bounded.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use broker::{ConnId, Now};
 
@@ -31,8 +31,6 @@ pub(crate) struct Listening {
     all: BTreeMap<u64, ConnId>,
     numbers: BTreeMap<ConnId, u64>,
     next: u64,
-    /// Those that have not been named to the driver.
-    new: VecDeque<ConnId>,
 }
 
 impl Listening {
@@ -40,7 +38,6 @@ impl Listening {
         self.next += 1;
         self.all.insert(self.next, conn);
         self.numbers.insert(conn, self.next);
-        self.new.push_back(conn);
     }
 
     pub(crate) fn remove(&mut self, conn: ConnId) {
@@ -60,11 +57,5 @@ impl Station {
             listening.numbers.remove(&conn);
             self.end(now, conn, CloseReason::Gone);
         }
-    }
-
-    /// The next connection of which nobody knows whether it still listens: its socket should ask
-    /// the peer's kernel soon.
-    pub fn poll_listening(&mut self) -> Option<ConnId> {
-        self.env.listening.new.pop_front()
     }
 }

@@ -1,7 +1,21 @@
 //! One shard together with its connections: everything that a driver drives.
 //!
-//! The real driver and the simulator call the same functions in the same way; neither of them
-//! decides anything about messages.
+//! The contract, which the server, the simulator and the stage of the tests keep alike; none of
+//! them decides anything about messages:
+//!
+//! - **What happens** is told by a call with the time: `connect`, `receive`, `remove`, `adopt`,
+//!   `take_mail`, `timeout`, `step`, `drain`, `end`. A chunk begins with what `take_carry` gave.
+//! - **What is to be done** is asked for after any number of those, with [`Station::poll_action`],
+//!   until there is none; but at once after `receive`, `timeout` and `step`, since a publisher
+//!   that is to be placed is not to be read before it is.
+//! - **Reading**: a connection is read when its socket has something and `may_read` says so. If
+//!   it says no, [`Action::Read`] comes when it says yes again.
+//! - **Writing** is a pull, as far as the driver's budget goes: `poll_write` names a connection
+//!   once, then `fill` and the socket take turns, until either has nothing or no room, then
+//!   `wrote`; who `is_over` then is closed with `remove`.
+//! - **Time**: `timeout` is due at `poll_timeout`, and comes after what was readable was read.
+//!   While `has_work`, `step` is due at once.
+//! - **A turn ends** with `end_turn`; `end_round` comes when everyone who was named was written.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -26,11 +40,9 @@ pub struct Station {
     own: ShardId,
     pub(crate) env: Env,
     pub(crate) connections: Slab<ConnId, Box<Connection>>,
-    mail: VecDeque<(ShardId, Mail)>,
     own_mail: VecDeque<Mail>,
     /// Whether publishers are offered to the shard that hears them.
     placement: Placement,
-    to_move: VecDeque<Move>,
     /// What the next chunk begins with and was looked at before.
     carried_bytes: usize,
 }
@@ -51,6 +63,26 @@ pub enum Lane {
     Publishing,
     /// Comes, goes, or says something that it need not.
     Other,
+}
+
+/// What a driver has to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Hand this to another shard, in order.
+    Mail {
+        /// The receiver.
+        to: ShardId,
+        /// What to hand over.
+        mail: Mail,
+    },
+    /// A connection may be read again.
+    Read(ConnId),
+    /// A publisher would be better off on another shard: answer with [`Station::hand_over`] or
+    /// [`Station::stay`] before anything else is received from it.
+    Place(Move),
+    /// Nobody knows whether this connection still listens: its socket is to ask the peer's
+    /// kernel soon.
+    Watch(ConnId),
 }
 
 /// Whether a new publisher may live on another shard than the one that accepted it.
@@ -82,10 +114,8 @@ impl Station {
             own: config.own,
             env: Env::new(config),
             connections: Slab::default(),
-            mail: VecDeque::new(),
             own_mail: VecDeque::new(),
             placement: Placement::Stay,
-            to_move: VecDeque::new(),
             carried_bytes: 0,
         }
     }
@@ -104,10 +134,9 @@ impl Station {
         self.placement = placement;
     }
 
-    /// The next publisher that is offered to another shard. Answer with [`Station::hand_over`]
-    /// or [`Station::stay`] before anything else is received from it.
-    pub fn poll_move(&mut self) -> Option<Move> {
-        self.to_move.pop_front()
+    /// The next thing that the driver has to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.env.actions.pop_front()
     }
 
     /// The publisher goes: takes it out of this shard, for [`Station::adopt`] of the other.
@@ -173,11 +202,6 @@ impl Station {
     /// Takes mail of another shard.
     pub fn take_mail(&mut self, now: Now, from: ShardId, mail: Mail) {
         self.handle(now, Input::Mail { from, mail });
-    }
-
-    /// The next mail for another shard.
-    pub fn poll_mail(&mut self) -> Option<(ShardId, Mail)> {
-        self.mail.pop_front()
     }
 
     /// When [`Station::timeout`] has something to do.
@@ -286,15 +310,10 @@ impl Station {
         self.connections.get(conn).is_none_or(|connection| connection.is_over())
     }
 
-    /// Whether a connection may be read now. If not, [`Station::poll_read`] names it later.
+    /// Whether a connection may be read now. If not, [`Action::Read`] names it later.
     #[must_use]
     pub fn may_read(&self, conn: ConnId) -> bool {
         self.connections.get(conn).is_some_and(|connection| connection.may_read())
-    }
-
-    /// The next connection that may be read again.
-    pub fn poll_read(&mut self) -> Option<ConnId> {
-        self.env.to_read.pop_front()
     }
 
     /// Ends a turn: the account is told what has changed.
@@ -371,7 +390,10 @@ impl Station {
         let may_move =
             may_move && self.connections.get(conn).is_some_and(|connection| connection.is_written());
         match may_move.then(|| self.env.shard.sole_interest(&topic)).flatten() {
-            Some(to) => self.to_move.push_back(Move { conn, to, rest, read_end }),
+            Some(to) => {
+                let offer = Move { conn, to, rest, read_end };
+                self.env.actions.push_back(Action::Place(offer));
+            }
             None => self.settle(now, conn, rest, read_end),
         }
     }
@@ -432,7 +454,7 @@ impl Station {
     fn output(&mut self, output: Output) {
         let conn = match output {
             Output::Mail { to, mail } if to == self.own => return self.own_mail.push_back(mail),
-            Output::Mail { to, mail } => return self.mail.push_back((to, mail)),
+            Output::Mail { to, mail } => return self.env.actions.push_back(Action::Mail { to, mail }),
             Output::Subscribed { conn, .. }
             | Output::Accepted { conn, .. }
             | Output::Pause(conn)
@@ -445,7 +467,7 @@ impl Station {
             Output::Pause(_) => connection.link.paused = true,
             Output::Resume(_) => {
                 connection.link.paused = false;
-                self.env.to_read.push_back(conn);
+                self.env.actions.push_back(Action::Read(conn));
             }
             Output::Mail { .. } => {}
         }

@@ -11,7 +11,7 @@ use broker::planted::{self, Bug};
 use broker::{ConnId, Instant, Now, Use};
 
 use crate::event::CloseReason;
-use crate::station::Station;
+use crate::station::{Action, Station};
 
 /// How long the first one may keep the others waiting without getting on: long enough to read
 /// what it has sent, so short that hundreds that never end are through in a few seconds.
@@ -120,7 +120,7 @@ impl Station {
         if let Some(connection) = self.connection(conn)
             && std::mem::take(&mut connection.link.starved)
         {
-            self.env.to_read.push_back(conn);
+            self.env.actions.push_back(Action::Read(conn));
         }
     }
 

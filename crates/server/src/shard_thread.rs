@@ -13,12 +13,12 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Limits, Mail, Now, ShardConfig, ShardId, Slab, Stats};
-use frontend::{Census, ClientRow, CloseReason, Handover, Placement, Rules, Station};
+use frontend::{Action, Census, ClientRow, CloseReason, Handover, Move, Placement, Rules, Station};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
-use crate::listener::Loads;
+use crate::listener::{self, Loads};
 use crate::mailbox::{Batch, Mailbox};
 use crate::report::EventSink;
 use crate::socket::{LIGHT_READ_BYTES, ReadBuffer, Socket};
@@ -179,14 +179,13 @@ impl ShardThread {
             self.take_orders(now);
             if reading == Reading::Open {
                 self.read_all(now);
-                self.send_mail();
+                self.send_mail(now);
             }
             self.do_what_is_due(now, &mut ready)?;
             self.write_all(now);
             self.station.end_turn();
-            self.send_mail();
             self.end_lingering(now);
-            self.note_resumed();
+            self.send_mail(now);
             self.events.send(self.station.take_events());
             if self.has_drained(now) {
                 return Ok(());
@@ -208,7 +207,7 @@ impl ShardThread {
         let sockets = &self.sockets;
         let unread = |conn: ConnId| sockets.get(conn).is_some_and(|socket| socket.readable);
         self.station.timeout(now, self.phase().left(), unread);
-        self.move_publishers(now);
+        self.act(now);
         let mut budget = self.phase();
         budget.spend(self.station.take_work());
         while self.station.has_work() && !budget.is_over() {
@@ -316,10 +315,25 @@ impl ShardThread {
         self.begin_to_drain(now);
     }
 
-    fn send_mail(&mut self) {
-        while let Some((to, mail)) = self.station.poll_mail() {
-            self.outbox[usize::from(to.0)].push(mail);
+    /// Does what the station has to say.
+    pub(crate) fn act(&mut self, now: Now) {
+        while let Some(action) = self.station.poll_action() {
+            match action {
+                Action::Mail { to, mail } => self.outbox[usize::from(to.0)].push(mail),
+                Action::Read(conn) => self.list_to_read(conn),
+                Action::Place(offer) => self.place(now, offer),
+                Action::Watch(conn) => {
+                    // Who has closed the sending half may have gone: the kernel asks.
+                    if let Some(socket) = self.sockets.get_mut(conn) {
+                        listener::watch_closely(socket.stream());
+                    }
+                }
+            }
         }
+    }
+
+    fn send_mail(&mut self, now: Now) {
+        self.act(now);
         for (mailbox, mail) in self.mailboxes.iter().zip(&mut self.outbox) {
             if !mail.is_empty() {
                 mailbox.push(self.own, std::mem::take(mail));
@@ -361,7 +375,7 @@ impl ShardThread {
             Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
             Order::Quiesce(reply) => {
                 self.phase = Phase::Quiet;
-                self.send_mail();
+                self.send_mail(now);
                 reply.send(()).ok();
             }
             Order::Drain { time, done } => {
@@ -406,24 +420,21 @@ impl ShardThread {
         Some(self.sockets.insert(socket))
     }
 
-    /// Hands publishers to the shards that hear them, as far as the balance bears it.
-    pub(crate) fn move_publishers(&mut self, now: Now) {
-        while let Some(offer) = self.station.poll_move() {
-            let (conn, own, to) = (offer.conn, usize::from(self.own.0), usize::from(offer.to.0));
-            if !self.loads.may_move(own, to) {
-                self.station.stay(now, &offer);
-                continue;
-            }
-            // None of them: the connection has ended since it was offered.
-            let Some(handover) = self.station.hand_over(now, offer) else { continue };
-            let Some(socket) = self.sockets.remove(conn) else { continue };
-            let listener = socket.listener;
-            let stream = socket.into_stream(self.poll.registry());
-            self.loads.moved(own, to);
-            // A shard that has ended takes no orders: the socket closes with it.
-            self.shards[to].send(Order::Moved { stream, handover, listener }).ok();
-            self.mailboxes[to].nudge();
+    /// Hands a publisher to the shard that hears it, if the balance bears it.
+    fn place(&mut self, now: Now, offer: Move) {
+        let (conn, own, to) = (offer.conn, usize::from(self.own.0), usize::from(offer.to.0));
+        if !self.loads.may_move(own, to) {
+            return self.station.stay(now, &offer);
         }
+        // None of them: the connection has ended since it was offered.
+        let Some(handover) = self.station.hand_over(now, offer) else { return };
+        let Some(socket) = self.sockets.remove(conn) else { return };
+        let listener = socket.listener;
+        let stream = socket.into_stream(self.poll.registry());
+        self.loads.moved(own, to);
+        // A shard that has ended takes no orders: the socket closes with it.
+        self.shards[to].send(Order::Moved { stream, handover, listener }).ok();
+        self.mailboxes[to].nudge();
     }
 
     /// Closes a socket and gives its slot back.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use broker::{ConnId, Now};
 use frontend::{Chunk, CloseReason, Lane, ReadEnd, Waits};
 
-use crate::listener;
 use crate::shard_thread::ShardThread;
 use crate::socket::{Read, Written};
 use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, SORT, WRITE_CALL};
@@ -22,14 +21,6 @@ const LIGHT_BYTES: usize = 16 * 1024;
 const BULK_BYTES: usize = 512 * 1024;
 
 impl ShardThread {
-    /// Lists the connections that may be read again; at the end of a turn, so that the next one
-    /// does not wait for anything else.
-    pub(crate) fn note_resumed(&mut self) {
-        while let Some(conn) = self.station.poll_read() {
-            self.list_to_read(conn);
-        }
-    }
-
     /// Puts a connection in its line, if there may be something to read.
     pub(crate) fn list_to_read(&mut self, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(conn) else { return };
@@ -49,7 +40,7 @@ impl ShardThread {
 
     /// Reads from everyone in turn, once each, until nothing is left or the budgets are spent.
     pub(crate) fn read_all(&mut self, now: Now) {
-        self.note_resumed();
+        self.act(now);
         let bytes_max = self.limits.read_turn_bytes_max;
         let (mut budget, mut bytes_left) = (self.phase(), bytes_max / 2);
         while let Some(conn) = self.to_read.light.pop_front() {
@@ -104,8 +95,7 @@ impl ShardThread {
                 budget.spend(cost as u64 / KERNEL_BYTES_PER_UNIT);
                 *bytes_left = bytes_left.saturating_sub(cost);
                 // Before anything else is read: what was read is to be published first.
-                self.move_publishers(now);
-                self.watch_listening();
+                self.act(now);
                 self.list_to_read(conn);
             }
             Read::Nothing(carry) => {
@@ -121,15 +111,6 @@ impl ShardThread {
             }
         }
         budget.spend(self.station.take_work());
-    }
-
-    /// Who has closed the sending half may have gone: the kernel asks.
-    fn watch_listening(&mut self) {
-        while let Some(conn) = self.station.poll_listening() {
-            if let Some(socket) = self.sockets.get_mut(conn) {
-                listener::watch_closely(socket.stream());
-            }
-        }
     }
 
     /// A connection has ended and its peer goes on sending: what it sends is thrown away, within

@@ -226,7 +226,7 @@ impl World {
                     let what = "a timer ran for a connection that had said something more".to_owned();
                     self.violations.push(Violation::new("greeting", what));
                 }
-                self.move_publishers(site, Vec::new());
+                self.act(site, Vec::new());
             }
             Pending::Drain => {
                 self.sites[site].drains = true;
@@ -288,29 +288,24 @@ impl World {
         }
     }
 
-    /// Mails, writes and names what may be read again, until the station has nothing to say.
+    /// Does what the station has to say and writes, until there is nothing.
     fn hand_out(&mut self, site: usize) {
         loop {
-            if let Some((to, mail)) = self.sites[site].station.poll_mail() {
-                let to = usize::from(to.0);
-                let latency_ns = self.network.below(self.swarm.mail_latency_max_ns);
-                let last_ns = &mut self.sites[site].last_mail_ns[to];
-                let at_ns = (*last_ns).max(self.now_ns + latency_ns);
-                *last_ns = at_ns;
-                self.sites[to].inbox[site].push_back(mail);
-                self.schedule(at_ns, Event::Mail { from: site, to });
-            } else if let Some(conn) = self.sites[site].station.poll_write() {
-                if let Some(id) = self.sites[site].client_of(conn) {
-                    self.write(site, id);
-                }
-            } else if let Some(conn) = self.sites[site].station.poll_read() {
-                if let Some(id) = self.sites[site].client_of(conn) {
-                    self.pend(site, Pending::Readable(id));
-                }
-            } else {
-                return;
+            self.act(site, Vec::new());
+            let Some(conn) = self.sites[site].station.poll_write() else { return };
+            if let Some(id) = self.sites[site].client_of(conn) {
+                self.write(site, id);
             }
         }
+    }
+
+    pub(crate) fn send_mail(&mut self, from: usize, to: usize, mail: Mail) {
+        let latency_ns = self.network.below(self.swarm.mail_latency_max_ns);
+        let last_ns = &mut self.sites[from].last_mail_ns[to];
+        let at_ns = (*last_ns).max(self.now_ns + latency_ns);
+        *last_ns = at_ns;
+        self.sites[to].inbox[from].push_back(mail);
+        self.schedule(at_ns, Event::Mail { from, to });
     }
 
     /// Every call does a bounded amount of work, and takes as long as that.

@@ -1,6 +1,6 @@
 //! Publishers that move to the station that hears them, and the time that it takes.
 
-use frontend::Handover;
+use frontend::{Action, Handover, Move};
 
 use crate::client::{Link, Meaning};
 use crate::driver::Pending;
@@ -16,26 +16,39 @@ pub(crate) struct Moving {
 }
 
 impl World {
-    /// Publishers that are offered to another station go there or stay, by chance. `told` is
-    /// what the client said in the read that may be behind an offer; returns it if it stays.
-    pub(crate) fn move_publishers(&mut self, site: usize, mut told: Vec<Meaning>) -> Vec<Meaning> {
-        let now = self.now();
-        while let Some(offer) = self.sites[site].station.poll_move() {
-            let (conn, to) = (offer.conn, offer.to);
-            let id = self.sites[site].client_of(conn).expect("an offer is answered at once");
-            if self.scheduler.percent(40) {
-                self.sites[site].station.stay(now, &offer);
-                continue;
+    /// Does what a station has to say. `told` is what the client said in the read that may be
+    /// behind an offer of a publisher to another station; returns it if the publisher stays.
+    pub(crate) fn act(&mut self, site: usize, mut told: Vec<Meaning>) -> Vec<Meaning> {
+        while let Some(action) = self.sites[site].station.poll_action() {
+            match action {
+                Action::Mail { to, mail } => self.send_mail(site, usize::from(to.0), mail),
+                Action::Read(conn) => {
+                    if let Some(id) = self.sites[site].client_of(conn) {
+                        self.pend(site, Pending::Readable(id));
+                    }
+                }
+                Action::Place(offer) => self.place(site, offer, &mut told),
+                Action::Watch(_) => {} // who has gone is found out in any case here
             }
-            let Some(handover) = self.sites[site].station.hand_over(now, offer) else { continue };
-            self.trace.note(self.now_ns, Kind::Moved, id as u64, u64::from(to.0), &[]);
-            self.sites[site].sockets.remove(conn);
-            self.clients[id].station = to.0;
-            self.moving.insert(id, Moving { handover, told: std::mem::take(&mut told) });
-            let at_ns = self.now_ns + self.network.below(self.swarm.mail_latency_max_ns);
-            self.schedule(at_ns, Event::Adopt(id));
         }
         told
+    }
+
+    /// A publisher that is offered to another station goes there or stays, by chance.
+    fn place(&mut self, site: usize, offer: Move, told: &mut Vec<Meaning>) {
+        let now = self.now();
+        let (conn, to) = (offer.conn, offer.to);
+        let id = self.sites[site].client_of(conn).expect("an offer is answered at once");
+        if self.scheduler.percent(40) {
+            return self.sites[site].station.stay(now, &offer);
+        }
+        let Some(handover) = self.sites[site].station.hand_over(now, offer) else { return };
+        self.trace.note(self.now_ns, Kind::Moved, id as u64, u64::from(to.0), &[]);
+        self.sites[site].sockets.remove(conn);
+        self.clients[id].station = to.0;
+        self.moving.insert(id, Moving { handover, told: std::mem::take(told) });
+        let at_ns = self.now_ns + self.network.below(self.swarm.mail_latency_max_ns);
+        self.schedule(at_ns, Event::Adopt(id));
     }
 
     /// A publisher has come: goes on with what stood behind its hello.

@@ -71,7 +71,7 @@ impl World {
         let cost = place.station.receive(now, conn, chunk, end);
         place.read_left = place.read_left.saturating_sub(cost);
         self.check_work(site, "a chunk");
-        for meaning in self.move_publishers(site, told) {
+        for meaning in self.act(site, told) {
             self.told(id, meaning);
         }
         if self.clients[id].waits == Waits::Room {
