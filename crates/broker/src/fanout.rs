@@ -50,7 +50,7 @@ pub(crate) fn deliver(
             continue; // that shard's answer is still under way and has this run as history
         }
         session.queue.push(now, Rc::clone(run));
-        r.overload.pushed();
+        r.overload.places.pushed();
         if session.queue.live_bytes() > r.limits.brake_bytes {
             brake |= r.overload.queue_grew(now, session, origin, r.limits, r.stats, r.out);
         }

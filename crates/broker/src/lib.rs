@@ -4,11 +4,10 @@
 //! data; the same inputs in the same order give the same outputs.
 //!
 //! Reading order: `input` (what goes in and out), `shard` (the one match), `fanout` (one
-//! publish to every queue), `source` and `session` (who publishes, who hears), `queue`, `overload` (brake, drop), `budget` (memory), `interest` and
-//! `grant` (who wants what, and how subscribing meets live traffic), `history`, `work` (what each
-//! step costs), `limits`.
+//! publish to every queue), `source` and `session` (who publishes, who hears), `queue`,
+//! `overload` (brake, pause, drop, memory), `interest` and `grant` (who wants what, and how
+//! subscribing meets live traffic), `history`, `work` (what each step costs), `limits`.
 
-mod budget;
 mod fanout;
 mod grant;
 mod history;

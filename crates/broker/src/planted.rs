@@ -58,11 +58,15 @@ pub enum Bug {
     TimerBeforeRead,
     /// Who waits for memory to finish a message is never read again.
     NeverResume,
+    /// A queue that has lost messages brakes at once again.
+    BrakeBehind,
+    /// A queue that has lost messages never brakes again.
+    BehindForever,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -89,6 +93,8 @@ impl Bug {
         Self::KeepPlaces,
         Self::TimerBeforeRead,
         Self::NeverResume,
+        Self::BrakeBehind,
+        Self::BehindForever,
     ];
 }
 

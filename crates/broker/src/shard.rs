@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use topic::{Filter, TopicName};
 
-use crate::budget::{Budget, Crowd};
 use crate::fanout::{self, Receivers};
 use crate::grant::{self, Granted, Neighbours, Tables};
 use crate::history::{History, HistoryBounds, HistoryRequest, Readers, Replay};
@@ -15,7 +14,7 @@ use crate::input::{Delivery, Input, Mail, Output, Refusal};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::memory::Gauge;
-use crate::overload::Overload;
+use crate::overload::{Crowd, Memory, Overload, Pauses};
 use crate::planted::{self, Bug};
 use crate::queue::Slice;
 use crate::routes::{RouteBounds, Routes};
@@ -61,7 +60,8 @@ pub struct Shard {
     history: History,
     readers: Readers,
     overload: Overload,
-    budget: Budget,
+    pauses: Pauses,
+    memory: Memory,
     ready: Ready,
     out: VecDeque<Output>,
     stats: Stats,
@@ -98,7 +98,8 @@ impl Shard {
             history: History::new(bounds, config.seed.rotate_left(32), config.gauge.clone()),
             readers: Readers::new(&config.gauge),
             overload: Overload::new(&config.gauge),
-            budget: Budget::new(config.gauge),
+            pauses: Pauses::default(),
+            memory: Memory::new(config.gauge),
             ready: Ready::default(),
             out: VecDeque::new(),
             stats: Stats::default(),
@@ -151,7 +152,7 @@ impl Shard {
         history: HistoryRequest,
     ) -> Result<SubscriptionId, Refusal> {
         self.spent += work::INPUT + work::SESSION;
-        let gauge = self.budget.gauge().clone();
+        let gauge = self.memory.gauge().clone();
         let subscribed = grant::subscribe(&mut self.tables(), &gauge, session, filter, history);
         self.answer(now.mono);
         subscribed
@@ -186,7 +187,7 @@ impl Shard {
     pub fn end_turn(&mut self) {
         self.interest.settle();
         self.history.settle();
-        self.overload.settle();
+        self.overload.places.settle();
     }
 
     /// The next thing that the driver has to do.
@@ -257,8 +258,7 @@ impl Shard {
         let waiting = !self.has_work() && self.is_asked();
         // Who waits for room in memory looks again; nobody tells when there is some.
         let line = waiting.then_some(self.line_check).flatten();
-        let due =
-            [self.overload.poll_timeout(), self.budget.poll_timeout(), self.history.poll_timeout(), line];
+        let due = [self.pauses.poll_timeout(), self.memory.poll_timeout(), self.history.poll_timeout(), line];
         due.into_iter().flatten().min()
     }
 
@@ -304,7 +304,7 @@ impl Shard {
             self.sources.len() + self.sessions.len(),
             filters,
             nodes - 1,
-            self.overload.len() + self.budget.len() + waiting,
+            self.overload.len() + self.pauses.len() + self.memory.len() + waiting,
         ]
     }
 
@@ -330,8 +330,8 @@ impl Shard {
             // What is durable will be accepted when it is on disk; what is not, at once.
             source.accepted += messages;
             self.out.push_back(Output::Accepted { conn, upto: source.accepted });
-            Overload::published(now.mono, source, body_bytes);
-            self.budget.published(now.mono, source, &self.limits, &mut self.out);
+            source.pause.published(now.mono, body_bytes);
+            self.memory.published(now.mono, source, &self.limits, &mut self.out);
         }
     }
 
@@ -350,15 +350,15 @@ impl Shard {
             Mail::Unwant(filter) => self.interest.remove_remote(&filter, from),
             Mail::Brake(origin) => self.brake(now, from, origin),
             Mail::Release(origin) => self.release(from, origin),
-            Mail::MemoryShort => self.budget.look_soon(now),
+            Mail::MemoryShort => self.memory.look_soon(now),
         }
     }
 
     fn closed(&mut self, conn: ConnId) {
         let Some(source) = self.sources.take(conn) else { return };
         self.spent += work::SESSION;
-        self.overload.forget_source(&source);
-        self.budget.forget_source(&source);
+        self.pauses.forget(&source);
+        self.memory.forget_source(&source);
         if let Some(session) = source.session {
             self.close_session(session);
         }
@@ -375,12 +375,12 @@ impl Shard {
     }
 
     fn timeout(&mut self, now: Instant) {
-        for conn in self.overload.take_ended(now) {
+        for conn in self.pauses.take_ended(now) {
             self.spent += work::INPUT;
             let Some(source) = self.sources.get_mut(conn) else { continue };
-            Overload::end_brakes(source, &mut self.out);
+            Pauses::end(source, &mut self.out);
         }
-        if self.budget.poll_timeout().is_some_and(|at| at <= now) {
+        if self.memory.poll_timeout().is_some_and(|at| at <= now) {
             let mut crowd = Crowd {
                 sources: &mut self.sources,
                 sessions: &mut self.sessions,
@@ -392,7 +392,7 @@ impl Shard {
                 neighbours: self.neighbours,
                 spent: &mut self.spent,
             };
-            self.budget.timeout(now, &mut crowd);
+            self.memory.timeout(now, &mut crowd);
         }
         self.history.compact(now);
         self.line_check = Some(now.after(LINE_CHECK));
@@ -412,20 +412,20 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| queued > 0) else {
             return;
         };
-        self.overload.replayed(queued);
-        self.budget.replays(now, session);
+        self.overload.places.replayed(queued);
+        self.memory.replays(now, session);
     }
 
     fn brake(&mut self, now: Instant, by: ShardId, origin: Origin) {
         // The publisher may have gone while the mail was under way.
         let Some(source) = self.sources.get_mut(origin.conn) else { return };
-        let paused = self.overload.brake(now, source, by, &self.limits, &mut self.out);
+        let paused = self.pauses.brake(now, source, by, &self.limits, &mut self.out);
         self.stats.pauses += u64::from(paused);
     }
 
     fn release(&mut self, by: ShardId, origin: Origin) {
         let Some(source) = self.sources.get_mut(origin.conn) else { return };
-        self.overload.release(source, by, &mut self.out);
+        self.pauses.release(source, by, &mut self.out);
     }
 
     fn tables(&mut self) -> Tables<'_> {

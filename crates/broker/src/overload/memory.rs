@@ -36,7 +36,7 @@ const CUT_WORK: u64 = 50_000;
 
 /// One shard's part in keeping the process within its budget.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct Memory {
     /// Publishers of this shard that wait, some of which may have gone; how many have not; and
     /// when to look again.
     waits: VecDeque<ConnId>,
@@ -72,7 +72,7 @@ pub(crate) struct Crowd<'a> {
     pub(crate) spent: &'a mut u64,
 }
 
-impl Budget {
+impl Memory {
     pub(crate) fn new(gauge: Gauge) -> Self {
         Self {
             waits: VecDeque::new(),
@@ -137,7 +137,7 @@ impl Budget {
         self.check_at.get_or_insert(now);
     }
 
-    /// When [`Budget::timeout`] has something to do.
+    /// When [`Memory::timeout`] has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let cutting = self.cutting.map(|_| Instant::default());
         [cutting, self.check_at, self.replays_check_at].into_iter().flatten().min()
@@ -222,11 +222,11 @@ impl Budget {
             }
             let dropped = session.queue.drop_any(share);
             *c.spent += work::QUEUE_ENTRY * (dropped.live + dropped.history) as u64;
-            c.overload.dropped(dropped, c.stats);
-            c.overload.fall_behind(session, c.out);
+            c.overload.places.dropped(dropped, c.stats);
+            c.overload.brakes.fall_behind(session, c.out);
             c.ready.list(session);
         }
-        c.overload.settle();
+        c.overload.places.settle();
         self.cutting = (to < c.sessions.slots()).then_some(Cutting { from: to, share });
     }
 
@@ -244,14 +244,14 @@ impl Budget {
             if short && session.queue.untaken_for(now) >= STALLED {
                 let dropped = session.queue.drop_history();
                 *c.spent += work::QUEUE_ENTRY * dropped.history as u64;
-                c.overload.dropped(dropped, c.stats);
+                c.overload.places.dropped(dropped, c.stats);
                 c.ready.list(session);
                 session.replays = false;
                 continue;
             }
             self.replaying.push_back(id);
         }
-        c.overload.settle();
+        c.overload.places.settle();
         // Round all of them in about the time that it takes to be stalled.
         let rounds = u32::try_from(self.replaying.len() / SESSIONS_MAX as usize + 1).unwrap_or(u32::MAX);
         self.replays_check_at = (!self.replaying.is_empty()).then(|| now.after(STALLED / rounds));

@@ -1,0 +1,76 @@
+//! A queue's bound, and what the places in queues cost.
+
+use crate::limits::Limits;
+use crate::memory::{Gauge, Tally, Use};
+use crate::planted::{self, Bug};
+use crate::queue::{Dropped, PLACE_BYTES, Popped};
+use crate::session::Session;
+use crate::stats::Stats;
+
+/// Places in the queues of one shard: those of live runs and those of history.
+#[derive(Debug)]
+pub(crate) struct Places {
+    live: Tally,
+    replays: Tally,
+}
+
+impl Places {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
+        Self { live: Tally::new(gauge, Use::Queues), replays: Tally::new(gauge, Use::Replays) }
+    }
+
+    /// A run was pushed to a queue.
+    #[inline]
+    pub(crate) fn pushed(&mut self) {
+        self.live.add(PLACE_BYTES);
+    }
+
+    /// So many runs of history were put into a queue.
+    pub(crate) fn replayed(&mut self, runs: usize) {
+        self.replays.add(runs * PLACE_BYTES);
+    }
+
+    /// Something was taken from a queue.
+    pub(crate) fn popped(&mut self, popped: &Popped) {
+        self.live.subtract(popped.live * PLACE_BYTES);
+        self.replays.subtract(popped.history * PLACE_BYTES);
+    }
+
+    /// A queue lost messages: they are counted, and their places are given back.
+    pub(crate) fn dropped(&mut self, dropped: Dropped, stats: &mut Stats) {
+        stats.dropped += dropped.messages;
+        self.live.subtract(dropped.live * PLACE_BYTES);
+        self.replays.subtract(dropped.history * PLACE_BYTES);
+    }
+
+    /// Drops the oldest live messages of a queue that is over its bound. Returns whether any went.
+    pub(crate) fn bound(&mut self, session: &mut Session, limits: &Limits, stats: &mut Stats) -> bool {
+        if session.queue.live_bytes() <= limits.queue_bytes_max || planted::is(Bug::NoQueueBound) {
+            return false;
+        }
+        let dropped = session.queue.drop_live(limits.queue_bytes_max);
+        self.dropped(dropped, stats);
+        dropped.messages > 0
+    }
+
+    /// A session goes, and its queue with it.
+    pub(crate) fn forget(&mut self, session: &Session) {
+        if planted::is(Bug::KeepPlaces) {
+            return;
+        }
+        let (live, history) = session.queue.places();
+        self.live.subtract(live * PLACE_BYTES);
+        self.replays.subtract(history * PLACE_BYTES);
+    }
+
+    /// Makes the account say what queues hold.
+    pub(crate) fn settle(&mut self) {
+        self.live.settle();
+        self.replays.settle();
+    }
+
+    /// Bytes of all places, for the check that nothing is left.
+    pub(crate) fn bytes(&self) -> usize {
+        self.live.bytes() + self.replays.bytes()
+    }
+}
