@@ -36,7 +36,7 @@ pub use limits::{LONG_CARRY_READS, Limits};
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use run::{Body, LocalRun, Publisher, Run, RunBuilder, Span};
-pub use shard::{Shard, ShardConfig};
+pub use shard::{QueueState, Shard, ShardConfig};
 pub use slab::{Key, Slab};
 pub use stats::Stats;
 pub use time::{Instant, Now, WallTime};

@@ -62,11 +62,25 @@ pub enum Bug {
     BrakeBehind,
     /// A queue that has lost messages never brakes again.
     BehindForever,
+    /// The bound on answers that are not read is ignored.
+    IgnoreReplies,
+    /// History that is cut for want of memory is not announced.
+    CutUnannounced,
+    /// Messages are dropped and not counted.
+    DropUncounted,
+    /// What an unfinished message cost is never given back.
+    KeepUnfinished,
+    /// What was encoded for several receivers is never forgotten.
+    KeepEncoded,
+    /// An operator's kick does nothing.
+    KickNobody,
+    /// A message of exactly the limit is refused if its line end comes later.
+    RefuseLongest,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 35] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -95,6 +109,13 @@ impl Bug {
         Self::NeverResume,
         Self::BrakeBehind,
         Self::BehindForever,
+        Self::IgnoreReplies,
+        Self::CutUnannounced,
+        Self::DropUncounted,
+        Self::KeepUnfinished,
+        Self::KeepEncoded,
+        Self::KickNobody,
+        Self::RefuseLongest,
     ];
 }
 

@@ -114,6 +114,11 @@ impl Queue {
         self.begun.as_ref().map_or(0, Slice::cost) + self.history.bytes + self.live.bytes
     }
 
+    /// Live messages that were dropped and have not been announced.
+    pub(crate) fn live_gap(&self) -> u64 {
+        self.live.gap
+    }
+
     /// Places that live runs and history take.
     pub(crate) fn places(&self) -> (usize, usize) {
         (self.live.entries.len(), self.history.entries.len())
@@ -132,7 +137,11 @@ impl Queue {
 
     /// Drops all history that waits.
     pub(crate) fn drop_history(&mut self) -> Dropped {
+        let gap = self.history.gap;
         let (messages, history) = self.history.drop_oldest(0, 0);
+        if planted::is(Bug::CutUnannounced) {
+            self.history.gap = gap;
+        }
         Dropped { messages, live: 0, history }
     }
 
@@ -146,7 +155,11 @@ impl Queue {
             messages += begun.len();
             self.history.gap += begun.len();
         }
+        let gap = self.history.gap;
         let (dropped, history) = self.history.drop_oldest(bytes_max.saturating_sub(self.live.bytes), 0);
+        if planted::is(Bug::CutUnannounced) {
+            self.history.gap = gap;
+        }
         messages += dropped;
         let (dropped, live) = self.live.drop_oldest(bytes_max, 0);
         messages += dropped;

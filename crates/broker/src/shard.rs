@@ -14,7 +14,7 @@ use crate::input::{Delivery, Input, Mail, Output, Refusal};
 use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::memory::Gauge;
-use crate::overload::{Crowd, Memory, Overload, Pauses};
+use crate::overload::{Crowd, Flow, Memory, Overload, Pauses};
 use crate::planted::{self, Bug};
 use crate::queue::Slice;
 use crate::routes::{RouteBounds, Routes};
@@ -43,6 +43,19 @@ pub struct ShardConfig {
     pub seed: u64,
     /// The process-wide memory account.
     pub gauge: Gauge,
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// Bytes that wait.
+    pub bytes: usize,
+    /// Live messages that were dropped and have not been announced.
+    pub gap: u64,
+    /// Publishers that it brakes.
+    pub brakes: usize,
+    /// Whether it has fallen behind and not drained since.
+    pub is_behind: bool,
 }
 
 /// One thread's whole broker. Deterministic: same inputs in the same order, same outputs.
@@ -293,6 +306,18 @@ impl Shard {
     #[must_use]
     pub fn queue_bytes(&self, session: SessionId) -> usize {
         self.sessions.get(session).map_or(0, |session| session.queue.bytes())
+    }
+
+    /// How a session's queue stands, for checks.
+    #[must_use]
+    pub fn queue_state(&self, session: SessionId) -> Option<QueueState> {
+        let session = self.sessions.get(session)?;
+        let (brakes, is_behind) = match &session.flow {
+            Flow::Keeping => (0, false),
+            Flow::Braking(origins) => (origins.len(), false),
+            Flow::Behind => (0, true),
+        };
+        Some(QueueState { bytes: session.queue.bytes(), gap: session.queue.live_gap(), brakes, is_behind })
     }
 
     /// Connections and sessions, filters, extra trie nodes and brakes held: all zero when everyone has gone.

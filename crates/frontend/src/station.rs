@@ -23,7 +23,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use broker::planted::{self, Bug};
-use broker::{ConnId, Input, Instant, Mail, Now, Origin, Output, Shard, ShardConfig, ShardId, Slab};
+use broker::{
+    ConnId, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardConfig, ShardId, Slab,
+};
 
 use crate::connection::{Connection, Handover, Placing, RoleName, Rules};
 use crate::env::Env;
@@ -349,6 +351,9 @@ impl Station {
 
     /// Ends one connection.
     pub fn end(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
+        if planted::is(Bug::KickNobody) && reason == CloseReason::Kicked {
+            return;
+        }
         self.with(now, conn, |connection, env| {
             connection.end(env, reason);
             None
@@ -375,6 +380,12 @@ impl Station {
         session.map_or(0, |session| self.env.shard.queue_bytes(session))
     }
 
+    /// How the queue of a connection stands, for checks; `None` for who hears nothing.
+    #[must_use]
+    pub fn queue_state(&self, conn: ConnId) -> Option<QueueState> {
+        self.env.shard.queue_state(self.connections.get(conn)?.link.session?)
+    }
+
     fn insert(&mut self, now: Now, conn: ConnId, connection: Connection) {
         self.connections.put(conn, Box::new(connection));
         self.handle(now, Input::Connected(conn));
@@ -386,9 +397,9 @@ impl Station {
     /// A publisher has said its hello: offers it to the shard that hears it, or lets it begin.
     fn place(&mut self, now: Now, conn: ConnId, placing: Placing) {
         let Placing { topic, rest, read_end } = placing;
-        let may_move = self.placement == Placement::Offer && !self.env.draining;
-        let may_move =
-            may_move && self.connections.get(conn).is_some_and(|connection| connection.is_written());
+        // Nobody gets here while the shard drains: who has not said its hello by then is ended.
+        let is_written = self.connections.get(conn).is_some_and(|connection| connection.is_written());
+        let may_move = self.placement == Placement::Offer && is_written;
         match may_move.then(|| self.env.shard.sole_interest(&topic)).flatten() {
             Some(to) => {
                 let offer = Move { conn, to, rest, read_end };

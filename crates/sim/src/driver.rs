@@ -356,6 +356,14 @@ impl World {
             let counts =
                 carry > self.swarm.limits.unfinished_bytes_free && lane == frontend::Lane::Publishing;
             held.unfinished += if counts { carry } else { 0 };
+            if let Some(state) = station.queue_state(conn) {
+                bounds::check_brakes(state, &mut self.violations);
+            }
+            if self.clients[id].role == Role::Publisher
+                && let Waits::Bytes(waiting) = station.waits(conn)
+            {
+                bounds::check_replies(waiting, &self.largest, &self.swarm.limits, &mut self.violations);
+            }
             if self.clients[id].role != Role::Subscriber {
                 continue;
             }

@@ -2,6 +2,7 @@
 
 use frontend::{Action, Handover, Move};
 
+use crate::check::Violation;
 use crate::client::{Link, Meaning};
 use crate::driver::Pending;
 use crate::trace::Kind;
@@ -38,6 +39,10 @@ impl World {
     fn place(&mut self, site: usize, offer: Move, told: &mut Vec<Meaning>) {
         let now = self.now();
         let (conn, to) = (offer.conn, offer.to);
+        if self.sites[site].drains {
+            let what = format!("station {site} drains and offers a publisher to another one");
+            self.violations.push(Violation::new("moves", what));
+        }
         let id = self.sites[site].client_of(conn).expect("an offer is answered at once");
         if self.scheduler.percent(40) {
             return self.sites[site].station.stay(now, &offer);

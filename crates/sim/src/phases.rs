@@ -196,6 +196,8 @@ impl World {
             remains.stations.push(shard.leftovers());
             remains.history_bytes += shard.history_bytes() + shard.route_bytes();
             remains.counted += shard.stats().accepted;
+            remains.delivered += shard.stats().delivered;
+            remains.dropped += shard.stats().dropped;
             remains.subscriptions += shard.stats().subscriptions;
             remains.rows += site.station.clients(1).len();
         }

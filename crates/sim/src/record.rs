@@ -51,6 +51,8 @@ pub(crate) struct PublisherRecord {
     pub(crate) topic: String,
     pub(crate) acks: bool,
     pub(crate) messages: Vec<Message>,
+    /// Whether it meant to send a message over the limit.
+    pub(crate) too_long: bool,
     pub(crate) stay: Stay,
     pub(crate) received: Vec<u8>,
     /// Whether it saw its connection closed.
@@ -153,6 +155,9 @@ pub(crate) struct Remains {
     pub(crate) history_bytes: usize,
     /// Messages that the stations say they accepted.
     pub(crate) counted: u64,
+    /// Messages that they say they gave to connections, and dropped.
+    pub(crate) delivered: u64,
+    pub(crate) dropped: u64,
     /// Messages that an operator was shown, or told of in number.
     pub(crate) shown: u64,
     /// Subscriptions that the stations say stand.

@@ -102,7 +102,8 @@ impl Publishing {
         }
         // The line end may have come half: its CR does not count.
         let carriage_return = usize::from(bytes.last() == Some(&b'\r'));
-        if bytes.len() - start > limits.message_bytes_max + carriage_return {
+        let too_long = bytes.len() - start > limits.message_bytes_max + carriage_return;
+        if too_long || (planted::is(Bug::RefuseLongest) && bytes.len() - start == limits.message_bytes_max) {
             return (bytes.len(), Some(CloseReason::TooLong));
         }
         (start, None)

@@ -1,6 +1,6 @@
 //! Queues within their bounds, looked at after every turn.
 
-use broker::Limits;
+use broker::{Limits, QueueState};
 
 use crate::check::Violation;
 use crate::record::Replay;
@@ -11,6 +11,10 @@ const RUN_OVERHEAD_MAX: usize = 512;
 const LINE_OVERHEAD_MAX: usize = 400;
 /// How much longer a byte may become when it is shown.
 const ESCAPE_MAX: usize = 6;
+
+/// An `OK` with its newline, and what else a publisher may be told.
+const REPLY_BYTES: usize = 3;
+const PROMPTS_BYTES_MAX: usize = 128;
 
 /// What one call may cost, in the stations' own units of about a nanosecond: the worlds here are
 /// small, so what grows with what others hold shows long before it is a millisecond.
@@ -50,9 +54,31 @@ pub(crate) fn check_queue(
     }
 }
 
+/// Checks whom a queue holds up: nobody once it has lost something, and it is back when it is
+/// empty.
+pub(crate) fn check_brakes(state: QueueState, found: &mut Vec<Violation>) {
+    if state.gap > 0 && state.brakes > 0 {
+        let QueueState { gap, brakes, .. } = state;
+        let what = format!("a queue that has lost {gap} messages brakes {brakes} publishers");
+        found.push(Violation::new("brakes", what));
+    }
+    if state.is_behind && state.bytes == 0 && state.gap == 0 {
+        found.push(Violation::new("brakes", "an empty queue counts as one that is behind".to_owned()));
+    }
+}
+
+/// Checks the answers that wait for one publisher to read them.
+pub(crate) fn check_replies(waiting: usize, largest: &Largest, limits: &Limits, found: &mut Vec<Violation>) {
+    let most = limits.replies_bytes_max + REPLY_BYTES * largest.messages + PROMPTS_BYTES_MAX;
+    if waiting > most {
+        let what = format!("{waiting} bytes of answers wait for a publisher, at most {most} may");
+        found.push(Violation::new("bounds", what));
+    }
+}
+
 /// Checks the bytes that wait for one socket.
 pub(crate) fn check_outgoing(waiting: usize, largest: &Largest, limits: &Limits, found: &mut Vec<Violation>) {
-    let replies = limits.replies_bytes_max + 3 * largest.messages;
+    let replies = limits.replies_bytes_max + REPLY_BYTES * largest.messages;
     // A part ends behind the piece that reaches its size, and a piece may be shown escaped.
     let part = limits.part_bytes + ESCAPE_MAX * limits.part_bytes.max(512) + LINE_OVERHEAD_MAX;
     let most = limits.write_bytes + part + replies;

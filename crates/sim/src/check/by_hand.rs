@@ -5,6 +5,8 @@
 //! heard is a list of lines: `A3`, `GAP7`, or any other word as it is. Publisher A stands at
 //! station 0, B at station 1; both publish to `t`, one message per millisecond.
 
+use broker::QueueState;
+
 use crate::check::{Violation, all, bounds};
 use crate::record::{
     Accepted, First, Format, Mark, Message, PublisherRecord, Record, Remains, Replay, Stay, StrangerRecord,
@@ -21,6 +23,7 @@ fn publisher() -> PublisherRecord {
         topic: "t".to_owned(),
         acks: false,
         messages: Vec::new(),
+        too_long: false,
         stay: Stay::UntilQuiet,
         received: Vec::new(),
         heard_end: false,
@@ -67,6 +70,9 @@ fn story(accepted: &str, heard: &str) -> Record {
         }
     }
     for word in heard.split_whitespace() {
+        let gap = word.strip_prefix("GAP").and_then(|count| count.parse::<u64>().ok());
+        record.remains.dropped += gap.unwrap_or(0);
+        record.remains.delivered += u64::from(parse(word).is_some());
         let line = match (parse(word), word.strip_prefix("GAP")) {
             (Some((id, number)), _) => format!("[FROM 127.0.0.1:7] : #{id}.{number}#\n"),
             (None, Some(count)) => format!("[GAP {count} messages dropped: reading too slowly]\n"),
@@ -250,6 +256,8 @@ fn figures_agree() {
     change(|remains| remains.subscriptions = 1);
     change(|remains| remains.connections = 1);
     change(|remains| remains.rows = 1);
+    change(|remains| remains.delivered = 2);
+    change(|remains| remains.dropped = 1);
 }
 
 #[test]
@@ -261,9 +269,36 @@ fn queues_have_bounds() {
     bounds::check_queue(limits.queue_bytes_max, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes, &largest, &limits, &mut found);
     bounds::check_memory(limits.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
+    bounds::check_replies(limits.replies_bytes_max, &largest, &limits, &mut found);
     assert_eq!(found, []);
+    bounds::check_replies(limits.replies_bytes_max + 1000, &largest, &limits, &mut found);
     bounds::check_queue(limits.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes * 5, &largest, &limits, &mut found);
     bounds::check_memory(limits.memory_bytes_max / 32 * 33 + 30_000, (2, 3), &largest, &limits, &mut found);
-    assert_eq!(found.len(), 3);
+    assert_eq!(found.len(), 4);
+}
+
+#[test]
+fn a_queue_that_lost_something_brakes_nobody() {
+    let fine = QueueState { bytes: 9000, gap: 0, brakes: 3, is_behind: false };
+    let complaints = |state| {
+        let mut found = Vec::new();
+        bounds::check_brakes(state, &mut found);
+        found.len()
+    };
+    assert_eq!(complaints(fine), 0);
+    assert_eq!(complaints(QueueState { gap: 1, ..fine }), 1);
+    assert_eq!(complaints(QueueState { gap: 1, brakes: 0, is_behind: true, ..fine }), 0);
+    assert_eq!(complaints(QueueState { bytes: 0, brakes: 0, is_behind: true, ..fine }), 1);
+}
+
+#[test]
+fn a_refusal_has_a_reason() {
+    for (too_long, expected) in [(true, ""), (false, "replies")] {
+        let mut record = story("? ! A0", "A0");
+        let publisher = record.publishers.get_mut(&0).unwrap();
+        publisher.received = b"Message too long: limit is 10 bytes\n".to_vec();
+        (publisher.too_long, publisher.heard_end) = (too_long, true);
+        check_record(&record, expected);
+    }
 }

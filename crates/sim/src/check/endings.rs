@@ -1,7 +1,7 @@
 //! Strangers are told what is wrong and closed; when everyone has gone nothing is left.
 
 use crate::check::Violation;
-use crate::record::Record;
+use crate::record::{Record, Remains, Stay};
 
 /// Checks the ends of connections and of the world.
 pub(super) fn check(record: &Record, found: &mut Vec<Violation>) {
@@ -48,4 +48,18 @@ pub(super) fn check_figures(record: &Record, found: &mut Vec<Violation>) {
     compare("endings", remains.closings, remains.connections);
     compare("subscriptions", remains.subscriptions, 0);
     compare("connections listed", remains.rows as u64, 0);
+}
+
+/// What the broker says it delivered and dropped is what subscribers heard and were told of.
+pub(super) fn check_deliveries(record: &Record, heard: u64, announced: u64, found: &mut Vec<Violation>) {
+    let Remains { delivered, dropped, .. } = record.remains;
+    // What was for those who left may never have got there; strangers may have heard something.
+    let all_stayed = record.subscribers.values().all(|subscriber| subscriber.stay != Stay::Left);
+    let is_exact = all_stayed && record.strangers.is_empty();
+    let fits = |said: u64, is: u64| said == is || (said > is && !is_exact);
+    if !fits(delivered, heard) || !fits(dropped, announced) {
+        let what =
+            format!("{delivered} delivered, {dropped} dropped by the broker; {heard}, {announced} in fact");
+        found.push(Violation::new("figures", what));
+    }
 }

@@ -35,8 +35,15 @@ impl Violation {
 /// Everything that is wrong with a record.
 pub(crate) fn all(record: &Record) -> Vec<Violation> {
     let mut found = Vec::new();
+    let (mut delivered, mut dropped) = (0, 0);
     for (id, subscriber) in &record.subscribers {
         let heard = stream::read(record, *id, subscriber, &mut found);
+        for one in &heard {
+            match one {
+                stream::Heard::Message { .. } => delivered += 1,
+                stream::Heard::Gap(gap) => dropped += gap,
+            }
+        }
         order::check(record, *id, &heard, &mut found);
         loss::check(record, *id, subscriber, &heard, &mut found);
         history::check(record, *id, subscriber, &heard, &mut found);
@@ -46,5 +53,9 @@ pub(crate) fn all(record: &Record) -> Vec<Violation> {
     }
     endings::check(record, &mut found);
     endings::check_figures(record, &mut found);
+    // Who cannot read a line cannot count it.
+    if found.iter().all(|violation| violation.checker != "lines") {
+        endings::check_deliveries(record, delivered, dropped, &mut found);
+    }
     found
 }

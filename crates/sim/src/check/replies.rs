@@ -5,9 +5,9 @@ use crate::record::{PublisherRecord, Stay};
 
 const ROLE_PROMPT: &[u8] = b"Enter your role (PUBLISHER/SUBSCRIBER) : ";
 const TOPIC_PROMPT: &[u8] = b"Enter topic : ";
+const TOO_LONG: &str = "Message too long: limit is ";
 /// How the one line begins that a publisher may get when it is closed.
-const FAREWELLS: [&str; 4] =
-    ["terminate", "Message too long: limit is ", "No role within ", "Out of memory for messages"];
+const FAREWELLS: [&str; 4] = ["terminate", TOO_LONG, "No role within ", "Out of memory for messages"];
 
 /// Checks the answers that publisher `id` got.
 pub(super) fn check(id: usize, publisher: &PublisherRecord, found: &mut Vec<Violation>) {
@@ -28,6 +28,9 @@ pub(super) fn check(id: usize, publisher: &PublisherRecord, found: &mut Vec<Viol
     let expected = if publisher.acks { accepted } else { 0 };
     if acks > expected || (acks < expected && publisher.stay != Stay::Left) {
         wrong(format!("{accepted} messages were accepted, {expected} OK expected, {acks} received"));
+    }
+    if !publisher.too_long && lines.iter().any(|line| line.starts_with(TOO_LONG.as_bytes())) {
+        wrong("was told that a message is too long, and none was".to_owned());
     }
     match lines.get(acks..).unwrap_or_default() {
         [] => {}

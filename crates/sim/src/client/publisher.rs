@@ -25,6 +25,7 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Publishe
         topic: "broadcast".to_owned(),
         acks: rng.percent(40),
         messages: Vec::new(),
+        too_long: false,
         stay: if reader == Reader::Fast { Stay::UntilQuiet } else { Stay::Left },
         received: Vec::new(),
         heard_end: false,
@@ -64,6 +65,7 @@ pub(super) fn draw_passer(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, P
         topic,
         acks: false,
         messages: vec![Message { payload, accepted: None }],
+        too_long: false,
         stay: Stay::Left,
         received: Vec::new(),
         heard_end: false,
@@ -128,6 +130,11 @@ impl Draft<'_> {
             let length_max = if count > 1 { 60 } else { self.swarm.limits.message_bytes_max };
             let message = self.message(length_max, b"");
             bytes.extend_from_slice(self.payload());
+            if count == 1 && bytes.len() == length_max && self.rng.percent(50) {
+                // As long as may be, and its end comes later.
+                self.plan.push(Unit::send(std::mem::take(&mut bytes), Vec::new(), Cut::Anywhere));
+                self.plan.push(Step::Pause(MS));
+            }
             bytes.extend_from_slice(words::line_end(self.rng));
             meanings.push((bytes.len(), message));
             if self.rng.percent(5) {
@@ -204,6 +211,7 @@ impl Draft<'_> {
             }
             7 => {
                 let over = self.rng.size(1, 3000);
+                self.record.too_long = true;
                 self.message(self.swarm.limits.message_bytes_max, b"");
                 let mut bytes = self.payload().to_vec();
                 bytes.resize(self.swarm.limits.message_bytes_max + over, b'y');
