@@ -117,6 +117,27 @@ mod tests {
         assert!(mailbox.may_sleep());
     }
 
+    /// A brake alone waits until its receiver is awake; whatever stands behind it does not.
+    #[test]
+    fn a_batch_wakes_if_any_of_it_should() {
+        let mut poll = mio::Poll::new().unwrap();
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        let mailbox = Mailbox::new(waker, 2);
+        let origin = broker::Origin { shard: ShardId(0), conn: broker::ConnId { slot: 0, generation: 0 } };
+        let unwant = || Mail::Unwant(Filter::everything());
+        let mut is_woken = |mail| {
+            mailbox.take(&mut Vec::new());
+            assert!(mailbox.may_sleep());
+            mailbox.push(ShardId(1), mail);
+            let mut events = mio::Events::with_capacity(1);
+            poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+            !events.is_empty()
+        };
+        assert!(!is_woken(vec![Mail::Brake(origin)]));
+        assert!(is_woken(vec![Mail::Brake(origin), unwant()]));
+        assert!(is_woken(vec![unwant(), Mail::Brake(origin)]));
+    }
+
     #[test]
     fn a_full_box_tells_its_sender_when_half_is_taken() {
         let inbox = Inbox::new(2);

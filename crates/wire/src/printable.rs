@@ -141,6 +141,22 @@ mod tests {
         assert_eq!(escaped(br"C:\new"), r"C:\new");
     }
 
+    /// Every character that there is, against the list written out.
+    #[test]
+    fn exactly_these_are_escaped() {
+        let listed = |c: char| {
+            matches!(u32::from(c), 0..=8 | 0xa..=0x1f | 0x7f..=0x9f | 0x61c | 0x200e | 0x200f
+                | 0x2028..=0x202e | 0x2066..=0x2069)
+        };
+        for c in '\0'..=char::MAX {
+            let text = c.to_string();
+            assert_eq!(escaped(text.as_bytes()) != text, listed(c), "{c:?}");
+            assert_eq!(is_control(c), listed(c), "{c:?}");
+        }
+        let long = "plain text of some length, and at its end DEL\x7f";
+        assert_eq!(escaped(long.as_bytes()), long.replace('\x7f', "\\x7f"));
+    }
+
     #[test]
     fn labels_cannot_leave_their_place() {
         assert_eq!(Label("sports/goals").to_string(), "sports/goals");
