@@ -11,7 +11,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{ConfigError, Origin, Place};
 use super::key::{Key, Kind, nearest};
-use super::layer::{Layer, parse};
+use super::layer::{Given, Layer};
 use super::value;
 
 pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
@@ -100,30 +100,31 @@ impl Reading<'_> {
                 "url" => {
                     let text = self.plain("listener.url", Kind::Text, value)?;
                     let origin = Origin::File(Key::Listen, self.place(value.span()));
-                    url = Some(parse(&text, origin, value::listen_url)?);
+                    url = Some(Given { key: Key::Listen, text, origin });
                 }
                 "topic_prompt" => {
                     let text = self.plain("listener.topic_prompt", Kind::Switch, value)?;
-                    let origin = Origin::File(Key::TopicPrompt, self.place(value.span()));
-                    beside = Some((parse(&text, origin, value::topic_prompt)?.value, value.span()));
+                    beside = Some((text, self.place(value.span())));
                 }
                 _ => return Err(self.unknown(name)),
             }
         }
         let Some(mut url) = url else { return Err(ConfigError::UrlMissing { place: self.place(header) }) };
-        if let Some((topic_prompt, span)) = beside {
-            if url.value.topic_prompt.is_some() {
-                return Err(ConfigError::TopicPromptTwice { place: self.place(span) });
+        if let Some((topic_prompt, place)) = beside {
+            let parsed = value::listen_url(&url.text).map_err(|cause| url.error(cause))?;
+            if parsed.topic_prompt.is_some() {
+                return Err(ConfigError::TopicPromptTwice { place });
             }
-            url.value.topic_prompt = Some(topic_prompt);
+            url.text += &format!("?topic_prompt={topic_prompt}");
         }
-        self.layer.listen.push(url);
+        self.layer.0.push(url);
         Ok(())
     }
 
     fn set(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
-        let text = self.plain(&key.path(), key.kind(), value)?;
-        self.layer.set(key, &text, Origin::File(key, self.place(value.span())))
+        let text = self.plain(&key.path(), key.entry().kind, value)?;
+        self.layer.push(key, text, Origin::File(key, self.place(value.span())));
+        Ok(())
     }
 
     /// The value as the other sources would write it.

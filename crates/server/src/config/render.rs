@@ -2,9 +2,8 @@
 
 use frontend::TopicPrompt;
 
+use super::Settings;
 use super::key::{Key, Kind};
-use super::value::size_text;
-use super::{AnonymousAccess, ListenerSettings, LogFormat, Settings};
 
 /// The effective configuration; reads back to the same settings but for `config_file`.
 #[must_use]
@@ -40,7 +39,7 @@ fn render(settings: &Settings, keys: Keys) -> String {
     for listener in &settings.listeners {
         let topic_prompt = listener.topic_prompt == TopicPrompt::On;
         text += &format!("{mark}[[listener]]\n{mark}url = \"tcp://{}\"\n", listener.addr);
-        text += &format!("# {}.\n", Key::TopicPrompt.meaning());
+        text += &format!("# {}.\n", Key::TopicPrompt.entry().meaning);
         text += &format!("{mark}topic_prompt = {topic_prompt}\n\n");
     }
     text += &format!("{mark}[limits]\n");
@@ -51,44 +50,15 @@ fn render(settings: &Settings, keys: Keys) -> String {
 }
 
 fn meaning(key: Key) -> String {
-    format!("{}.", key.meaning().replace("memory-max", "memory_max"))
+    format!("{}.", key.entry().meaning.replace("memory-max", "memory_max"))
 }
 
 /// The value of a key, as in a file; for [`Key::Listen`] all listeners as URLs.
 pub(super) fn toml(key: Key, settings: &Settings) -> String {
-    let text = plain(key, settings);
-    match key.kind() {
+    let text = (key.entry().text)(settings);
+    match key.entry().kind {
         Kind::Number | Kind::Switch => text,
         Kind::Size if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
         Kind::Size | Kind::Text => format!("\"{text}\""),
     }
-}
-
-fn plain(key: Key, settings: &Settings) -> String {
-    let limits = &settings.limits;
-    match key {
-        Key::Port | Key::Bind | Key::TopicPrompt | Key::Listen => {
-            let urls: Vec<_> = settings.listeners.iter().map(url).collect();
-            urls.join(",")
-        }
-        Key::AllowAnonymous => (settings.allow_anonymous == AnonymousAccess::Everywhere).to_string(),
-        Key::Shards => settings.shards.to_string(),
-        Key::LogFormat => match settings.log_format {
-            LogFormat::Text => "text".to_owned(),
-            LogFormat::Json => "json".to_owned(),
-        },
-        Key::ConnectionsMax => limits.connections_max.to_string(),
-        Key::QueueMax => size_text(limits.queue_bytes_max),
-        Key::MemoryMax => size_text(limits.memory_bytes_max),
-        Key::HistoryLast => limits.history_messages_max.to_string(),
-        Key::HistoryMax => size_text(limits.history_bytes_max),
-    }
-}
-
-fn url(listener: &ListenerSettings) -> String {
-    let query = match listener.topic_prompt {
-        TopicPrompt::Off => "",
-        TopicPrompt::On => "?topic_prompt=1",
-    };
-    format!("tcp://{}{query}", listener.addr)
 }
