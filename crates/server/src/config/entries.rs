@@ -29,8 +29,10 @@ pub(super) struct Entry {
 /// Where a key stands in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
-    /// Not under its own name: a `[[listener]]` says it.
+    /// Not under its own name: `[[listener]]` says it.
     Listener,
+    /// At the top, about the one listener of a file without `[[listener]]`.
+    OneListener,
     Top,
     Limits,
 }
@@ -48,7 +50,7 @@ pub(super) const ENTRIES: [Entry; 12] = [
         name: "port",
         option: "PORT",
         placeholder: "PORT",
-        table: Table::Listener,
+        table: Table::OneListener,
         kind: Kind::Number,
         reload: Reload::Restart,
         meaning: "Port to listen on, 0 for any free one [default: 8071]",
@@ -60,7 +62,7 @@ pub(super) const ENTRIES: [Entry; 12] = [
         name: "bind",
         option: "--bind",
         placeholder: "ADDRESS",
-        table: Table::Listener,
+        table: Table::OneListener,
         kind: Kind::Text,
         reload: Reload::Restart,
         meaning: "Address to listen on, or localhost [default: 127.0.0.1]",
@@ -84,7 +86,7 @@ pub(super) const ENTRIES: [Entry; 12] = [
         name: "topic_prompt",
         option: "--topic-prompt",
         placeholder: "BOOL",
-        table: Table::Listener,
+        table: Table::OneListener,
         kind: Kind::Switch,
         reload: Reload::Restart,
         meaning: "A hello without a topic is followed by one more message with the topic",

@@ -102,7 +102,6 @@ impl fmt::Display for Origin {
             Self::Typed(key) => f.write_str(&key.option()),
             Self::Variable(key) => f.write_str(&key.variable()),
             Self::File(Key::Listen, place) => write!(f, "{place}: listener.url"),
-            Self::File(Key::TopicPrompt, place) => write!(f, "{place}: listener.topic_prompt"),
             Self::File(key, place) => write!(f, "{place}: {}", key.path()),
         }
     }

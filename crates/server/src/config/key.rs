@@ -32,9 +32,13 @@ pub(super) enum Kind {
 }
 
 impl Key {
-    pub(super) const ALL: [Self; ENTRIES.len()] = keys_in(&[Table::Listener, Table::Top, Table::Limits]);
+    pub(super) const ALL: [Self; ENTRIES.len()] =
+        keys_in(&[Table::Listener, Table::OneListener, Table::Top, Table::Limits]);
 
-    /// The keys at the top of a file.
+    /// The keys at the top of a file that change the one listener.
+    pub(super) const ONE_LISTENER: [Self; 3] = keys_in(&[Table::OneListener]);
+
+    /// The others at the top of a file.
     pub(super) const TOP: [Self; 3] = keys_in(&[Table::Top]);
 
     /// The keys of a file's table `[limits]`.

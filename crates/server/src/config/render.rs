@@ -32,19 +32,33 @@ fn render(settings: &Settings, keys: Keys) -> String {
         "# Configuration of tidings server. The environment (TIDINGS_SHARDS=4) overrides this file,\n\
          # the command line (--shards 4) overrides both.\n",
     );
+    let line = |key: Key| format!("# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
     for key in Key::TOP {
-        text += &format!("\n# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
+        text += &format!("\n{}", line(key));
     }
-    text += "\n# One table for each address to listen on: tcp://ADDRESS:PORT, port 0 for any free one.\n";
+    match keys {
+        Keys::InForce => text += &listeners(settings),
+        Keys::CommentedOut => {
+            for key in Key::ONE_LISTENER {
+                text += &format!("\n{}", line(key));
+            }
+            text += LISTENER_EXAMPLE;
+        }
+    }
+    text += &format!("\n{mark}[limits]\n");
+    for key in Key::LIMITS {
+        text += &line(key);
+    }
+    text
+}
+
+/// Also a single one as a table, which can say all that there is to a listener.
+fn listeners(settings: &Settings) -> String {
+    let mut text = String::new();
     for listener in &settings.listeners {
         let topic_prompt = listener.topic_prompt == TopicPrompt::On;
-        text += &format!("{mark}[[listener]]\n{mark}url = \"tcp://{}\"\n", listener.addr);
-        text += &format!("# {}.\n", Key::TopicPrompt.entry().meaning);
-        text += &format!("{mark}topic_prompt = {topic_prompt}\n\n");
-    }
-    text += &format!("{mark}[limits]\n");
-    for key in Key::LIMITS {
-        text += &format!("# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
+        text += &format!("\n[[listener]]\nurl = \"tcp://{}\"\n", listener.addr);
+        text += &format!("topic_prompt = {topic_prompt}\n");
     }
     text
 }
@@ -62,3 +76,11 @@ pub(super) fn toml(key: Key, settings: &Settings) -> String {
         Kind::Size | Kind::Text => format!("\"{text}\""),
     }
 }
+
+const LISTENER_EXAMPLE: &str = "
+# Several addresses, in place of port, bind and topic_prompt:
+# [[listener]]
+# url = \"tcp://127.0.0.1:8071\"
+# [[listener]]
+# url = \"tcp://[::1]:9000?topic_prompt=1\"
+";

@@ -40,7 +40,7 @@ fn make_room(
     given: &[Given],
 ) -> Result<(), ConfigError> {
     let origin_of = |key| given.iter().find(|given| given.key == key).map(|given| given.origin.clone());
-    let change = [Key::Port, Key::Bind, Key::TopicPrompt].into_iter().find_map(origin_of);
+    let change = Key::ONE_LISTENER.into_iter().find_map(origin_of);
     match (origin_of(Key::Listen), change) {
         (Some(listen), Some(other)) => Err(ConfigError::ListenExcludes { listen, other }),
         (Some(_), None) => {

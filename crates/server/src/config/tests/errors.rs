@@ -42,7 +42,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ),
     ("queue_max = 1", "UnknownKey", "F:1:1: unknown key \"queue_max\"; did you mean limits.queue_max?"),
     ("listen = []", "UnknownKey", "F:1:1: unknown key \"listen\"; did you mean listener?"),
-    ("port = 1", "UnknownKey", "F:1:1: unknown key \"port\"; did you mean listener.url?"),
+    ("prot = 1", "UnknownKey", "F:1:1: unknown key \"prot\"; did you mean port?"),
+    ("[[listener]]\nport = 1", "UnknownKey", "F:2:1: unknown key \"port\"; did you mean listener.url?"),
     ("SHARDS = 1", "UnknownKey", "F:1:1: unknown key \"SHARDS\"; did you mean shards?"),
     (
         "kkk = 1\naaa = 1\nzzz = 1",
@@ -78,6 +79,18 @@ const FILES: &[(&str, &str, &str)] = &[
         "[[listener]]\nurl = \"tcp://[::1]:1?topic_prompt=1\"\ntopic_prompt = false",
         "TopicPromptTwice",
         "F:3:16: topic_prompt is given in the url and beside it",
+    ),
+    (
+        "port = 1\n[[listener]]\nurl = \"tcp://[::1]:1\"",
+        "ListenExcludes",
+        "F:3:7: listener.url excludes F:1:8: port: write address, port and ?topic_prompt=1 into the URL",
+    ),
+    ("port = 65536", "Value", "F:1:8: port: expected a number from 0 to 65535, found \"65536\""),
+    ("port = \"1\"", "WrongType", "F:1:8: port must be a whole number, found text"),
+    (
+        "bind = \"0.0.0.0\"",
+        "NotLoopback",
+        "F:1:8: refusing to listen on 0.0.0.0:8071 without authentication: ",
     ),
     ("shards = 0", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"0\""),
     ("shards = 0x41", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"65\""),
@@ -294,7 +307,7 @@ fn not_text() -> ConfigError {
 
 #[test]
 fn any_one_slip_finds_the_key() {
-    for key in Key::TOP.into_iter().chain(Key::LIMITS) {
+    for key in Key::ONE_LISTENER.into_iter().chain(Key::TOP).chain(Key::LIMITS) {
         let name = key.name();
         for at in 0..name.len() {
             let (head, tail) = name.split_at(at);

@@ -6,6 +6,15 @@ use super::{TemporaryFile, addresses, start, words};
 
 /// Key, in the file, variable, option, and the value after each.
 const LAYERS: &[(Key, &str, &str, &str, [&str; 3])] = &[
+    (Key::Port, "port = 1", "2", "3", ["1", "2", "3"]),
+    (
+        Key::Bind,
+        "bind = '::1'",
+        "localhost",
+        "--bind 127.0.0.9",
+        ["\"::1\"", "\"127.0.0.1\"", "\"127.0.0.9\""],
+    ),
+    (Key::TopicPrompt, "topic_prompt = true", "0", "--topic-prompt", ["true", "false", "true"]),
     (Key::Shards, "shards = 64", " 2 ", "--shards 3", ["64", "2", "3"]),
     (
         Key::LogFormat,
