@@ -30,7 +30,8 @@ fn render(settings: &Settings, keys: Keys) -> String {
     };
     let mut text = String::from(
         "# Configuration of tidings server. The environment (TIDINGS_SHARDS=4) overrides this file,\n\
-         # the command line (--shards 4) overrides both.\n",
+         # the command line (--shards 4) overrides both.\n\
+         # Sizes: 64KiB or 64K is 65536 bytes, 64KB is 64000; so with M and G.\n",
     );
     let line = |key: Key| format!("# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
     for key in Key::TOP {

@@ -32,7 +32,7 @@ pub enum ValueError {
         max: u64,
     },
     /// Not a size.
-    #[error("expected a size such as 2MiB, 512KiB or 1048576")]
+    #[error("expected a size such as 2MiB, 8G or 1048576")]
     Size,
     /// Below what the server can work with.
     #[error("expected at least {}", size_text(*.min))]
@@ -136,14 +136,19 @@ where
     value.filter(|value| bounds.contains(value)).ok_or(ValueError::Number { min, max })
 }
 
+/// A letter alone is a power of 1024, as in the options of most servers; `MB` is what disks and
+/// networks mean by it, a power of 1000.
 pub(super) fn size(text: &str, bytes_min: usize) -> Result<usize, ValueError> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text.strip_prefix(digits).unwrap_or_default().trim_start();
     let scale = match unit.to_ascii_lowercase().as_str() {
-        "" => 1,
-        "kib" => KIB,
-        "mib" => MIB,
-        "gib" => GIB,
+        "" | "b" => 1,
+        "k" | "kib" => KIB,
+        "m" | "mib" => MIB,
+        "g" | "gib" => GIB,
+        "kb" => 1000,
+        "mb" => 1000 * 1000,
+        "gb" => 1000 * 1000 * 1000,
         _ => return Err(ValueError::Size),
     };
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

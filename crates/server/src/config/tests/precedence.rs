@@ -139,6 +139,23 @@ fn some_variables_mean_nothing_to_a_server() {
 }
 
 #[test]
+fn sizes_have_units() {
+    let check = |text: &str, bytes: usize| {
+        let line = ["--memory-max", "8GiB", "--history-max", text];
+        assert_eq!(start(line, &[]).unwrap().limits.history_bytes_max, bytes, "{text}");
+    };
+    for (text, bytes) in
+        [("7", 7), ("7b", 7), ("64KiB", 65_536), ("64K", 65_536), ("1MiB", 1 << 20), ("2G", 2 << 30)]
+    {
+        check(text, bytes);
+        check(&text.to_lowercase(), bytes);
+    }
+    for (text, bytes) in [("64KB", 64_000), ("1MB", 1_000_000), ("1 gb", 1_000_000_000)] {
+        check(text, bytes);
+    }
+}
+
+#[test]
 fn bounds_follow_each_other() {
     let limits = |line: &str| start(words(line), &[]).unwrap().limits;
     assert_eq!(limits("--queue-max 64KiB").brake_bytes, 16 * 1024);
