@@ -2,7 +2,7 @@
 //!
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
 //! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report` and `console`
-//! (what the operator sees), `last_words` (a panic), `config`.
+//! (what the operator sees), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
 
 mod clock;
 pub mod config;
@@ -19,6 +19,8 @@ mod socket;
 mod status;
 mod traffic;
 mod turn;
+mod unavailable;
 
 pub use control::{Reload, serve};
 pub use error::ServeError;
+pub use unavailable::unavailable;
