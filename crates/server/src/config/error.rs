@@ -61,8 +61,8 @@ pub enum ConfigError {
     ListenExcludes { listen: Origin, other: Origin },
     #[error("{origin}: changes one listener, but {count} are configured: use --listen instead")]
     WhichListener { origin: Origin, count: usize },
-    #[error("{origin}: {addr} is already in the list")]
-    ListenerTwice { origin: Origin, addr: SocketAddr },
+    #[error("{origin}: {addr} {}", twice(*.addr, *.earlier))]
+    ListenerTwice { origin: Origin, addr: SocketAddr, earlier: SocketAddr },
     #[error("{origin}: an IPv4 address is written as one: {ipv4} in place of {}", .addr.ip())]
     MappedAddress { origin: Origin, addr: SocketAddr, ipv4: Ipv4Addr },
     #[error(
@@ -82,6 +82,13 @@ fn hint(nearest: Option<&str>, command: &str) -> String {
     match nearest {
         Some(name) => format!("did you mean {name}?"),
         None => format!("`tidings {command}` lists all"),
+    }
+}
+
+fn twice(addr: SocketAddr, earlier: SocketAddr) -> String {
+    match addr == earlier {
+        true => "is already in the list".to_owned(),
+        false => format!("and {earlier} of the list exclude each other: one is every address of the machine"),
     }
 }
 

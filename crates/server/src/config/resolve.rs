@@ -1,6 +1,6 @@
 //! Layers into settings, and the checks that concern more than one key.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::error::{ConfigError, Origin};
 use super::key::Key;
@@ -67,13 +67,19 @@ fn check_listeners(settings: &Settings, origins: &[Origin], command: &str) -> Re
             let (origin, command) = (origin.clone(), command.to_owned());
             return Err(ConfigError::NotLoopback { origin, addr, command });
         }
-        // Port 0 is another one each time.
-        let is_same = |earlier: &ListenerSettings| earlier.addr == addr && addr.port() != 0;
-        if settings.listeners.iter().take(index).any(is_same) {
-            return Err(ConfigError::ListenerTwice { origin: origin.clone(), addr });
+        let mut earlier = settings.listeners.iter().take(index).map(|listener| listener.addr);
+        if let Some(earlier) = earlier.find(|earlier| collide(*earlier, addr)) {
+            return Err(ConfigError::ListenerTwice { origin: origin.clone(), addr, earlier });
         }
     }
     Ok(())
+}
+
+/// Whether the second of two listeners could not be bound. Port 0 is another one each time; one for IPv6
+/// takes nothing else.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && (any || a == b)
 }
 
 fn bound_history(limits: &mut broker::Limits, origin: Option<&Origin>) -> Result<(), ConfigError> {

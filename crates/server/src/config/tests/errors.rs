@@ -112,6 +112,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "F:4:7: listener.url: [::1]:1 is already in the list",
     ),
     (
+        "allow_anonymous = true\n[[listener]]\nurl = \"tcp://0.0.0.0:1\"\n[[listener]]\nurl = \"tcp://127.0.0.1:1\"",
+        "ListenerTwice",
+        "F:5:7: listener.url: 127.0.0.1:1 and 0.0.0.0:1 of the list exclude each other: one is every",
+    ),
+    (
         "[[listener]]\nurl = \"tcp://[::ffff:127.0.0.1]:1\"",
         "MappedAddress",
         "F:2:7: listener.url: an IPv4 address is written as one: 127.0.0.1 in place of ::ffff:127.0.0.1",

@@ -92,6 +92,8 @@ fn port_and_address_change_the_one_listener() {
     check("--listen tcp://[::1]:1", &["TIDINGS_PORT=9000"], &["[::1]:1"]);
     check("--listen tcp://[::1]:0 --listen tcp://[::1]:0", &[], &["[::1]:0", "[::1]:0"]);
     check("--bind 0.0.0.0 --allow-anonymous", &[], &["0.0.0.0:8071"]);
+    let both = "--listen tcp://0.0.0.0:1 --listen tcp://[::1]:1 --allow-anonymous";
+    check(both, &[], &["0.0.0.0:1", "[::1]:1"]);
     check("--bind 0.0.0.0", &["TIDINGS_ALLOW_ANONYMOUS=1"], &["0.0.0.0:8071"]);
 }
 
