@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use broker::{ConnId, Gauge, Limits, ShardConfig, ShardId};
+use broker::{Gauge, Limits, Origin, ShardConfig, ShardId};
 use frontend::Rules;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -26,7 +26,8 @@ use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
 use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
-use crate::{signals, status};
+use crate::signals;
+use crate::status::{self, Sought};
 
 /// Connections accepted from one listener before the others get their turn.
 const ACCEPTS_MAX: usize = 64;
@@ -417,14 +418,15 @@ impl Server {
     }
 
     fn kick(&self, id: &str) -> String {
-        let parts: Option<Vec<u32>> = id.split('-').map(|part| part.parse().ok()).collect();
-        match parts.as_deref() {
-            Some(&[shard, slot, generation]) if (shard as usize) < self.shards.len() => {
-                self.order(shard as usize, Order::Kick(ConnId { slot, generation }));
-                format!("kicked {id}, if it is still there")
-            }
-            _ => "an ID looks like 0-17-0; `clients` shows them".to_owned(),
+        let Some(Origin { shard, conn }) = status::id(id) else {
+            return "an ID looks like 0-17-0; `clients` shows them".to_owned();
+        };
+        let reports = self.ask(Order::Report, ANSWER_TIME);
+        let (sought, answer) = status::seek(&reports, Origin { shard, conn }, self.settings.shards);
+        if sought == Sought::Possible {
+            self.order(usize::from(shard.0), Order::Kick(conn));
         }
+        answer
     }
 
     fn reload(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use broker::Stats;
+use broker::{ConnId, Origin, ShardId, Stats};
 use frontend::{Census, ClientRow, RoleName};
 use wire::printable::Label;
 
@@ -104,16 +104,45 @@ pub(crate) fn clients(reports: &[Report], shards: u8) -> String {
             RoleName::Subscriber => "SUBSCRIBER",
             RoleName::Unknown => "-",
         };
-        let name = row.name.as_deref().map_or_else(String::new, |name| format!("{}@", safe(name)));
         let id = row.id.to_string();
         let topic = safe(&row.topic);
         let queued = row.queued_bytes;
-        write!(text, "\n{id:<12} {role:<11} {topic:<20} {queued:>7}  {name}{}", row.addr)
+        write!(text, "\n{id:<12} {role:<11} {topic:<20} {queued:>7}  {}", who(row))
             .expect("a String takes every write");
     }
     more(&mut text, rows.len());
     incomplete(&mut text, reports, shards);
     text
+}
+
+/// Whether an order to end a connection may meet someone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sought {
+    Possible,
+    Nobody,
+}
+
+/// Who has an id, in words for whoever wants them kicked.
+pub(crate) fn seek(reports: &[Report], id: Origin, shards: u8) -> (Sought, String) {
+    let report = reports.iter().find(|report| report.shard == id.shard);
+    let row = report.and_then(|report| report.clients.iter().find(|row| row.id == id));
+    if let Some(row) = row {
+        return (Sought::Possible, format!("kicked {}", who(row)));
+    }
+    let all = report.is_some_and(|report| report.clients.len() as u64 == everyone(&report.census));
+    if all || id.shard.0 >= shards {
+        return (Sought::Nobody, format!("nobody has the ID {id}; `clients` shows them"));
+    }
+    // The shard is late, or has more connections than it lists.
+    (Sought::Possible, format!("kicked {id}, if it is still there"))
+}
+
+/// The id that an operator typed.
+pub(crate) fn id(text: &str) -> Option<Origin> {
+    let mut parts = text.split('-');
+    let shard = ShardId(parts.next()?.parse().ok()?);
+    let conn = ConnId { slot: parts.next()?.parse().ok()?, generation: parts.next()?.parse().ok()? };
+    parts.next().is_none().then_some(Origin { shard, conn })
 }
 
 /// Topics and filters with how many publish to and subscribe to them.
@@ -149,6 +178,15 @@ fn incomplete(text: &mut String, reports: &[Report], shards: u8) {
     }
 }
 
+fn who(row: &ClientRow) -> String {
+    let name = row.name.as_deref().map_or_else(String::new, |name| format!("{}@", safe(name)));
+    format!("{name}{}", row.addr)
+}
+
+fn everyone(census: &Census) -> u64 {
+    census.publishers + census.subscribers + census.others
+}
+
 fn safe(text: &str) -> String {
     Label(text).to_string()
 }
@@ -162,7 +200,6 @@ fn uptime(up: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker::ShardId;
 
     fn report(shard: u8, accepted: u64) -> Report {
         Report {
@@ -199,6 +236,33 @@ mod tests {
         );
         // Whatever a shard says and whenever: no arithmetic that ends the server.
         describe(30, &[report(0, 0), report(0, u64::MAX / 4)]);
+    }
+
+    #[test]
+    fn whoever_is_to_be_kicked_is_named_or_said_not_to_be_there() {
+        let check = |report: Report, text: &str, expected: Sought, answer: &str| {
+            let (sought, said) = seek(&[report], id(text).unwrap(), 2);
+            assert_eq!((sought, said.as_str()), (expected, answer));
+        };
+        let row = ClientRow {
+            id: id("0-17-3").unwrap(),
+            addr: "127.0.0.1:50123".parse().unwrap(),
+            name: Some("eve".into()),
+            role: RoleName::Publisher,
+            topic: "a".to_owned(),
+            queued_bytes: 0,
+        };
+        let one = || Report { clients: vec![row.clone()], ..report(0, 0) };
+        check(one(), "0-17-3", Sought::Possible, "kicked eve@127.0.0.1:50123");
+        let nobody = |id: &str| format!("nobody has the ID {id}; `clients` shows them");
+        check(one(), "0-17-2", Sought::Nobody, &nobody("0-17-2"));
+        check(one(), "2-17-3", Sought::Nobody, &nobody("2-17-3"));
+        // Shard 1 did not answer; the other has more than it listed.
+        check(one(), "1-17-3", Sought::Possible, "kicked 1-17-3, if it is still there");
+        check(report(0, 0), "0-17-3", Sought::Possible, "kicked 0-17-3, if it is still there");
+        for text in ["", "17", "0-17", "0-17-3-4", "256-0-0", "a-b-c"] {
+            assert_eq!(id(text), None);
+        }
     }
 
     #[test]
