@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use crate::error::ServeError;
 use crate::last_words;
 use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
+use crate::rates::SAMPLE_TIME;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
 use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
 use crate::signals;
@@ -104,9 +105,19 @@ struct Server {
     printer: JoinHandle<()>,
     gauge: Gauge,
     status: status::Status,
+    /// Only where someone can ask for rates.
+    sampling: Option<Sampling>,
     accept_again: Option<Instant>,
     accept_pauses: u64,
     refused: u64,
+}
+
+/// Figures for rates, asked for now and then without waiting for the answers.
+#[derive(Debug)]
+struct Sampling {
+    next: Instant,
+    /// Who has not answered yet is not asked again, so that a shard that hangs gets one order.
+    asked: Option<(Instant, Receiver<Report>)>,
 }
 
 #[derive(Debug)]
@@ -145,6 +156,10 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     announce(&listeners);
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
+    let sampling = match output {
+        Output::Console(_) => Some(Sampling { next: Instant::now(), asked: None }),
+        Output::Log(_) => None,
+    };
     let printer = spawn("printer", move || {
         give_way();
         report::print(&notes, output);
@@ -166,6 +181,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         printer,
         gauge,
         status: status::Status::new(settings.shards),
+        sampling,
         accept_again: None,
         accept_pauses: 0,
         refused: 0,
@@ -295,9 +311,12 @@ impl Server {
         loop {
             let accepting = self.listeners.iter().any(|listener| listener.ready);
             let timeout = match self.accept_again {
-                Some(at) => Some(at.saturating_duration_since(Instant::now())),
                 None if accepting => Some(Duration::ZERO),
-                None => None,
+                again => {
+                    let sample = self.sampling.as_ref().map(|sampling| sampling.next);
+                    let at = again.into_iter().chain(sample).min();
+                    at.map(|at| at.saturating_duration_since(Instant::now()))
+                }
             };
             match self.poll.poll(&mut ready, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -317,7 +336,28 @@ impl Server {
                     Control::Typed(typed) => self.obey(&typed),
                 }
             }
+            self.sample();
             self.accept_all();
+        }
+    }
+
+    fn sample(&mut self) {
+        let now = Instant::now();
+        let Some(sampling) = self.sampling.as_mut().filter(|sampling| sampling.next <= now) else { return };
+        sampling.next = now + SAMPLE_TIME;
+        if let Some((asked, answers)) = &sampling.asked {
+            loop {
+                match answers.try_recv() {
+                    Ok(report) => drop(self.status.note(*asked, &report)),
+                    Err(TryRecvError::Empty) => return,
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            }
+        }
+        let (sender, answers) = channel();
+        sampling.asked = Some((now, answers));
+        for shard in 0..self.shards.len() {
+            self.order(shard, Order::Report(sender.clone()));
         }
     }
 
@@ -410,7 +450,7 @@ impl Server {
                 match question {
                     Typed::Clients => status::clients(&reports, self.settings.shards),
                     Typed::Topics => status::topics(&reports, self.settings.shards),
-                    _ => self.status.describe(asked, &reports, self.gauge.used()),
+                    _ => self.status.describe(asked, &reports, &self.gauge),
                 }
             }
         };
