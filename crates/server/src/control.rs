@@ -26,6 +26,7 @@ use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
 use crate::rates::SAMPLE_TIME;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
+use crate::roster::{self, Arrivals};
 use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
 use crate::signals;
 use crate::status::{self, Sought};
@@ -105,8 +106,9 @@ struct Server {
     printer: JoinHandle<()>,
     gauge: Gauge,
     status: status::Status,
-    /// Only where someone can ask for rates.
+    /// Only where there is a console: nobody else asks.
     sampling: Option<Sampling>,
+    arrivals: Arrivals,
     accept_again: Option<Instant>,
     accept_pauses: u64,
     refused: u64,
@@ -182,6 +184,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         gauge,
         status: status::Status::new(settings.shards),
         sampling,
+        arrivals: Arrivals::default(),
         accept_again: None,
         accept_pauses: 0,
         refused: 0,
@@ -385,6 +388,9 @@ impl Server {
                 }
                 // Options that cannot be set are no reason to turn a client away.
                 drop(listener::tune(&stream, self.settings.limits.untaken_time));
+                if self.sampling.is_some() {
+                    self.arrivals.note(addr, Instant::now());
+                }
                 let shard = self.placement.place();
                 self.order(shard, Order::Accepted { stream, addr, listener: index });
             }
@@ -448,7 +454,7 @@ impl Server {
                 let asked = Instant::now();
                 let reports: Vec<Report> = self.ask(Order::Report, ANSWER_TIME);
                 match question {
-                    Typed::Clients => status::clients(&reports, self.settings.shards),
+                    Typed::Clients => roster::clients(&reports, self.settings.shards, &self.arrivals, asked),
                     Typed::Topics => status::topics(&reports, self.settings.shards),
                     _ => self.status.describe(asked, &reports, &self.gauge),
                 }

@@ -1,8 +1,8 @@
 //! The server: threads, sockets, configuration, console and log around the deterministic core.
 //!
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
-//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report`, `console`, `status` and
-//! `rates` (what the operator sees), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
+//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report`, `console`, `status`,
+//! `rates` and `roster` (what the operator sees), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
 
 mod clock;
 pub mod config;
@@ -14,6 +14,7 @@ mod listener;
 mod mailbox;
 mod rates;
 mod report;
+mod roster;
 mod shard_thread;
 mod signals;
 mod socket;

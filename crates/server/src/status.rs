@@ -12,7 +12,7 @@ use crate::rates::{Rate, Rates};
 use crate::shard_thread::Report;
 
 /// Lines of a list.
-const LINES_MAX: usize = 200;
+pub(crate) const LINES_MAX: usize = 200;
 
 /// Remembers the last answer of each shard, for rates and for when one does not answer.
 #[derive(Debug)]
@@ -128,27 +128,6 @@ fn silent(reports: &[Report], shards: usize) -> impl Iterator<Item = usize> {
     (0..shards).filter(|shard| !reports.iter().any(|report| usize::from(report.shard.0) == *shard))
 }
 
-/// Everyone who is connected, a line each.
-pub(crate) fn clients(reports: &[Report], shards: u8) -> String {
-    let mut text = String::from("ID           ROLE        TOPIC                 QUEUED  ADDRESS");
-    let rows: Vec<&ClientRow> = reports.iter().flat_map(|report| &report.clients).collect();
-    for row in rows.iter().take(LINES_MAX) {
-        let role = match row.role {
-            RoleName::Publisher => "PUBLISHER",
-            RoleName::Subscriber => "SUBSCRIBER",
-            RoleName::Unknown => "-",
-        };
-        let id = row.id.to_string();
-        let topic = safe(&row.topic);
-        let queued = row.queued_bytes;
-        write!(text, "\n{id:<12} {role:<11} {topic:<20} {queued:>7}  {}", who(row))
-            .expect("a String takes every write");
-    }
-    more(&mut text, rows.len());
-    incomplete(&mut text, reports, shards);
-    text
-}
-
 /// Whether an order to end a connection may meet someone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sought {
@@ -199,13 +178,13 @@ pub(crate) fn topics(reports: &[Report], shards: u8) -> String {
     text
 }
 
-fn more(text: &mut String, rows: usize) {
+pub(crate) fn more(text: &mut String, rows: usize) {
     if rows > LINES_MAX {
         write!(text, "\n… and {} more", rows - LINES_MAX).expect("a String takes every write");
     }
 }
 
-fn incomplete(text: &mut String, reports: &[Report], shards: u8) {
+pub(crate) fn incomplete(text: &mut String, reports: &[Report], shards: u8) {
     for shard in silent(reports, usize::from(shards)) {
         write!(text, "\nshard {shard} does not answer: its clients are missing")
             .expect("a String takes every write");
@@ -217,11 +196,12 @@ fn who(row: &ClientRow) -> String {
     format!("{name}{}", row.addr)
 }
 
-fn everyone(census: &Census) -> u64 {
+/// All whom a shard has.
+pub(crate) fn everyone(census: &Census) -> u64 {
     census.publishers + census.subscribers + census.others
 }
 
-fn safe(text: &str) -> String {
+pub(crate) fn safe(text: &str) -> String {
     Label(text).to_string()
 }
 
@@ -234,6 +214,7 @@ fn uptime(up: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roster::{self, Arrivals};
 
     fn report(shard: u8, accepted: u64) -> Report {
         Report {
@@ -324,7 +305,8 @@ mod tests {
     #[test]
     fn lists_say_whose_clients_are_missing() {
         let reports = [report(0, 0), report(2, 0)];
-        for text in [clients(&reports, 3), topics(&reports, 3)] {
+        for text in [roster::clients(&reports, 3, &Arrivals::default(), Instant::now()), topics(&reports, 3)]
+        {
             let last: Vec<&str> = text.lines().skip(1).collect();
             assert_eq!(last, ["shard 1 does not answer: its clients are missing"]);
         }
