@@ -235,6 +235,15 @@ fn hup_reads_the_file_again() {
 }
 
 #[test]
+fn whoever_connects_is_counted() {
+    let server = Start::with(&["--shards", "2"]).run();
+    let first = server.client("sub");
+    let second = server.client("sub");
+    server.wait_for_log(&format!("Client connected: {} (1 online)", first.addr()));
+    server.wait_for_log(&format!("Client connected: {} (2 online)", second.addr()));
+}
+
+#[test]
 fn a_json_log_is_json_on_every_line() {
     let server = Start::with(&["--log-format", "json"]).run();
     let mut publisher = server.client("pub name=eve");

@@ -162,12 +162,13 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         Output::Console(_) => Some(Sampling { next: Instant::now(), asked: None }),
         Output::Log(_) => None,
     };
+    let loads = Loads::new(usize::from(settings.shards));
+    let online = loads.clone();
     let printer = spawn("printer", move || {
         give_way();
-        report::print(&notes, output);
+        report::print(&notes, output, &online);
     })?;
     let gauge = Gauge::new();
-    let loads = Loads::new(usize::from(settings.shards));
     let (shards, mailboxes) = start_shards(&settings, &loads, &gauge, &events)?;
     let server = Server {
         reload,
