@@ -58,6 +58,34 @@ fn an_unknown_option_names_the_nearest() {
     assert!(text.contains("'--shard'") && text.contains("'--shards'"), "{text}");
 }
 
+#[test]
+fn the_help_names_signals_console_commands_and_exit_codes() {
+    let output = run(&["server", "--help"], &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (_, after) = text.split_once("Sizes: ").expect("the words after the options");
+    for word in [
+        "\n  status ",
+        "\n  clients ",
+        "\n  topics ",
+        "\n  kick ID ",
+        "\n  help ",
+        "\n  exit ",
+        "SIGTERM",
+        "SIGINT",
+        "SIGHUP",
+        "log_format",
+        "\n  0 ",
+        "\n  1 ",
+        "\n  2 ",
+        "\n  130, 143 ",
+        "\n  134 ",
+        "64KiB",
+    ] {
+        assert!(after.contains(word), "{word:?} is not in\n{after}");
+    }
+    assert!(after.lines().all(|line| line.chars().count() <= 100), "{after}");
+}
+
 const REFUSING: &str = "without authentication: anyone who reaches it could publish and subscribe. To allow that: tidings server";
 
 #[test]

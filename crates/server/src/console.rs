@@ -13,8 +13,9 @@ use crate::control::{Control, ControlSender};
 use crate::last_words;
 use crate::report::{EventSink, Note};
 
-const HELP: &str = "\
-status     publishers, subscribers, uptime and rates
+/// The commands, a line each.
+pub const CONSOLE_COMMANDS: &str = "\
+status     publishers, subscribers, uptime, rates and memory
 clients    everyone who is connected
 topics     topics with their publishers and subscribers
 kick ID    end one connection (IDs stand in `clients`)
@@ -127,12 +128,14 @@ fn obey(line: &str, control: &ControlSender, events: &EventSink) -> Then {
             return Then::Stop;
         }
         (Some("help" | "?"), None) => {
-            events.note(Note::Answer(HELP.to_owned()));
+            events.note(Note::Answer(CONSOLE_COMMANDS.to_owned()));
             return Then::GoOn;
         }
         _ => {
             let unknown = wire::printable::Printable::new(line.as_bytes(), 40).to_string();
-            events.note(Note::Answer(format!("unknown command \"{unknown}\"; these exist:\n{HELP}")));
+            events.note(Note::Answer(format!(
+                "unknown command \"{unknown}\"; these exist:\n{CONSOLE_COMMANDS}"
+            )));
             return Then::GoOn;
         }
     };

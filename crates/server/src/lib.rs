@@ -23,6 +23,7 @@ mod traffic;
 mod turn;
 mod unavailable;
 
+pub use console::CONSOLE_COMMANDS;
 pub use control::{Reload, serve};
 pub use error::ServeError;
 pub use unavailable::unavailable;

@@ -5,6 +5,13 @@ use super::entries::Reload;
 use super::key::Key;
 use super::render::toml;
 
+/// The keys that a reload changes at once, for people.
+#[must_use]
+pub fn changed_at_once() -> String {
+    let keys = Key::ALL.into_iter().filter(|key| key.entry().reload == Reload::Now);
+    keys.map(Key::path).collect::<Vec<_>>().join(", ")
+}
+
 /// One line for each key that differs; those that need a restart say so.
 #[must_use]
 pub fn changes(old: &Settings, new: &Settings) -> Vec<String> {

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use frontend::TopicPrompt;
 
 pub use args::ServerArgs;
-pub use changes::changes;
+pub use changes::{changed_at_once, changes};
 pub use error::{ConfigError, Origin, Place};
 pub use key::Key;
 pub use render::{defaults_toml, print};
