@@ -1,10 +1,11 @@
 //! `tidings config`: looks at a configuration without starting a server.
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use server::config::{self, ConfigError, ServerArgs, Settings};
+use server::config::{self, ServerArgs, Settings};
 
 /// Check or print the configuration of a server.
 #[derive(Debug, Args)]
@@ -16,6 +17,9 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say whether `tidings server` with the same options would start.
+    ///
+    /// Exit code 2: the configuration is wrong. 1: it is good, but an address cannot be listened on now,
+    /// for example since the server runs already.
     Check(ServerArgs),
     /// Print the effective configuration as a file.
     Print(PrintArgs),
@@ -32,15 +36,26 @@ struct PrintArgs {
 
 /// Does what was asked for; 2 is the exit code of a configuration that a server would refuse.
 pub(crate) fn run(args: &ConfigArgs) -> ExitCode {
-    let text = match &args.command {
-        ConfigCommand::Check(server) => config::load(server).map(|settings| summary(&settings)),
-        ConfigCommand::Print(print) if print.defaults => Ok(config::defaults_toml()),
-        ConfigCommand::Print(print) => config::load(&print.server).map(|settings| config::print(&settings)),
+    let outcome = match &args.command {
+        ConfigCommand::Check(server) => config::load(server).map(|settings| check(&settings)),
+        ConfigCommand::Print(print) if print.defaults => Ok(written(&config::defaults_toml())),
+        ConfigCommand::Print(print) => {
+            config::load(&print.server).map(|settings| written(&config::print(&settings)))
+        }
     };
-    match text {
-        Ok(text) => written(&text),
-        Err(error) => refused(&error),
+    outcome.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::from(2)
+    })
+}
+
+fn check(settings: &Settings) -> ExitCode {
+    let written = written(&summary(settings));
+    let unavailable = server::unavailable(settings);
+    for error in &unavailable {
+        complain(error);
     }
+    if unavailable.is_empty() { written } else { ExitCode::FAILURE }
 }
 
 fn summary(settings: &Settings) -> String {
@@ -65,8 +80,7 @@ fn written(text: &str) -> ExitCode {
     }
 }
 
-fn refused(error: &ConfigError) -> ExitCode {
+fn complain(error: &dyn Error) {
     // Without a stderr there is nobody to tell; the exit code still does.
-    drop(writeln!(io::stderr(), "{error}"));
-    ExitCode::from(2)
+    drop(writeln!(io::stderr(), "tidings: {error}"));
 }

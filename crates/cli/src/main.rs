@@ -22,6 +22,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the broker
+    #[command(after_help = server_help())]
     Server(Box<server::config::ServerArgs>),
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
@@ -38,6 +39,31 @@ fn main() -> ExitCode {
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
     }
+}
+
+fn server_help() -> String {
+    format!(
+        "\
+Sizes: 64KiB or 64K is 65536 bytes, 64KB is 64000; so with M and G.
+
+At a terminal the server takes commands, in any letter case:
+  {}
+
+Signals:
+  SIGTERM, SIGINT  deliver what is queued, tell every client, exit; a second one, half a second
+                   later or more, stops at once
+  SIGHUP           read the configuration again; takes over: {}
+                   (the log names what needs a restart; a wrong configuration changes nothing)
+
+Exit codes:
+  0         ended as it was told to
+  1         could not start or go on, for example with an address in use
+  2         wrong option, variable or file
+  130, 143  stopped at once by a second SIGINT or SIGTERM
+  134       internal error (SIGABRT), said in one line",
+        server::CONSOLE_COMMANDS.replace('\n', "\n  "),
+        server::config::changed_at_once(),
+    )
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that says why a command failed")]

@@ -37,6 +37,11 @@ fn a_second_request_ends_it_while_the_output_is_stopped() {
 }
 
 #[test]
+fn commands_in_any_case_are_obeyed_and_a_kick_says_whom() {
+    check("commands");
+}
+
+#[test]
 fn in_the_background_it_serves_and_is_not_stopped() {
     check("in-the-background");
 }

@@ -13,12 +13,14 @@ use crate::control::{Control, ControlSender};
 use crate::last_words;
 use crate::report::{EventSink, Note};
 
-const HELP: &str = "\
-status     publishers, subscribers, uptime and rates
+/// The commands, a line each.
+pub const CONSOLE_COMMANDS: &str = "\
+status     publishers, subscribers, uptime, rates and memory
 clients    everyone who is connected
 topics     topics with their publishers and subscribers
 kick ID    end one connection (IDs stand in `clients`)
-exit       deliver what is queued and stop";
+help       this list
+exit       deliver what is queued and stop; so do quit and Ctrl+C";
 
 /// What an operator typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,23 +112,30 @@ enum Then {
 
 fn obey(line: &str, control: &ControlSender, events: &EventSink) -> Then {
     let mut words = line.split_whitespace();
-    let typed = match (words.next(), words.next()) {
+    let command = words.next().map(str::to_ascii_lowercase);
+    let typed = match (command.as_deref(), words.next()) {
         (None, _) => return Then::GoOn,
         (Some("status"), None) => Typed::Status,
         (Some("clients"), None) => Typed::Clients,
         (Some("topics"), None) => Typed::Topics,
         (Some("kick"), Some(id)) => Typed::Kick(id.to_owned()),
+        (Some("kick"), None) => {
+            events.note(Note::Answer("whom? kick ID, with an ID from `clients`".to_owned()));
+            return Then::GoOn;
+        }
         (Some("exit" | "quit"), None) => {
             control.end();
             return Then::Stop;
         }
         (Some("help" | "?"), None) => {
-            events.note(Note::Answer(HELP.to_owned()));
+            events.note(Note::Answer(CONSOLE_COMMANDS.to_owned()));
             return Then::GoOn;
         }
         _ => {
             let unknown = wire::printable::Printable::new(line.as_bytes(), 40).to_string();
-            events.note(Note::Answer(format!("unknown command \"{unknown}\"; these exist:\n{HELP}")));
+            events.note(Note::Answer(format!(
+                "unknown command \"{unknown}\"; these exist:\n{CONSOLE_COMMANDS}"
+            )));
             return Then::GoOn;
         }
     };

@@ -5,12 +5,12 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use broker::{ConnId, Gauge, Limits, ShardConfig, ShardId};
+use broker::{Gauge, Limits, Origin, ShardConfig, ShardId};
 use frontend::Rules;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -24,9 +24,12 @@ use crate::error::ServeError;
 use crate::last_words;
 use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
+use crate::rates::SAMPLE_TIME;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
+use crate::roster::{self, Arrivals};
 use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
-use crate::{signals, status};
+use crate::signals;
+use crate::status::{self, Sought};
 
 /// Connections accepted from one listener before the others get their turn.
 const ACCEPTS_MAX: usize = 64;
@@ -103,9 +106,20 @@ struct Server {
     printer: JoinHandle<()>,
     gauge: Gauge,
     status: status::Status,
+    /// Only where there is a console: nobody else asks.
+    sampling: Option<Sampling>,
+    arrivals: Arrivals,
     accept_again: Option<Instant>,
     accept_pauses: u64,
     refused: u64,
+}
+
+/// Figures for rates, asked for now and then without waiting for the answers.
+#[derive(Debug)]
+struct Sampling {
+    next: Instant,
+    /// Who has not answered yet is not asked again, so that a shard that hangs gets one order.
+    asked: Option<(Instant, Receiver<Report>)>,
 }
 
 #[derive(Debug)]
@@ -144,12 +158,17 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     announce(&listeners);
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
+    let sampling = match output {
+        Output::Console(_) => Some(Sampling { next: Instant::now(), asked: None }),
+        Output::Log(_) => None,
+    };
+    let loads = Loads::new(usize::from(settings.shards));
+    let online = loads.clone();
     let printer = spawn("printer", move || {
         give_way();
-        report::print(&notes, output);
+        report::print(&notes, output, &online);
     })?;
     let gauge = Gauge::new();
-    let loads = Loads::new(usize::from(settings.shards));
     let (shards, mailboxes) = start_shards(&settings, &loads, &gauge, &events)?;
     let server = Server {
         reload,
@@ -165,6 +184,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         printer,
         gauge,
         status: status::Status::new(settings.shards),
+        sampling,
+        arrivals: Arrivals::default(),
         accept_again: None,
         accept_pauses: 0,
         refused: 0,
@@ -294,9 +315,12 @@ impl Server {
         loop {
             let accepting = self.listeners.iter().any(|listener| listener.ready);
             let timeout = match self.accept_again {
-                Some(at) => Some(at.saturating_duration_since(Instant::now())),
                 None if accepting => Some(Duration::ZERO),
-                None => None,
+                again => {
+                    let sample = self.sampling.as_ref().map(|sampling| sampling.next);
+                    let at = again.into_iter().chain(sample).min();
+                    at.map(|at| at.saturating_duration_since(Instant::now()))
+                }
             };
             match self.poll.poll(&mut ready, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -316,7 +340,28 @@ impl Server {
                     Control::Typed(typed) => self.obey(&typed),
                 }
             }
+            self.sample();
             self.accept_all();
+        }
+    }
+
+    fn sample(&mut self) {
+        let now = Instant::now();
+        let Some(sampling) = self.sampling.as_mut().filter(|sampling| sampling.next <= now) else { return };
+        sampling.next = now + SAMPLE_TIME;
+        if let Some((asked, answers)) = &sampling.asked {
+            loop {
+                match answers.try_recv() {
+                    Ok(report) => drop(self.status.note(*asked, &report)),
+                    Err(TryRecvError::Empty) => return,
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            }
+        }
+        let (sender, answers) = channel();
+        sampling.asked = Some((now, answers));
+        for shard in 0..self.shards.len() {
+            self.order(shard, Order::Report(sender.clone()));
         }
     }
 
@@ -344,6 +389,9 @@ impl Server {
                 }
                 // Options that cannot be set are no reason to turn a client away.
                 drop(listener::tune(&stream, self.settings.limits.untaken_time));
+                if self.sampling.is_some() {
+                    self.arrivals.note(addr, Instant::now());
+                }
                 let shard = self.placement.place();
                 self.order(shard, Order::Accepted { stream, addr, listener: index });
             }
@@ -407,9 +455,9 @@ impl Server {
                 let asked = Instant::now();
                 let reports: Vec<Report> = self.ask(Order::Report, ANSWER_TIME);
                 match question {
-                    Typed::Clients => status::clients(&reports, self.settings.shards),
+                    Typed::Clients => roster::clients(&reports, self.settings.shards, &self.arrivals, asked),
                     Typed::Topics => status::topics(&reports, self.settings.shards),
-                    _ => self.status.describe(asked, &reports, self.gauge.used()),
+                    _ => self.status.describe(asked, &reports, &self.gauge),
                 }
             }
         };
@@ -417,14 +465,15 @@ impl Server {
     }
 
     fn kick(&self, id: &str) -> String {
-        let parts: Option<Vec<u32>> = id.split('-').map(|part| part.parse().ok()).collect();
-        match parts.as_deref() {
-            Some(&[shard, slot, generation]) if (shard as usize) < self.shards.len() => {
-                self.order(shard as usize, Order::Kick(ConnId { slot, generation }));
-                format!("kicked {id}, if it is still there")
-            }
-            _ => "an ID looks like 0-17-0; `clients` shows them".to_owned(),
+        let Some(Origin { shard, conn }) = status::id(id) else {
+            return "an ID looks like 0-17-0; `clients` shows them".to_owned();
+        };
+        let reports = self.ask(Order::Report, ANSWER_TIME);
+        let (sought, answer) = status::seek(&reports, Origin { shard, conn }, self.settings.shards);
+        if sought == Sought::Possible {
+            self.order(usize::from(shard.0), Order::Kick(conn));
         }
+        answer
     }
 
     fn reload(&mut self) {

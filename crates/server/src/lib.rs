@@ -1,8 +1,8 @@
 //! The server: threads, sockets, configuration, console and log around the deterministic core.
 //!
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
-//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report` and `console`
-//! (what the operator sees), `last_words` (a panic), `config`.
+//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report`, `console`, `status`,
+//! `rates` and `roster` (what the operator sees), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
 
 mod clock;
 pub mod config;
@@ -12,13 +12,18 @@ mod error;
 mod last_words;
 mod listener;
 mod mailbox;
+mod rates;
 mod report;
+mod roster;
 mod shard_thread;
 mod signals;
 mod socket;
 mod status;
 mod traffic;
 mod turn;
+mod unavailable;
 
+pub use console::CONSOLE_COMMANDS;
 pub use control::{Reload, serve};
 pub use error::ServeError;
+pub use unavailable::unavailable;

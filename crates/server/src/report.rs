@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use wire::printable::{Label, Printable, is_control};
 
 use crate::config::LogFormat;
+use crate::listener::Loads;
 
 /// How serious a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,51 +103,53 @@ pub(crate) enum Output {
     Log(SharedFormat),
 }
 
-/// Prints until every sink is gone.
-pub(crate) fn print(notes: &Notes, mut output: Output) {
+/// Prints until every sink is gone. How many are online is read when a line is printed.
+pub(crate) fn print(notes: &Notes, mut output: Output, loads: &Loads) {
     while let Ok((time, note)) = notes.receiver.recv() {
+        let online = loads.connections();
         let dropped = notes.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             let text = format!("{dropped} lines were not shown: the output was too slow");
-            write(&mut output, time, &Note::Line(Level::Warn, text));
+            write(&mut output, time, &Note::Line(Level::Warn, text), online);
         }
         match note {
             Note::Flush(done) => {
                 done.send(()).ok();
             }
-            note => write(&mut output, time, &note),
+            note => write(&mut output, time, &note, online),
         }
     }
 }
 
-fn write(output: &mut Output, time: jiff::Timestamp, note: &Note) {
+fn write(output: &mut Output, time: jiff::Timestamp, note: &Note, online: usize) {
     // A line that cannot be written is lost: there is nowhere to say so.
     match output {
-        Output::Console(printer) => drop(printer.print(format!("{}\n", describe(note)))),
+        Output::Console(printer) => drop(printer.print(format!("{}\n", describe(note, online)))),
         Output::Log(format) => {
-            let line = if format.is_json() { json_line(time, note) } else { text_line(time, note) };
+            let line =
+                if format.is_json() { json_line(time, note, online) } else { text_line(time, note, online) };
             drop(std::io::stderr().lock().write_all(line.as_bytes()));
         }
     }
 }
 
-fn text_line(time: jiff::Timestamp, note: &Note) -> String {
+fn text_line(time: jiff::Timestamp, note: &Note, online: usize) -> String {
     let level = match level(note) {
         Level::Info => "INFO",
         Level::Warn => "WARN",
         Level::Error => "ERROR",
     };
-    format!("{time:.3} {level} {}\n", describe(note))
+    format!("{time:.3} {level} {}\n", describe(note, online))
 }
 
-fn json_line(time: jiff::Timestamp, note: &Note) -> String {
+fn json_line(time: jiff::Timestamp, note: &Note, online: usize) -> String {
     let mut object = Map::new();
     object.insert("time".into(), json!(format!("{time:.3}")));
     object.insert("level".into(), json!(format!("{:?}", level(note)).to_lowercase()));
     if let Note::Event(event) = note {
-        fields(event, &mut object);
+        fields(event, online, &mut object);
     }
-    object.insert("message".into(), json!(describe(note)));
+    object.insert("message".into(), json!(describe(note, online)));
     // serde_json leaves DEL, C1 and bidirectional controls as they are; a log may be looked at in
     // a terminal. Controls stand only inside strings, where an escape means the same.
     let mut line = String::new();
@@ -177,18 +180,18 @@ fn level(note: &Note) -> Level {
 }
 
 /// The note as a person reads it: one line without control characters.
-fn describe(note: &Note) -> String {
+fn describe(note: &Note, online: usize) -> String {
     match note {
         Note::Line(_, text) => Printable::new(text.as_bytes(), usize::MAX).to_string(),
         Note::Answer(text) => text.clone(),
         Note::Flush(_) => String::new(),
-        Note::Event(event) => describe_event(event),
+        Note::Event(event) => describe_event(event, online),
     }
 }
 
-fn describe_event(event: &Event) -> String {
+fn describe_event(event: &Event, online: usize) -> String {
     match event {
-        Event::Connected { addr } => format!("Client connected: {addr}"),
+        Event::Connected { addr } => format!("Client connected: {addr} ({online} online)"),
         Event::Publisher { id, addr, name, topic } => {
             format!("[{}{addr}] Role: PUBLISHER, topic {}, id {id}", at(name), safe(topic.as_str()))
         }
@@ -228,7 +231,7 @@ fn describe_reason(reason: &CloseReason) -> String {
     }
 }
 
-fn fields(event: &Event, object: &mut Map<String, Value>) {
+fn fields(event: &Event, online: usize, object: &mut Map<String, Value>) {
     let mut put = |key: &str, value: Value| {
         object.insert(key.to_owned(), value);
     };
@@ -236,6 +239,7 @@ fn fields(event: &Event, object: &mut Map<String, Value>) {
         Event::Connected { addr } => {
             put("event", json!("connected"));
             put("addr", json!(addr));
+            put("online", json!(online));
         }
         Event::Publisher { id, addr, name, topic } => {
             put("event", json!("publisher"));
@@ -322,11 +326,11 @@ mod tests {
             let time = jiff::Timestamp::UNIX_EPOCH;
             for event in events(&name, &topic, &payload) {
                 let note = Note::Event(event);
-                for line in [text_line(time, &note), json_line(time, &note)] {
+                for line in [text_line(time, &note, 3), json_line(time, &note, 3)] {
                     let body = line.strip_suffix('\n').expect("a line ends");
                     prop_assert!(!body.chars().any(is_control), "{:?}", body);
                 }
-                let json: Value = serde_json::from_str(&json_line(time, &note)).unwrap();
+                let json: Value = serde_json::from_str(&json_line(time, &note, 3)).unwrap();
                 prop_assert!(json.get("message").is_some());
             }
         }
@@ -336,12 +340,12 @@ mod tests {
     fn golden_lines() {
         let lines: Vec<String> = events("eve", "a|b", b"x\x1b[2J\ny")
             .into_iter()
-            .map(|event| describe(&Note::Event(event)))
+            .map(|event| describe(&Note::Event(event), 3))
             .collect();
         assert_eq!(
             lines,
             [
-                "Client connected: 127.0.0.1:50123",
+                "Client connected: 127.0.0.1:50123 (3 online)",
                 "(7 more messages, not shown)",
                 "Client disconnected: 127.0.0.1:50123, id 0-1-2: refused: x\\x1b[2J\\ny",
                 "[eve@127.0.0.1:50123] Role: PUBLISHER, topic a\\x7cb, id 0-1-2",

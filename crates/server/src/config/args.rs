@@ -7,48 +7,61 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::error::{ConfigError, Origin};
-use super::key::Key;
+use super::error::Origin;
+use super::key::{Key, Kind};
 use super::layer::Layer;
 
 /// Options of `tidings server`.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default)]
 pub struct ServerArgs {
-    #[arg(value_name = "PORT", help = Key::Port.help())]
-    port: Option<String>,
-    #[arg(long, value_name = "ADDRESS", help = Key::Bind.help())]
-    bind: Option<String>,
-    #[arg(long, value_name = "URL", help = Key::Listen.help())]
-    listen: Vec<String>,
-    #[arg(
-        long, value_name = "BOOL", help = Key::TopicPrompt.help(),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true"
-    )]
-    topic_prompt: Option<String>,
-    #[arg(
-        long, value_name = "BOOL", help = Key::AllowAnonymous.help(),
-        num_args = 0..=1, require_equals = true, default_missing_value = "true"
-    )]
-    allow_anonymous: Option<String>,
-    /// Read settings from this TOML file [env: TIDINGS_CONFIG]
-    #[arg(long, value_name = "FILE")]
+    typed: Vec<(Key, String)>,
     config: Option<PathBuf>,
-    #[arg(long, value_name = "N", help = Key::Shards.help())]
-    shards: Option<String>,
-    #[arg(long, value_name = "FORMAT", help = Key::LogFormat.help())]
-    log_format: Option<String>,
-    #[arg(long, value_name = "N", help = Key::ConnectionsMax.help())]
-    connections_max: Option<String>,
-    #[arg(long, value_name = "BYTES", help = Key::QueueMax.help())]
-    queue_max: Option<String>,
-    #[arg(long, value_name = "BYTES", help = Key::MemoryMax.help())]
-    memory_max: Option<String>,
-    #[arg(long, value_name = "N", help = Key::HistoryLast.help())]
-    history_last: Option<String>,
-    #[arg(long, value_name = "BYTES", help = Key::HistoryMax.help())]
-    history_max: Option<String>,
+}
+
+impl Args for ServerArgs {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(value_parser!(PathBuf));
+        let config = config.help("Read settings from this TOML file [env: TIDINGS_CONFIG]");
+        command.args(Key::ALL.map(arg)).arg(config)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn arg(key: Key) -> Arg {
+    let entry = key.entry();
+    let arg = Arg::new(entry.name).value_name(entry.placeholder).help(key.help());
+    let arg = match entry.option.strip_prefix("--") {
+        Some(long) => arg.long(long),
+        None => arg,
+    };
+    match entry.kind {
+        Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        _ if key == Key::Listen => arg.action(ArgAction::Append),
+        _ => arg,
+    }
+}
+
+impl FromArgMatches for ServerArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.typed.clear();
+        for key in Key::ALL {
+            let texts = matches.get_many::<String>(key.name()).into_iter().flatten();
+            self.typed.extend(texts.map(|text| (key, text.clone())));
+        }
+        self.config = matches.get_one(CONFIG).cloned();
+        Ok(())
+    }
 }
 
 impl ServerArgs {
@@ -56,18 +69,20 @@ impl ServerArgs {
         self.config.as_deref().map(AsRef::as_ref)
     }
 
-    pub(super) fn layer(&self) -> Result<Layer, ConfigError> {
+    pub(super) fn layer(&self) -> Layer {
         let mut layer = Layer::default();
-        for (key, text) in self.typed() {
-            layer.set(key, text, Origin::Typed(key))?;
+        for (key, text) in &self.typed {
+            layer.push(*key, text, Origin::Typed(*key));
         }
-        Ok(layer)
+        layer
     }
 
     /// The words that start the same server, with leave to listen where others can reach it.
     pub(super) fn command_line_allowing_anonymous(&self) -> String {
         let mut words = vec!["tidings".to_owned(), "server".to_owned()];
-        for (key, text) in self.typed() {
+        let mut typed: Vec<_> = self.typed.iter().collect();
+        typed.sort_by_key(|(key, _)| *key == Key::Listen);
+        for (key, text) in typed {
             match key {
                 Key::Port => words.push(quoted(text)),
                 Key::AllowAnonymous => {}
@@ -82,25 +97,6 @@ impl ServerArgs {
         words.push(Key::AllowAnonymous.option());
         words.join(" ")
     }
-
-    fn typed(&self) -> impl Iterator<Item = (Key, &str)> {
-        let listen = self.listen.iter().map(|url| (Key::Listen, Some(url)));
-        let single = [
-            (Key::Port, &self.port),
-            (Key::Bind, &self.bind),
-            (Key::TopicPrompt, &self.topic_prompt),
-            (Key::AllowAnonymous, &self.allow_anonymous),
-            (Key::Shards, &self.shards),
-            (Key::LogFormat, &self.log_format),
-            (Key::ConnectionsMax, &self.connections_max),
-            (Key::QueueMax, &self.queue_max),
-            (Key::MemoryMax, &self.memory_max),
-            (Key::HistoryLast, &self.history_last),
-            (Key::HistoryMax, &self.history_max),
-        ];
-        let single = single.into_iter().map(|(key, text)| (key, text.as_ref()));
-        single.chain(listen).filter_map(|(key, text)| Some((key, text?.as_str())))
-    }
 }
 
 /// As a POSIX shell reads it back.
@@ -111,6 +107,8 @@ fn quoted(word: &str) -> String {
     }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
+
+const CONFIG: &str = "config";
 
 #[cfg(test)]
 mod tests {

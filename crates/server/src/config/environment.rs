@@ -43,17 +43,13 @@ pub(super) fn read(
         let Some(text) = value.to_str() else {
             return Err(ConfigError::VariableNotText { name: name.clone() });
         };
-        set(&mut environment.layer, key, text)?;
+        let push = |text: &str| environment.layer.push(key, text.trim(), Origin::Variable(key));
+        match key {
+            Key::Listen => text.split(',').for_each(push),
+            _ => std::iter::once(text).for_each(push),
+        }
     }
     Ok(environment)
-}
-
-fn set(layer: &mut Layer, key: Key, text: &str) -> Result<(), ConfigError> {
-    let origin = || Origin::Variable(key);
-    if key != Key::Listen {
-        return layer.set(key, text.trim(), origin());
-    }
-    text.split(',').try_for_each(|url| layer.set(key, url.trim(), origin()))
 }
 
 /// Kubernetes gives every container variables for every service; those of a service called

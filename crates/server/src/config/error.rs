@@ -61,8 +61,8 @@ pub enum ConfigError {
     ListenExcludes { listen: Origin, other: Origin },
     #[error("{origin}: changes one listener, but {count} are configured: use --listen instead")]
     WhichListener { origin: Origin, count: usize },
-    #[error("{origin}: {addr} is already in the list")]
-    ListenerTwice { origin: Origin, addr: SocketAddr },
+    #[error("{origin}: {addr} {}", twice(*.addr, *.earlier))]
+    ListenerTwice { origin: Origin, addr: SocketAddr, earlier: SocketAddr },
     #[error("{origin}: an IPv4 address is written as one: {ipv4} in place of {}", .addr.ip())]
     MappedAddress { origin: Origin, addr: SocketAddr, ipv4: Ipv4Addr },
     #[error(
@@ -85,6 +85,13 @@ fn hint(nearest: Option<&str>, command: &str) -> String {
     }
 }
 
+fn twice(addr: SocketAddr, earlier: SocketAddr) -> String {
+    match addr == earlier {
+        true => "is already in the list".to_owned(),
+        false => format!("and {earlier} of the list exclude each other: one is every address of the machine"),
+    }
+}
+
 impl Origin {
     /// What to put before a message that speaks for itself when it answers a command.
     fn before(&self) -> String {
@@ -102,7 +109,6 @@ impl fmt::Display for Origin {
             Self::Typed(key) => f.write_str(&key.option()),
             Self::Variable(key) => f.write_str(&key.variable()),
             Self::File(Key::Listen, place) => write!(f, "{place}: listener.url"),
-            Self::File(Key::TopicPrompt, place) => write!(f, "{place}: listener.topic_prompt"),
             Self::File(key, place) => write!(f, "{place}: {}", key.path()),
         }
     }

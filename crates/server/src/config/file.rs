@@ -9,9 +9,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::entries::Table;
 use super::error::{ConfigError, Origin, Place};
 use super::key::{Key, Kind, nearest};
-use super::layer::{Layer, parse};
+use super::layer::{Given, Layer};
 use super::value;
 
 pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
@@ -60,9 +61,9 @@ impl Reading<'_> {
             match name.get_ref().as_ref() {
                 "listener" => self.listeners(value)?,
                 "limits" => self.limits(value)?,
-                other => match key_of(other, &Key::TOP) {
+                other => match key_of(other, Key::ONE_LISTENER.into_iter().chain(Key::TOP)) {
                     Some(key) => self.set(key, value)?,
-                    None => return Err(self.unknown(name)),
+                    None => return Err(self.unknown(name, Table::Top)),
                 },
             }
         }
@@ -74,8 +75,10 @@ impl Reading<'_> {
             return Err(self.wrong_type("limits", "a table [limits]", value));
         };
         for (name, value) in in_order(table) {
-            let Some(key) = key_of(name.get_ref(), &Key::LIMITS) else { return Err(self.unknown(name)) };
-            self.set(key, value)?;
+            match key_of(name.get_ref(), Key::LIMITS.into_iter()) {
+                Some(key) => self.set(key, value)?,
+                None => return Err(self.unknown(name, Table::Limits)),
+            }
         }
         Ok(())
     }
@@ -100,30 +103,31 @@ impl Reading<'_> {
                 "url" => {
                     let text = self.plain("listener.url", Kind::Text, value)?;
                     let origin = Origin::File(Key::Listen, self.place(value.span()));
-                    url = Some(parse(&text, origin, value::listen_url)?);
+                    url = Some(Given { key: Key::Listen, text, origin });
                 }
                 "topic_prompt" => {
                     let text = self.plain("listener.topic_prompt", Kind::Switch, value)?;
-                    let origin = Origin::File(Key::TopicPrompt, self.place(value.span()));
-                    beside = Some((parse(&text, origin, value::topic_prompt)?.value, value.span()));
+                    beside = Some((text, self.place(value.span())));
                 }
-                _ => return Err(self.unknown(name)),
+                _ => return Err(self.unknown(name, Table::Listener)),
             }
         }
         let Some(mut url) = url else { return Err(ConfigError::UrlMissing { place: self.place(header) }) };
-        if let Some((topic_prompt, span)) = beside {
-            if url.value.topic_prompt.is_some() {
-                return Err(ConfigError::TopicPromptTwice { place: self.place(span) });
+        if let Some((topic_prompt, place)) = beside {
+            let parsed = value::listen_url(&url.text).map_err(|cause| url.error(cause))?;
+            if parsed.topic_prompt.is_some() {
+                return Err(ConfigError::TopicPromptTwice { place });
             }
-            url.value.topic_prompt = Some(topic_prompt);
+            url.text += &format!("?topic_prompt={topic_prompt}");
         }
-        self.layer.listen.push(url);
+        self.layer.0.push(url);
         Ok(())
     }
 
     fn set(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
-        let text = self.plain(&key.path(), key.kind(), value)?;
-        self.layer.set(key, &text, Origin::File(key, self.place(value.span())))
+        let text = self.plain(&key.path(), key.entry().kind, value)?;
+        self.layer.push(key, text, Origin::File(key, self.place(value.span())));
+        Ok(())
     }
 
     /// The value as the other sources would write it.
@@ -153,16 +157,21 @@ impl Reading<'_> {
         ConfigError::WrongType { place, key: key.to_owned(), expected: expected.to_owned(), found }
     }
 
-    fn unknown(&self, name: &Spanned<DeString<'_>>) -> ConfigError {
-        let tables = ["listener", "listener.url", "listener.topic_prompt", "limits"].map(str::to_owned);
-        let keys = Key::TOP.into_iter().chain(Key::LIMITS).map(Key::path);
+    /// The error about a key that stands in `table`.
+    fn unknown(&self, name: &Spanned<DeString<'_>>, table: Table) -> ConfigError {
+        let in_listener = ["listener.url", "listener.topic_prompt"].map(str::to_owned);
+        let tables = ["listener", "limits"].map(str::to_owned);
+        let keys = Key::ONE_LISTENER.into_iter().chain(Key::TOP).chain(Key::LIMITS).map(Key::path);
+        let elsewhere = tables.into_iter().chain(keys);
         // Without the table: a key under the wrong header is an unknown key too.
         let bare = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
         let key = name.get_ref().to_string();
-        let nearest = match key.as_str() {
-            // Options without a key of their own.
-            "port" | "bind" => Some("listener.url".to_owned()),
-            _ => nearest(&key.to_ascii_lowercase(), tables.into_iter().chain(keys), bare),
+        let lower = key.to_ascii_lowercase();
+        let nearest = match (table, lower.as_str()) {
+            (Table::Listener, "port" | "bind") => Some("listener.url".to_owned()),
+            // Of two names that are equally near the last is taken: that of the same table.
+            (Table::Listener, _) => nearest(&lower, elsewhere.chain(in_listener), bare),
+            _ => nearest(&lower, in_listener.into_iter().chain(elsewhere), bare),
         };
         ConfigError::UnknownKey { place: self.place(name.span()), key, nearest }
     }
@@ -178,8 +187,8 @@ fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Spanned<DeString<'i>>, &
     entries
 }
 
-fn key_of(name: &str, known: &[Key]) -> Option<Key> {
-    known.iter().copied().find(|key| key.name() == name)
+fn key_of(name: &str, mut known: impl Iterator<Item = Key>) -> Option<Key> {
+    known.find(|key| key.name() == name)
 }
 
 /// The place behind the text `before`.

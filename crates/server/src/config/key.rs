@@ -1,10 +1,12 @@
-//! The keys: one name each, from which the option, the variable and the place in the file follow.
+//! The keys: what follows from the row of each in `entries`.
 
 use std::fmt;
 
+use super::entries::{ENTRIES, Entry, Table};
+
 /// One thing that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "`help` below says what each one means")]
+#[expect(missing_docs, reason = "the rows of `entries` say what each one means")]
 pub enum Key {
     Port,
     Bind,
@@ -30,55 +32,36 @@ pub(super) enum Kind {
 }
 
 impl Key {
-    pub(super) const ALL: [Self; 12] = [
-        Self::Port,
-        Self::Bind,
-        Self::Listen,
-        Self::TopicPrompt,
-        Self::AllowAnonymous,
-        Self::Shards,
-        Self::LogFormat,
-        Self::ConnectionsMax,
-        Self::QueueMax,
-        Self::MemoryMax,
-        Self::HistoryLast,
-        Self::HistoryMax,
-    ];
+    pub(super) const ALL: [Self; ENTRIES.len()] =
+        keys_in(&[Table::Listener, Table::OneListener, Table::Top, Table::Limits]);
 
-    /// The keys at the top of a file.
-    pub(super) const TOP: [Self; 3] = [Self::AllowAnonymous, Self::Shards, Self::LogFormat];
+    /// The keys at the top of a file that change the one listener.
+    pub(super) const ONE_LISTENER: [Self; 3] = keys_in(&[Table::OneListener]);
+
+    /// The others at the top of a file.
+    pub(super) const TOP: [Self; 3] = keys_in(&[Table::Top]);
 
     /// The keys of a file's table `[limits]`.
-    pub(super) const LIMITS: [Self; 5] =
-        [Self::ConnectionsMax, Self::QueueMax, Self::MemoryMax, Self::HistoryLast, Self::HistoryMax];
+    pub(super) const LIMITS: [Self; 5] = keys_in(&[Table::Limits]);
+
+    pub(super) fn entry(self) -> &'static Entry {
+        ENTRIES.iter().find(|entry| entry.key == self).expect("each key has its row")
+    }
 
     /// As in a file, without the table.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Port => "port",
-            Self::Bind => "bind",
-            Self::Listen => "listen",
-            Self::TopicPrompt => "topic_prompt",
-            Self::AllowAnonymous => "allow_anonymous",
-            Self::Shards => "shards",
-            Self::LogFormat => "log_format",
-            Self::ConnectionsMax => "connections_max",
-            Self::QueueMax => "queue_max",
-            Self::MemoryMax => "memory_max",
-            Self::HistoryLast => "history_last",
-            Self::HistoryMax => "history_max",
-        }
+        self.entry().name
     }
 
     /// As in a file, with the table.
     pub(super) fn path(self) -> String {
-        let name = self.name();
-        if Self::LIMITS.contains(&self) { format!("limits.{name}") } else { name.to_owned() }
+        let Entry { name, table, .. } = self.entry();
+        if *table == Table::Limits { format!("limits.{name}") } else { (*name).to_owned() }
     }
 
     /// As typed.
     pub(super) fn option(self) -> String {
-        if self == Self::Port { "PORT".to_owned() } else { format!("--{}", self.name().replace('_', "-")) }
+        self.entry().option.to_owned()
     }
 
     /// As in the environment.
@@ -88,45 +71,27 @@ impl Key {
 
     /// One line for `--help`.
     pub(super) fn help(self) -> String {
-        format!("{} [env: {}]", self.meaning(), self.variable())
+        format!("{} [env: {}]", self.entry().meaning, self.variable())
     }
+}
 
-    /// One line, for `--help` and for the comments of a file.
-    pub(super) fn meaning(self) -> &'static str {
-        match self {
-            Self::Port => "Port to listen on, 0 for any free one [default: 8071]",
-            Self::Bind => "Address to listen on, or localhost [default: 127.0.0.1]",
-            Self::Listen => {
-                "Listen here instead, repeatable: tcp://127.0.0.1:8071, tcp://[::1]:9000?topic_prompt=1"
+/// The keys of these tables, in the order of their rows.
+const fn keys_in<const KEYS: usize>(tables: &[Table]) -> [Key; KEYS] {
+    let mut keys = [Key::Port; KEYS];
+    let (mut row, mut found) = (0, 0);
+    while row < ENTRIES.len() {
+        let mut table = 0;
+        while table < tables.len() {
+            if tables[table] as u8 == ENTRIES[row].table as u8 {
+                keys[found] = ENTRIES[row].key;
+                found += 1;
             }
-            Self::TopicPrompt => "A hello without a topic is followed by one more message with the topic",
-            Self::AllowAnonymous => {
-                "Allow listening where other machines can connect, without authentication"
-            }
-            Self::Shards => "Threads that serve connections, at most 64 [default: one per core]",
-            Self::LogFormat => "Form of a log line: text or json [default: text]",
-            Self::ConnectionsMax => "Connections at a time; a further one is closed [default: 65536]",
-            Self::QueueMax => {
-                "Bytes that may wait for one subscriber before it loses the oldest, at least 64KiB [default: 4MiB]"
-            }
-            Self::MemoryMax => {
-                "Bytes of all messages in memory, at least 16MiB; publishers wait above it [default: 1GiB]"
-            }
-            Self::HistoryLast => "Messages kept per topic for late subscribers, 0 for none [default: 100]",
-            Self::HistoryMax => {
-                "Bytes of history over all topics, at most half of memory-max [default: 64MiB]"
-            }
+            table += 1;
         }
+        row += 1;
     }
-
-    pub(super) fn kind(self) -> Kind {
-        match self {
-            Self::Port | Self::Shards | Self::ConnectionsMax | Self::HistoryLast => Kind::Number,
-            Self::QueueMax | Self::MemoryMax | Self::HistoryMax => Kind::Size,
-            Self::TopicPrompt | Self::AllowAnonymous => Kind::Switch,
-            Self::Bind | Self::Listen | Self::LogFormat => Kind::Text,
-        }
-    }
+    assert!(found == KEYS, "as many keys as rows");
+    keys
 }
 
 impl fmt::Display for Kind {

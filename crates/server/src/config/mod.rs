@@ -1,13 +1,16 @@
 //! What the server is told: defaults, then the file, then the environment, then the command line.
 //!
-//! Every source is turned into a `layer` of texts that `value` parses, so a key means the same
-//! wherever it is written and an error says where that was. `resolve` lays the layers over each
-//! other and checks what concerns more than one key. Nothing here opens a socket or remembers.
+//! A key is one row of `entries`. Every source is turned into a `layer` of texts that the row
+//! parses, so a key means the same wherever it is written and an error says where that was.
+//! `resolve` lays the layers over each other and checks what concerns more than one key. Nothing
+//! here opens a socket or remembers.
 //!
-//! Reading order: `key`, `value`, `layer`, the sources `args`, `environment`, `file`, then `resolve`.
+//! Reading order: `entries`, `key`, `value`, `layer`, the sources `args`, `environment`, `file`,
+//! then `resolve`.
 
 mod args;
 mod changes;
+mod entries;
 mod environment;
 mod error;
 mod file;
@@ -26,7 +29,7 @@ use std::path::PathBuf;
 use frontend::TopicPrompt;
 
 pub use args::ServerArgs;
-pub use changes::changes;
+pub use changes::{changed_at_once, changes};
 pub use error::{ConfigError, Origin, Place};
 pub use key::Key;
 pub use render::{defaults_toml, print};
@@ -96,7 +99,7 @@ fn load_from(
         Some(path) => file::read(path)?,
         None => layer::Layer::default(),
     };
-    let layers = [in_file, environment.layer, args.layer()?];
+    let layers = [in_file, environment.layer, args.layer()];
     let settings = resolve::resolve(&layers, &args.command_line_allowing_anonymous())?;
     Ok(Settings { config_file, ..settings })
 }

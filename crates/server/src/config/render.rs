@@ -2,9 +2,8 @@
 
 use frontend::TopicPrompt;
 
+use super::Settings;
 use super::key::{Key, Kind};
-use super::value::size_text;
-use super::{AnonymousAccess, ListenerSettings, LogFormat, Settings};
 
 /// The effective configuration; reads back to the same settings but for `config_file`.
 #[must_use]
@@ -31,64 +30,58 @@ fn render(settings: &Settings, keys: Keys) -> String {
     };
     let mut text = String::from(
         "# Configuration of tidings server. The environment (TIDINGS_SHARDS=4) overrides this file,\n\
-         # the command line (--shards 4) overrides both.\n",
+         # the command line (--shards 4) overrides both.\n\
+         # Sizes: 64KiB or 64K is 65536 bytes, 64KB is 64000; so with M and G.\n",
     );
+    let line = |key: Key| format!("# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
     for key in Key::TOP {
-        text += &format!("\n# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
+        text += &format!("\n{}", line(key));
     }
-    text += "\n# One table for each address to listen on: tcp://ADDRESS:PORT, port 0 for any free one.\n";
+    match keys {
+        Keys::InForce => text += &listeners(settings),
+        Keys::CommentedOut => {
+            for key in Key::ONE_LISTENER {
+                text += &format!("\n{}", line(key));
+            }
+            text += LISTENER_EXAMPLE;
+        }
+    }
+    text += &format!("\n{mark}[limits]\n");
+    for key in Key::LIMITS {
+        text += &line(key);
+    }
+    text
+}
+
+/// Also a single one as a table, which can say all that there is to a listener.
+fn listeners(settings: &Settings) -> String {
+    let mut text = String::new();
     for listener in &settings.listeners {
         let topic_prompt = listener.topic_prompt == TopicPrompt::On;
-        text += &format!("{mark}[[listener]]\n{mark}url = \"tcp://{}\"\n", listener.addr);
-        text += &format!("# {}.\n", Key::TopicPrompt.meaning());
-        text += &format!("{mark}topic_prompt = {topic_prompt}\n\n");
-    }
-    text += &format!("{mark}[limits]\n");
-    for key in Key::LIMITS {
-        text += &format!("# {}\n{mark}{} = {}\n", meaning(key), key.name(), toml(key, settings));
+        text += &format!("\n[[listener]]\nurl = \"tcp://{}\"\n", listener.addr);
+        text += &format!("topic_prompt = {topic_prompt}\n");
     }
     text
 }
 
 fn meaning(key: Key) -> String {
-    format!("{}.", key.meaning().replace("memory-max", "memory_max"))
+    format!("{}.", key.entry().meaning.replace("memory-max", "memory_max"))
 }
 
 /// The value of a key, as in a file; for [`Key::Listen`] all listeners as URLs.
 pub(super) fn toml(key: Key, settings: &Settings) -> String {
-    let text = plain(key, settings);
-    match key.kind() {
+    let text = (key.entry().text)(settings);
+    match key.entry().kind {
         Kind::Number | Kind::Switch => text,
         Kind::Size if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
         Kind::Size | Kind::Text => format!("\"{text}\""),
     }
 }
 
-fn plain(key: Key, settings: &Settings) -> String {
-    let limits = &settings.limits;
-    match key {
-        Key::Port | Key::Bind | Key::TopicPrompt | Key::Listen => {
-            let urls: Vec<_> = settings.listeners.iter().map(url).collect();
-            urls.join(",")
-        }
-        Key::AllowAnonymous => (settings.allow_anonymous == AnonymousAccess::Everywhere).to_string(),
-        Key::Shards => settings.shards.to_string(),
-        Key::LogFormat => match settings.log_format {
-            LogFormat::Text => "text".to_owned(),
-            LogFormat::Json => "json".to_owned(),
-        },
-        Key::ConnectionsMax => limits.connections_max.to_string(),
-        Key::QueueMax => size_text(limits.queue_bytes_max),
-        Key::MemoryMax => size_text(limits.memory_bytes_max),
-        Key::HistoryLast => limits.history_messages_max.to_string(),
-        Key::HistoryMax => size_text(limits.history_bytes_max),
-    }
-}
-
-fn url(listener: &ListenerSettings) -> String {
-    let query = match listener.topic_prompt {
-        TopicPrompt::Off => "",
-        TopicPrompt::On => "?topic_prompt=1",
-    };
-    format!("tcp://{}{query}", listener.addr)
-}
+const LISTENER_EXAMPLE: &str = "
+# Several addresses, in place of port, bind and topic_prompt:
+# [[listener]]
+# url = \"tcp://127.0.0.1:8071\"
+# [[listener]]
+# url = \"tcp://[::1]:9000?topic_prompt=1\"
+";

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use frontend::TopicPrompt;
 use thiserror::Error;
 
-use super::{AnonymousAccess, LogFormat, SHARDS_MAX};
+use super::{AnonymousAccess, ListenerSettings, LogFormat};
 
 /// Why a text is not a value of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -32,7 +32,7 @@ pub enum ValueError {
         max: u64,
     },
     /// Not a size.
-    #[error("expected a size such as 2MiB, 512KiB or 1048576")]
+    #[error("expected a size such as 2MiB, 8G or 1048576")]
     Size,
     /// Below what the server can work with.
     #[error("expected at least {}", size_text(*.min))]
@@ -59,8 +59,10 @@ pub(super) struct ListenUrl {
     pub(super) topic_prompt: Option<TopicPrompt>,
 }
 
-pub(super) fn port(text: &str) -> Result<u16, ValueError> {
-    number(text, 0..=u16::MAX)
+impl From<ListenUrl> for ListenerSettings {
+    fn from(url: ListenUrl) -> Self {
+        Self { addr: url.addr, topic_prompt: url.topic_prompt.unwrap_or(TopicPrompt::Off) }
+    }
 }
 
 pub(super) fn host(text: &str) -> Result<IpAddr, ValueError> {
@@ -94,7 +96,7 @@ fn address(text: &str) -> Result<SocketAddr, ValueError> {
     }
     match text.rsplit_once(':') {
         Some((name, number)) if name.eq_ignore_ascii_case("localhost") => {
-            let port = port(number).map_err(|_| ValueError::Url)?;
+            let port = self::number(number, 0..=u16::MAX).map_err(|_| ValueError::Url)?;
             Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         }
         _ => Err(ValueError::Url),
@@ -125,31 +127,7 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, ValueError> {
     }
 }
 
-pub(super) fn shards(text: &str) -> Result<u8, ValueError> {
-    number(text, 1..=SHARDS_MAX)
-}
-
-pub(super) fn connections_max(text: &str) -> Result<usize, ValueError> {
-    number(text, 1..=CONNECTIONS_MAX).map(|count: u32| usize::try_from(count).unwrap_or(usize::MAX))
-}
-
-pub(super) fn history_last(text: &str) -> Result<u32, ValueError> {
-    number(text, 0..=u32::MAX)
-}
-
-pub(super) fn queue_max(text: &str) -> Result<usize, ValueError> {
-    size(text, QUEUE_BYTES_MIN)
-}
-
-pub(super) fn memory_max(text: &str) -> Result<usize, ValueError> {
-    size(text, MEMORY_BYTES_MIN)
-}
-
-pub(super) fn history_max(text: &str) -> Result<usize, ValueError> {
-    size(text, 0)
-}
-
-fn number<N>(text: &str, bounds: RangeInclusive<N>) -> Result<N, ValueError>
+pub(super) fn number<N>(text: &str, bounds: RangeInclusive<N>) -> Result<N, ValueError>
 where
     N: Copy + PartialOrd + TryFrom<u64> + Into<u64>,
 {
@@ -158,14 +136,19 @@ where
     value.filter(|value| bounds.contains(value)).ok_or(ValueError::Number { min, max })
 }
 
-fn size(text: &str, bytes_min: usize) -> Result<usize, ValueError> {
+/// A letter alone is a power of 1024, as in the options of most servers; `MB` is what disks and
+/// networks mean by it, a power of 1000.
+pub(super) fn size(text: &str, bytes_min: usize) -> Result<usize, ValueError> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text.strip_prefix(digits).unwrap_or_default().trim_start();
     let scale = match unit.to_ascii_lowercase().as_str() {
-        "" => 1,
-        "kib" => KIB,
-        "mib" => MIB,
-        "gib" => GIB,
+        "" | "b" => 1,
+        "k" | "kib" => KIB,
+        "m" | "mib" => MIB,
+        "g" | "gib" => GIB,
+        "kb" => 1000,
+        "mb" => 1000 * 1000,
+        "gb" => 1000 * 1000 * 1000,
         _ => return Err(ValueError::Size),
     };
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -190,18 +173,9 @@ pub(super) fn size_text(bytes: usize) -> String {
     bytes.to_string()
 }
 
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+pub(super) const KIB: usize = 1024;
+pub(super) const MIB: usize = 1024 * KIB;
 const GIB: usize = 1024 * MIB;
-
-/// One read of a connection must fit a queue.
-const QUEUE_BYTES_MIN: usize = 64 * KIB;
-
-/// Some messages of the greatest length must fit at once.
-const MEMORY_BYTES_MIN: usize = 16 * MIB;
 
 /// The broker adds an eighth to a size; this leaves it room on every platform.
 const BYTES_MAX: usize = usize::MAX / 4 / GIB * GIB;
-
-/// More than a machine has file descriptors for.
-const CONNECTIONS_MAX: u32 = 16 * 1024 * 1024;

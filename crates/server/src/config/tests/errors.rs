@@ -42,7 +42,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ),
     ("queue_max = 1", "UnknownKey", "F:1:1: unknown key \"queue_max\"; did you mean limits.queue_max?"),
     ("listen = []", "UnknownKey", "F:1:1: unknown key \"listen\"; did you mean listener?"),
-    ("port = 1", "UnknownKey", "F:1:1: unknown key \"port\"; did you mean listener.url?"),
+    ("prot = 1", "UnknownKey", "F:1:1: unknown key \"prot\"; did you mean port?"),
+    ("[[listener]]\nport = 1", "UnknownKey", "F:2:1: unknown key \"port\"; did you mean listener.url?"),
     ("SHARDS = 1", "UnknownKey", "F:1:1: unknown key \"SHARDS\"; did you mean shards?"),
     (
         "kkk = 1\naaa = 1\nzzz = 1",
@@ -79,6 +80,18 @@ const FILES: &[(&str, &str, &str)] = &[
         "TopicPromptTwice",
         "F:3:16: topic_prompt is given in the url and beside it",
     ),
+    (
+        "port = 1\n[[listener]]\nurl = \"tcp://[::1]:1\"",
+        "ListenExcludes",
+        "F:3:7: listener.url excludes F:1:8: port: write address, port and ?topic_prompt=1 into the URL",
+    ),
+    ("port = 65536", "Value", "F:1:8: port: expected a number from 0 to 65535, found \"65536\""),
+    ("port = \"1\"", "WrongType", "F:1:8: port must be a whole number, found text"),
+    (
+        "bind = \"0.0.0.0\"",
+        "NotLoopback",
+        "F:1:8: refusing to listen on 0.0.0.0:8071 without authentication: ",
+    ),
     ("shards = 0", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"0\""),
     ("shards = 0x41", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"65\""),
     ("shards = -1", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"-1\""),
@@ -97,6 +110,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "[[listener]]\nurl = \"tcp://[::1]:1\"\n[[listener]]\nurl = \"tcp://[::1]:1\"",
         "ListenerTwice",
         "F:4:7: listener.url: [::1]:1 is already in the list",
+    ),
+    (
+        "allow_anonymous = true\n[[listener]]\nurl = \"tcp://0.0.0.0:1\"\n[[listener]]\nurl = \"tcp://127.0.0.1:1\"",
+        "ListenerTwice",
+        "F:5:7: listener.url: 127.0.0.1:1 and 0.0.0.0:1 of the list exclude each other: one is every",
     ),
     (
         "[[listener]]\nurl = \"tcp://[::ffff:127.0.0.1]:1\"",
@@ -186,13 +204,14 @@ const LINES: &[(&str, &[&str], &str, &str)] = &[
         "--connections-max: expected a number from 1 to 16777216, found \"0\"",
     ),
     (
-        "--queue-max 2MB",
+        "--queue-max 2MX",
         &[],
         "Value",
-        "--queue-max: expected a size such as 2MiB, 512KiB or 1048576, found \"2MB\"",
+        "--queue-max: expected a size such as 2MiB, 8G or 1048576, found \"2MX\"",
     ),
     ("--queue-max MiB", &[], "Value", "--queue-max: expected a size such as "),
     ("--queue-max 1.5MiB", &[], "Value", "--queue-max: expected a size such as "),
+    ("--queue-max 64KB", &[], "Value", "--queue-max: expected at least 64KiB, found \"64KB\""),
     ("--memory-max 16777215", &[], "Value", "--memory-max: expected at least 16MiB, found \"16777215\""),
     ("--memory-max 99999999999999999999", &[], "Value", "--memory-max: expected at most "),
     ("--memory-max 18446744073709551614", &[], "Value", "--memory-max: expected at most "),
@@ -294,7 +313,7 @@ fn not_text() -> ConfigError {
 
 #[test]
 fn any_one_slip_finds_the_key() {
-    for key in Key::TOP.into_iter().chain(Key::LIMITS) {
+    for key in Key::ONE_LISTENER.into_iter().chain(Key::TOP).chain(Key::LIMITS) {
         let name = key.name();
         for at in 0..name.len() {
             let (head, tail) = name.split_at(at);

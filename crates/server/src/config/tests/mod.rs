@@ -2,6 +2,7 @@
 
 mod cuts;
 mod errors;
+mod pages;
 mod precedence;
 mod round_trip;
 

@@ -6,6 +6,15 @@ use super::{TemporaryFile, addresses, start, words};
 
 /// Key, in the file, variable, option, and the value after each.
 const LAYERS: &[(Key, &str, &str, &str, [&str; 3])] = &[
+    (Key::Port, "port = 1", "2", "3", ["1", "2", "3"]),
+    (
+        Key::Bind,
+        "bind = '::1'",
+        "localhost",
+        "--bind 127.0.0.9",
+        ["\"::1\"", "\"127.0.0.1\"", "\"127.0.0.9\""],
+    ),
+    (Key::TopicPrompt, "topic_prompt = true", "0", "--topic-prompt", ["true", "false", "true"]),
     (Key::Shards, "shards = 64", " 2 ", "--shards 3", ["64", "2", "3"]),
     (
         Key::LogFormat,
@@ -83,6 +92,8 @@ fn port_and_address_change_the_one_listener() {
     check("--listen tcp://[::1]:1", &["TIDINGS_PORT=9000"], &["[::1]:1"]);
     check("--listen tcp://[::1]:0 --listen tcp://[::1]:0", &[], &["[::1]:0", "[::1]:0"]);
     check("--bind 0.0.0.0 --allow-anonymous", &[], &["0.0.0.0:8071"]);
+    let both = "--listen tcp://0.0.0.0:1 --listen tcp://[::1]:1 --allow-anonymous";
+    check(both, &[], &["0.0.0.0:1", "[::1]:1"]);
     check("--bind 0.0.0.0", &["TIDINGS_ALLOW_ANONYMOUS=1"], &["0.0.0.0:8071"]);
 }
 
@@ -126,6 +137,23 @@ fn some_variables_mean_nothing_to_a_server() {
     for unknown in ["TIDINGS_SHARD=2", "TIDINGS_WEB_PORT=80"] {
         let error = start(words(""), &["TIDINGS_SERVICE_HOST=10.0.0.1", unknown]).unwrap_err();
         assert!(matches!(error, ConfigError::UnknownVariable { .. }), "{unknown}: {error}");
+    }
+}
+
+#[test]
+fn sizes_have_units() {
+    let check = |text: &str, bytes: usize| {
+        let line = ["--memory-max", "8GiB", "--history-max", text];
+        assert_eq!(start(line, &[]).unwrap().limits.history_bytes_max, bytes, "{text}");
+    };
+    for (text, bytes) in
+        [("7", 7), ("7b", 7), ("64KiB", 65_536), ("64K", 65_536), ("1MiB", 1 << 20), ("2G", 2 << 30)]
+    {
+        check(text, bytes);
+        check(&text.to_lowercase(), bytes);
+    }
+    for (text, bytes) in [("64KB", 64_000), ("1MB", 1_000_000), ("1 gb", 1_000_000_000)] {
+        check(text, bytes);
     }
 }
 
