@@ -35,6 +35,7 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Handover {
     addr: SocketAddr,
+    since: Instant,
     speaks: Speaks,
     pub(crate) rest: Chunk,
     pub(crate) read_end: ReadEnd,
@@ -73,6 +74,8 @@ pub struct ClientRow {
     pub id: Origin,
     /// Where it comes from.
     pub addr: SocketAddr,
+    /// When it was accepted.
+    pub since: Instant,
     /// Its own name.
     pub name: Option<Box<str>>,
     /// What it is.
@@ -127,7 +130,7 @@ impl Taken {
 impl Connection {
     /// A connection that was accepted.
     pub(crate) fn new(env: &mut Env, id: Origin, addr: SocketAddr, rules: Rc<Rules>) -> Self {
-        let mut link = Link::new(id, addr, rules);
+        let mut link = Link::new(id, addr, env.now.mono, rules);
         let silent_until = env.now.mono.after(link.rules.limits.prompt_delay);
         link.set_deadline(env, Some(silent_until));
         Self { link, protocol: Protocol::Sniffing(Sniffing::new(env.now.mono)) }
@@ -137,7 +140,7 @@ impl Connection {
     pub(crate) fn adopted(id: Origin, handover: Handover, rules: Rc<Rules>) -> Self {
         let Speaks::Text(publishing) = handover.speaks;
         let protocol = Protocol::Text(Box::new(Text::adopted(id, publishing)));
-        Self { link: Link::new(id, handover.addr, rules), protocol }
+        Self { link: Link::new(id, handover.addr, handover.since, rules), protocol }
     }
 
     /// Takes a publisher apart that has published nothing yet, for another shard. `None` for
@@ -147,7 +150,8 @@ impl Connection {
         assert!(self.link.unfinished.is_none(), "what is left over counts where it goes");
         let Protocol::Text(text) = self.protocol else { return None };
         let speaks = Speaks::Text(text.into_publishing()?);
-        Some(Handover { addr: self.link.addr, speaks, rest, read_end })
+        let Link { addr, since, .. } = self.link;
+        Some(Handover { addr, since, speaks, rest, read_end })
     }
 
     /// Takes a chunk: what was left over before, then what was read. What is left over this
@@ -355,8 +359,8 @@ impl Connection {
             Protocol::Text(text) if !self.link.ending => text.name_and_topic(),
             _ => (None, String::new()),
         };
-        let Link { id, addr, out, .. } = &self.link;
-        ClientRow { id: *id, addr: *addr, name, role: self.role(), topic, queued_bytes: out.bytes() }
+        let Link { id, addr, since, ref out, .. } = self.link;
+        ClientRow { id, addr, since, name, role: self.role(), topic, queued_bytes: out.bytes() }
     }
 }
 

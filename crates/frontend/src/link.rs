@@ -46,6 +46,8 @@ pub enum ReadEnd {
 pub(crate) struct Link {
     pub(crate) id: Origin,
     pub(crate) addr: SocketAddr,
+    /// When it was accepted, on whatever shard.
+    pub(crate) since: Instant,
     pub(crate) rules: Rc<Rules>,
     pub(crate) out: Outgoing,
     /// Bytes of the last chunk that are not done with.
@@ -86,10 +88,11 @@ pub(crate) enum Leftover {
 }
 
 impl Link {
-    pub(crate) fn new(id: Origin, addr: SocketAddr, rules: Rc<Rules>) -> Self {
+    pub(crate) fn new(id: Origin, addr: SocketAddr, since: Instant, rules: Rc<Rules>) -> Self {
         Self {
             id,
             addr,
+            since,
             rules,
             out: Outgoing::default(),
             carry: Vec::new(),

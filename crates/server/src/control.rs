@@ -26,11 +26,13 @@ use crate::listener::{self, Loads, Placement};
 use crate::mailbox::Mailbox;
 use crate::rates::SAMPLE_TIME;
 use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
-use crate::roster::{self, Arrivals};
+use crate::roster;
 use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
 use crate::signals;
 use crate::status::{self, Sought};
 
+/// Rows of a client list per shard.
+const ROWS_MAX: usize = 1000;
 /// Connections accepted from one listener before the others get their turn.
 const ACCEPTS_MAX: usize = 64;
 /// How long to wait for file descriptors or memory before accepting again.
@@ -108,7 +110,6 @@ struct Server {
     status: status::Status,
     /// Only where there is a console: nobody else asks.
     sampling: Option<Sampling>,
-    arrivals: Arrivals,
     accept_again: Option<Instant>,
     accept_pauses: u64,
     refused: u64,
@@ -185,7 +186,6 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         gauge,
         status: status::Status::new(settings.shards),
         sampling,
-        arrivals: Arrivals::default(),
         accept_again: None,
         accept_pauses: 0,
         refused: 0,
@@ -361,7 +361,7 @@ impl Server {
         let (sender, answers) = channel();
         sampling.asked = Some((now, answers));
         for shard in 0..self.shards.len() {
-            self.order(shard, Order::Report(sender.clone()));
+            self.order(shard, Order::Report { clients_max: 0, reply: sender.clone() });
         }
     }
 
@@ -389,9 +389,6 @@ impl Server {
                 }
                 // Options that cannot be set are no reason to turn a client away.
                 drop(listener::tune(&stream, self.settings.limits.untaken_time));
-                if self.sampling.is_some() {
-                    self.arrivals.note(addr, Instant::now());
-                }
                 let shard = self.placement.place();
                 self.order(shard, Order::Accepted { stream, addr, listener: index });
             }
@@ -448,14 +445,18 @@ impl Server {
         answers
     }
 
+    fn reports(&self) -> Vec<Report> {
+        self.ask(|reply| Order::Report { clients_max: ROWS_MAX, reply }, ANSWER_TIME)
+    }
+
     fn obey(&mut self, typed: &Typed) {
         let answer = match typed {
             Typed::Kick(id) => self.kick(id),
             question => {
                 let asked = Instant::now();
-                let reports: Vec<Report> = self.ask(Order::Report, ANSWER_TIME);
+                let reports = self.reports();
                 match question {
-                    Typed::Clients => roster::clients(&reports, self.settings.shards, &self.arrivals, asked),
+                    Typed::Clients => roster::clients(&reports, self.settings.shards),
                     Typed::Topics => status::topics(&reports, self.settings.shards),
                     _ => self.status.describe(asked, &reports, &self.gauge),
                 }
@@ -468,7 +469,7 @@ impl Server {
         let Some(Origin { shard, conn }) = status::id(id) else {
             return "an ID looks like 0-17-0; `clients` shows them".to_owned();
         };
-        let reports = self.ask(Order::Report, ANSWER_TIME);
+        let reports = self.reports();
         let (sought, answer) = status::seek(&reports, Origin { shard, conn }, self.settings.shards);
         if sought == Sought::Possible {
             self.order(usize::from(shard.0), Order::Kick(conn));

@@ -26,8 +26,6 @@ use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines, WriteLines};
 
 /// The token of the waker; sockets have their slots.
 pub(crate) const WAKER: Token = Token(usize::MAX);
-/// Rows of a client list per shard.
-const ROWS_MAX: usize = 1000;
 
 /// What the control thread tells a shard.
 #[derive(Debug)]
@@ -36,8 +34,8 @@ pub(crate) enum Order {
     Accepted { stream: TcpStream, addr: SocketAddr, listener: usize },
     /// A publisher comes from another shard.
     Moved { stream: TcpStream, handover: Handover, listener: usize },
-    /// Tell what you have.
-    Report(Sender<Report>),
+    /// Tell what you have, and so many clients.
+    Report { clients_max: usize, reply: Sender<Report> },
     /// End one connection.
     Kick(ConnId),
     /// Read no more; answer when your mail is out.
@@ -49,6 +47,7 @@ pub(crate) enum Order {
 /// One shard's figures.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
+    pub(crate) at: Instant,
     pub(crate) shard: ShardId,
     pub(crate) stats: Stats,
     pub(crate) census: Census,
@@ -368,9 +367,9 @@ impl ShardThread {
                     self.list_to_read(conn);
                 }
             }
-            Order::Report(reply) => {
+            Order::Report { clients_max, reply } => {
                 // Whoever asked may have stopped waiting.
-                drop(reply.send(self.report()));
+                drop(reply.send(self.report(now, clients_max)));
             }
             Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
             Order::Quiesce(reply) => {
@@ -398,12 +397,13 @@ impl ShardThread {
         }
     }
 
-    fn report(&mut self) -> Report {
+    fn report(&self, now: Now, clients_max: usize) -> Report {
         Report {
+            at: now.mono,
             shard: self.own,
             stats: self.station.shard().stats(),
             census: self.station.census(),
-            clients: self.station.clients(ROWS_MAX),
+            clients: self.station.clients(clients_max),
             history_bytes: self.station.shard().history_bytes(),
         }
     }

@@ -214,10 +214,11 @@ fn uptime(up: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roster::{self, Arrivals};
+    use crate::roster;
 
     fn report(shard: u8, accepted: u64) -> Report {
         Report {
+            at: broker::Instant(0),
             shard: ShardId(shard),
             stats: Stats { accepted, delivered: 2 * accepted, ..Stats::default() },
             census: Census { publishers: 1, ..Census::default() },
@@ -284,6 +285,7 @@ mod tests {
         let row = ClientRow {
             id: id("0-17-3").unwrap(),
             addr: "127.0.0.1:50123".parse().unwrap(),
+            since: broker::Instant(0),
             name: Some("eve".into()),
             role: RoleName::Publisher,
             topic: "a".to_owned(),
@@ -305,8 +307,7 @@ mod tests {
     #[test]
     fn lists_say_whose_clients_are_missing() {
         let reports = [report(0, 0), report(2, 0)];
-        for text in [roster::clients(&reports, 3, &Arrivals::default(), Instant::now()), topics(&reports, 3)]
-        {
+        for text in [roster::clients(&reports, 3), topics(&reports, 3)] {
             let last: Vec<&str> = text.lines().skip(1).collect();
             assert_eq!(last, ["shard 1 does not answer: its clients are missing"]);
         }
