@@ -23,6 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         addr: "[2001:db8::1]:50123".parse().expect("an address"),
         name: (!name.is_empty()).then_some(name.as_ref()),
         time_ms,
+        source: [time_ms; 4],
     };
     for format in FORMATS {
         for time in [TimeField::Shown, TimeField::Hidden] {
@@ -37,11 +38,11 @@ fn check_line(format: Format, time: TimeField, payload: &[u8], sender: &Sender<'
     frame.set(format, time, sender);
     // A run's frame is made once, and its lines are written one behind the other.
     let mut out = b"before\n".to_vec();
-    frame.write_line(&mut out, payload);
+    frame.write_line(&mut out, payload, sender.time_ms);
     for payload_bytes_max in [4, 5, 7, 64] {
         let (mut parts, mut from) = (b"before\n".to_vec(), None);
         loop {
-            from = frame.write_part(&mut parts, payload, from, payload_bytes_max);
+            from = frame.write_part(&mut parts, payload, sender.time_ms, from, payload_bytes_max);
             if from.is_none() {
                 break;
             }

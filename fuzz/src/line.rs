@@ -62,7 +62,7 @@ pub fn read_json(line: &str) -> Told {
     if let Some(dropped) = object.get("gap") {
         return Told::Gap(dropped.as_u64().expect("a gap is a number"));
     }
-    for key in ["topic", "time", "publisher"] {
+    for key in ["topic", "time", "publisher", "id"] {
         assert!(object.get(key).is_some_and(serde_json::Value::is_string), "no {key} in {line}");
     }
     match (object.get("payload"), object.get("payload_b64")) {

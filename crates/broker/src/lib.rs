@@ -35,7 +35,7 @@ pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
 pub use limits::{LONG_CARRY_READS, Limits};
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
-pub use run::{Body, LocalRun, Publisher, Run, RunBuilder, Span};
+pub use run::{About, Body, LocalRun, Publisher, Run, RunBuilder, Span};
 pub use shard::{QueueState, Shard, ShardConfig};
 pub use slab::{Key, Slab};
 pub use stats::Stats;

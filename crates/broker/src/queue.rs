@@ -310,7 +310,7 @@ mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId};
     use crate::memory::Gauge;
-    use crate::run::{Body, Publisher, Run, RunBuilder};
+    use crate::run::{About, Body, Publisher, Run, RunBuilder};
     use crate::time::WallTime;
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -320,7 +320,7 @@ mod tests {
     fn run(numbers: std::ops::Range<u64>) -> Arc<Run> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
         let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
         for number in numbers {
             let start = body.len();
@@ -328,7 +328,13 @@ mod tests {
             spans.push(start..body.len());
         }
         let topic = TopicName::parse("t").unwrap();
-        spans.finish(&topic, &publisher, WallTime(0), Body::exact(body.into()), &Gauge::new()).into()
+        spans
+            .finish(
+                About { topic: &topic, publisher: &publisher, time: WallTime(0), number: 0 },
+                Body::exact(body.into()),
+                &Gauge::new(),
+            )
+            .into()
     }
 
     #[derive(Debug, Clone)]

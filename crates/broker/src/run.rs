@@ -27,6 +27,9 @@ pub struct Publisher {
     pub addr: SocketAddr,
     /// The name that it gave itself.
     pub name: Option<Box<str>>,
+    /// When it began: no other publisher of this id began then, also not in another life of the
+    /// server.
+    pub began: WallTime,
 }
 
 /// Where one payload lies in the body of its run.
@@ -42,6 +45,8 @@ pub struct Run {
     topic: TopicName,
     publisher: Arc<Publisher>,
     time: WallTime,
+    /// Messages of this publisher before the first one here.
+    number: u64,
     body: Bytes,
     spans: Spans,
     exact: bool,
@@ -73,6 +78,12 @@ impl Run {
     #[must_use]
     pub fn time(&self) -> WallTime {
         self.time
+    }
+
+    /// Which one of its publisher's messages the first one is, from 0.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// How many messages it holds: one at least.
@@ -147,7 +158,9 @@ impl Run {
             body.extend_from_slice(payload);
             spans.push(start..body.len());
         }
-        spans.finish(&self.topic, &self.publisher, self.time, Body::exact(body.into()), gauge)
+        let number = self.number + u64::from(skip);
+        let about = About { topic: &self.topic, publisher: &self.publisher, time: self.time, number };
+        spans.finish(about, Body::exact(body.into()), gauge)
     }
 }
 
@@ -167,6 +180,19 @@ impl Body {
         let pinned_bytes = bytes.len();
         Self { bytes, pinned_bytes }
     }
+}
+
+/// What a run is besides its messages.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The topic.
+    pub topic: &'a TopicName,
+    /// The publisher.
+    pub publisher: &'a Arc<Publisher>,
+    /// When it was accepted.
+    pub time: WallTime,
+    /// Messages of this publisher before it.
+    pub number: u64,
 }
 
 /// Gathers the spans of a run while its messages are found.
@@ -209,14 +235,8 @@ impl RunBuilder {
     /// # Panics
     /// If there is no message, or if a span lies outside of the body.
     #[must_use]
-    pub fn finish(
-        mut self,
-        topic: &TopicName,
-        publisher: &Arc<Publisher>,
-        time: WallTime,
-        body: Body,
-        gauge: &Gauge,
-    ) -> Run {
+    pub fn finish(mut self, about: About<'_>, body: Body, gauge: &Gauge) -> Run {
+        let About { topic, publisher, time, number } = about;
         let last = self.spans.last().expect("a run holds a message");
         assert!(last.end as usize <= body.bytes.len(), "spans lie in the body");
         // The room was a guess from the run before: a small run must not keep a large one's.
@@ -232,6 +252,7 @@ impl RunBuilder {
             topic: topic.clone(),
             publisher: Arc::clone(publisher),
             time,
+            number,
             exact: body.pinned_bytes == body.bytes.len(),
             body: body.bytes,
             spans,
@@ -271,14 +292,15 @@ mod tests {
         let gauge = Gauge::new();
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
         let mut spans = RunBuilder::default();
         for range in [0..3, 4..7, 9..10] {
             spans.push(range);
         }
         let body = Body { bytes: Bytes::from_static(b"one\ntwo\r\n3tail"), pinned_bytes: 4096 };
         let topic = TopicName::parse("t").unwrap();
-        let run = spans.finish(&topic, &publisher, WallTime(7), body, &gauge);
+        let about = About { topic: &topic, publisher: &publisher, time: WallTime(7), number: 5 };
+        let run = spans.finish(about, body, &gauge);
         assert_eq!(run.payloads(0).collect::<Vec<_>>(), [&b"one"[..], b"two", b"3"]);
         assert!(gauge.used() >= 4096 && gauge.used() == run.cost());
 
@@ -286,8 +308,7 @@ mod tests {
         let mut roomy = RunBuilder::with_capacity(32_768);
         roomy.push(0..1);
         roomy.push(1..2);
-        let two =
-            roomy.finish(&topic, &publisher, WallTime(7), Body::exact(Bytes::from_static(b"ab")), &gauge);
+        let two = roomy.finish(about, Body::exact(Bytes::from_static(b"ab")), &gauge);
         assert!(two.cost() < 1024, "{} bytes for two messages of one byte", two.cost());
         drop(two);
 
@@ -295,6 +316,7 @@ mod tests {
         assert_eq!(small.payloads(0).collect::<Vec<_>>(), [&b"two"[..], b"3"]);
         assert_eq!((small.time(), small.is_exact(), run.is_exact()), (WallTime(7), true, false));
         assert!(small.cost() < 1024);
+        assert_eq!((run.number(), small.number()), (5, 6));
         drop((run, small));
         assert_eq!(gauge.used(), 0);
     }

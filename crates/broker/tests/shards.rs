@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use broker::{
-    Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Now, Origin, Output, Publisher, Run,
-    RunBuilder, SessionId, Shard, ShardConfig, ShardId, SubscriptionId, WallTime,
+    About, Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Now, Origin, Output,
+    Publisher, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId, SubscriptionId, WallTime,
 };
 use topic::{Filter, TopicName};
 
@@ -114,12 +114,16 @@ impl World {
     fn publish(&mut self, shard: usize, slot: u32, topic: &str, text: &str) {
         let origin = Origin { shard: ShardId(u8::try_from(shard).unwrap()), conn: conn(slot) };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
         let mut spans = RunBuilder::default();
         spans.push(0..text.len());
         let body = Body::exact(text.as_bytes().to_vec().into());
         let topic = TopicName::parse(topic).unwrap();
-        let run: Run = spans.finish(&topic, &publisher, WallTime(0), body, &self.gauge);
+        let run: Run = spans.finish(
+            About { topic: &topic, publisher: &publisher, time: WallTime(0), number: 0 },
+            body,
+            &self.gauge,
+        );
         self.input(shard, Input::Publish(run.into()));
     }
 

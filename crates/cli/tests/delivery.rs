@@ -83,17 +83,17 @@ fn json_is_exact() {
         (
             "pub sports name=alice",
             &b"Goal!"[..],
-            r#"{"topic":"sports","payload":"Goal!","time":"TIME","publisher":"127.0.0.1:PORT","name":"alice"}"#,
+            r#"{"topic":"sports","payload":"Goal!","time":"TIME","publisher":"127.0.0.1:PORT","name":"alice","id":"ID"}"#,
         ),
         (
             "pub",
             b"Goal!",
-            r#"{"topic":"broadcast","payload":"Goal!","time":"TIME","publisher":"127.0.0.1:PORT"}"#,
+            r#"{"topic":"broadcast","payload":"Goal!","time":"TIME","publisher":"127.0.0.1:PORT","id":"ID"}"#,
         ),
         (
             "pub",
             b"\xff\x00",
-            r#"{"topic":"broadcast","payload_b64":"/wA=","time":"TIME","publisher":"127.0.0.1:PORT"}"#,
+            r#"{"topic":"broadcast","payload_b64":"/wA=","time":"TIME","publisher":"127.0.0.1:PORT","id":"ID"}"#,
         ),
     ] {
         let mut subscriber = server.client("SUBSCRIBER format=json");
@@ -102,8 +102,29 @@ fn json_is_exact() {
         let line = subscriber.line();
         let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
         let time = value["time"].as_str().expect("a time");
-        assert_eq!(without_time(&line, time), expected.replace("PORT", &publisher.port().to_string()));
+        let id = value["id"].as_str().expect("an id");
+        let line = without_time(&line, time).replace(id, "ID");
+        assert_eq!(line, expected.replace("PORT", &publisher.port().to_string()));
     }
+}
+
+#[test]
+fn ids_are_unique_and_count_up() {
+    let server = Server::start(2);
+    let mut subscriber = server.client("sub format=json");
+    let (mut one, mut other) = (server.client("pub"), server.client("pub"));
+    let mut ids = Vec::new();
+    for publisher in [&mut one, &mut other] {
+        for _ in 0..12 {
+            publisher.send("x\n");
+            let value: serde_json::Value = serde_json::from_str(&subscriber.line()).expect("JSON");
+            ids.push(value["id"].as_str().expect("an id").to_owned());
+        }
+    }
+    let (sources, numbers): (Vec<&str>, Vec<&str>) = ids.iter().filter_map(|id| id.rsplit_once('-')).unzip();
+    let twelve: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+    assert_eq!(numbers, [twelve.clone(), twelve].concat());
+    assert!(sources[..12].iter().all(|source| *source == sources[0] && *source != sources[12]), "{ids:?}");
 }
 
 #[test]

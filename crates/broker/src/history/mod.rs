@@ -452,7 +452,7 @@ fn at(topics: &mut [Option<Topic>], slot: Slot) -> &mut Topic {
 mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
-    use crate::run::{Body, Publisher, RunBuilder};
+    use crate::run::{About, Body, Publisher, RunBuilder};
     use proptest::prelude::*;
 
     const TOPICS: [&str; 3] = ["a", "a/b", "c"];
@@ -461,7 +461,7 @@ mod tests {
     fn run(topic: &str, first: u32, messages: u32, time: u64, gauge: &Gauge) -> Arc<Run> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
         let mut body = Vec::new();
         let mut spans = RunBuilder::default();
         for number in first..first + messages {
@@ -471,7 +471,9 @@ mod tests {
         }
         let pinned_bytes = body.len() + 4096;
         let body = Body { bytes: body.into(), pinned_bytes };
-        Arc::new(spans.finish(&TopicName::parse(topic).unwrap(), &publisher, WallTime(time), body, gauge))
+        let topic = TopicName::parse(topic).unwrap();
+        let about = About { topic: &topic, publisher: &publisher, time: WallTime(time), number: 0 };
+        Arc::new(spans.finish(about, body, gauge))
     }
 
     fn numbers(kept: &[Kept]) -> Vec<u32> {

@@ -104,7 +104,7 @@ impl Cut {
 mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId};
-    use crate::run::{Body, Publisher, RunBuilder};
+    use crate::run::{About, Body, Publisher, RunBuilder};
     use crate::time::WallTime;
     use std::sync::Arc;
     use topic::TopicName;
@@ -112,13 +112,17 @@ mod tests {
     fn list(runs: &[(&str, u64)]) -> Vec<Kept> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None });
+        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
         let topic = TopicName::parse("a").unwrap();
         let kept = |(text, time): &(&str, u64)| {
             let mut spans = RunBuilder::default();
             spans.push(0..text.len());
             let body = Body::exact(text.as_bytes().to_vec().into());
-            let run = spans.finish(&topic, &publisher, WallTime(*time), body, &Gauge::new());
+            let run = spans.finish(
+                About { topic: &topic, publisher: &publisher, time: WallTime(*time), number: 0 },
+                body,
+                &Gauge::new(),
+            );
             Kept { run: run.into(), skip: 0 }
         };
         runs.iter().map(kept).collect()

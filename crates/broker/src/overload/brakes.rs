@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::ids::{ConnId, SessionId, ShardId};
     use crate::memory::Gauge;
-    use crate::run::{Body, LocalRun, Publisher, Run, RunBuilder};
+    use crate::run::{About, Body, LocalRun, Publisher, Run, RunBuilder};
     use crate::slab::Key as _;
     use crate::time::WallTime;
     use proptest::prelude::*;
@@ -164,12 +164,19 @@ mod tests {
 
     fn run(publisher: u32) -> Arc<Run> {
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin: origin(publisher), addr, name: None });
+        let publisher =
+            Arc::new(Publisher { origin: origin(publisher), addr, name: None, began: WallTime(0) });
         let mut spans = RunBuilder::default();
         spans.push(0..100);
         let body = Body::exact(vec![b'x'; 744].into());
         let topic = TopicName::parse("t").unwrap();
-        spans.finish(&topic, &publisher, WallTime(0), body, &Gauge::new()).into()
+        spans
+            .finish(
+                About { topic: &topic, publisher: &publisher, time: WallTime(0), number: 0 },
+                body,
+                &Gauge::new(),
+            )
+            .into()
     }
 
     fn held(naive: &[Naive]) -> BTreeSet<u32> {

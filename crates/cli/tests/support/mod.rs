@@ -17,7 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
-pub(crate) use python::{Script, python};
+pub(crate) use python::{Script, node, python};
 pub(crate) use server::{LogTo, Server, Start};
 
 /// The program that is tested, without the variables that configure it from outside.

@@ -11,9 +11,7 @@ use super::server::signal;
 
 /// The Python interpreter; `None`, and a line that cannot be overlooked, if there is none.
 pub(crate) fn python(test: &str) -> Option<&'static str> {
-    let version =
-        Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if version.is_ok_and(|status| status.success()) {
+    if is_there("python3") {
         return Some("python3");
     }
     let required = std::env::var("TIDINGS_REQUIRE_PYTHON").is_ok_and(|value| value == "1");
@@ -21,6 +19,21 @@ pub(crate) fn python(test: &str) -> Option<&'static str> {
     // Straight to the terminal: the test harness swallows what a passing test prints.
     drop(writeln!(std::io::stderr(), "SKIPPED: no python3 for {test}"));
     None
+}
+
+/// The same for Node.js, without which the rest of the tests can do.
+pub(crate) fn node(test: &str) -> Option<&'static str> {
+    let node = ["node", "nodejs"].into_iter().find(|name| is_there(name));
+    if node.is_none() {
+        drop(writeln!(std::io::stderr(), "SKIPPED: no node for {test}"));
+    }
+    node
+}
+
+fn is_there(interpreter: &str) -> bool {
+    let mut version = Command::new(interpreter);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
 }
 
 /// A client program with a keyboard and a screen.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::planted::{self, Bug};
-use broker::{Charge, Gauge, LocalRun, Run, Use};
+use broker::{Charge, Gauge, LocalRun, Origin, Publisher, Run, Use};
 use bytes::Bytes;
 use wire::text::{Format, Frame, LinePart, Sender, TimeField};
 
@@ -165,6 +165,7 @@ fn lines(
             addr: publisher.addr,
             name: publisher.name.as_deref(),
             time_ms: run.time().0,
+            source: source(publisher),
         },
     );
     let payloads = run.payloads(from.message);
@@ -180,16 +181,18 @@ fn lines(
         let payloads = run.payloads(at.message);
         if at.part.is_none() {
             let bytes_left = size.bytes.saturating_sub(out.len() - start);
-            at.message += frame.write_lines(out, payloads, bytes_left, size.payload_bytes);
+            let number = run.number() + u64::from(at.message);
+            at.message += frame.write_lines(out, payloads, number, bytes_left, size.payload_bytes);
         }
         let is_full = out.len() - start >= size.bytes;
         let Some(payload) = run.payloads(at.message).next().filter(|_| !is_full || at.part.is_some()) else {
             break;
         };
         // A long one: in pieces.
-        at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
+        let number = run.number() + u64::from(at.message);
+        at.part = frame.write_part(out, payload, number, at.part, size.payload_bytes);
         while at.part.is_some() && out.len() - start < size.bytes {
-            at.part = frame.write_part(out, payload, at.part, size.payload_bytes);
+            at.part = frame.write_part(out, payload, number, at.part, size.payload_bytes);
         }
         if at.part.is_some() {
             break;
@@ -204,17 +207,24 @@ fn lines(
     (at.message < run.len()).then_some(at)
 }
 
+/// What the ids of a publisher's messages begin with.
+fn source(publisher: &Publisher) -> [u64; 4] {
+    let Origin { shard, conn } = publisher.origin;
+    [shard.0.into(), conn.slot.into(), conn.generation.into(), publisher.began.0]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker::{Body, ConnId, Origin, Publisher, RunBuilder, ShardId, WallTime};
+    use broker::{About, Body, ConnId, Origin, Publisher, RunBuilder, ShardId, WallTime};
     use proptest::prelude::*;
     use std::sync::Arc;
     use topic::TopicName;
 
     fn run(payloads: &[Vec<u8>]) -> Rc<LocalRun> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let publisher = Publisher { origin, addr: "127.0.0.1:1".parse().unwrap(), name: None };
+        let publisher =
+            Publisher { origin, addr: "127.0.0.1:1".parse().unwrap(), name: None, began: WallTime(0) };
         let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
         for payload in payloads {
             let start = body.len();
@@ -223,7 +233,8 @@ mod tests {
         }
         let topic = TopicName::parse("t]").unwrap();
         let body = Body::exact(body.into());
-        LocalRun::new(spans.finish(&topic, &Arc::new(publisher), WallTime(7), body, &Gauge::new()).into())
+        let about = About { topic: &topic, publisher: &Arc::new(publisher), time: WallTime(7), number: 8 };
+        LocalRun::new(spans.finish(about, body, &Gauge::new()).into())
     }
 
     fn bytes_of(out: &mut Outgoing) -> Vec<u8> {

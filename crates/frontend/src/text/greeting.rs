@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use broker::{HistoryRequest, Publisher};
+use broker::{HistoryRequest, Publisher, WallTime};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::text::{Hello, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, is_blank, next_line};
@@ -131,7 +131,8 @@ impl Text {
         match hello.role {
             Role::Publisher(topic) => {
                 let topic = topic.unwrap_or_else(default_topic);
-                let publisher = Arc::new(Publisher { origin: link.id, addr: link.addr, name });
+                let publisher =
+                    Arc::new(Publisher { origin: link.id, addr: link.addr, name, began: env.now.wall });
                 let acks = if hello.ack { Acks::Wanted } else { Acks::None };
                 let publishing = Publishing::new(publisher, topic.clone(), framing, acks);
                 self.state = State::Publishing(Box::new(publishing));
@@ -143,6 +144,7 @@ impl Text {
                     Replay::None => HistoryRequest::None,
                     Replay::Last(count) => HistoryRequest::Last(count),
                     Replay::Since(span) => HistoryRequest::Since(env.now.wall.before(span)),
+                    Replay::SinceTime(time_ms) => HistoryRequest::Since(WallTime(time_ms)),
                 };
                 let (session, refused) = env.subscribe(link.id.conn, &filter, history);
                 link.session = Some(session);

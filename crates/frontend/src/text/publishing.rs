@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Body, Gauge, Limits, Now, Origin, Publisher, Run, RunBuilder};
+use broker::{About, Body, Gauge, Limits, Now, Origin, Publisher, Run, RunBuilder};
 use topic::TopicName;
 use wire::text::{is_blank, is_terminate, next_line, utf8_tail};
 
@@ -22,6 +22,8 @@ pub(crate) struct Publishing {
     scanned: usize,
     /// Messages of the last run: the next one is likely to need as much room.
     messages_hint: usize,
+    /// Messages that it has published.
+    published: u64,
 }
 
 /// Whether each accepted message is answered.
@@ -42,7 +44,7 @@ pub(super) struct Taken {
 
 impl Publishing {
     pub(super) fn new(publisher: Arc<Publisher>, topic: TopicName, framing: Framing, acks: Acks) -> Self {
-        Self { publisher, topic, framing, acks, scanned: 0, messages_hint: 0 }
+        Self { publisher, topic, framing, acks, scanned: 0, messages_hint: 0, published: 0 }
     }
 
     /// It lives on another shard now, under another id.
@@ -66,7 +68,10 @@ impl Publishing {
         self.scanned = chunk.bytes.len() - used;
         let run = (!spans.is_empty()).then(|| {
             let body = Body { bytes: chunk.bytes.clone(), pinned_bytes: chunk.pinned_bytes };
-            spans.finish(&self.topic, &self.publisher, now.wall, body, gauge)
+            let number = self.published;
+            self.published += spans.len() as u64;
+            let about = About { topic: &self.topic, publisher: &self.publisher, time: now.wall, number };
+            spans.finish(about, body, gauge)
         });
         Taken { used, run, end }
     }

@@ -9,11 +9,12 @@ pub(super) fn is_line(
     line: &[u8],
     subscriber: &SubscriberRecord,
     publisher: &PublisherRecord,
-    message: &Message,
+    number: usize,
     wall_ms: u64,
 ) -> bool {
+    let message = &publisher.messages[number];
     if subscriber.format == Format::Json {
-        return is_object(line, publisher, message, wall_ms);
+        return is_object(line, publisher, number, wall_ms);
     }
     line == plain(subscriber, publisher, message, wall_ms)
 }
@@ -41,7 +42,8 @@ fn plain(
     line.into_bytes()
 }
 
-fn is_object(line: &[u8], publisher: &PublisherRecord, message: &Message, wall_ms: u64) -> bool {
+fn is_object(line: &[u8], publisher: &PublisherRecord, number: usize, wall_ms: u64) -> bool {
+    let message = &publisher.messages[number];
     let Ok(Value::Object(object)) = serde_json::from_slice(line) else { return false };
     let text = |key: &str| object.get(key).and_then(Value::as_str);
     let payload = match std::str::from_utf8(&message.payload) {
@@ -53,7 +55,14 @@ fn is_object(line: &[u8], publisher: &PublisherRecord, message: &Message, wall_m
         && text("time") == Some(&time(wall_ms))
         && text("publisher") == Some(&publisher.addr.to_string())
         && text("name") == publisher.name.as_deref()
-        && object.len() == 4 + usize::from(publisher.name.is_some())
+        && text("id").is_some_and(|id| is_id(id, number))
+        && object.len() == 5 + usize::from(publisher.name.is_some())
+}
+
+/// An id tells the publisher, then which of its messages it is: every one counts, none twice.
+fn is_id(id: &str, number: usize) -> bool {
+    let parts: Option<Vec<u64>> = id.split('-').map(|part| part.parse().ok()).collect();
+    parts.is_some_and(|parts| parts.len() == 5 && parts.last() == Some(&(number as u64)))
 }
 
 /// The number of messages that a gap line announces.

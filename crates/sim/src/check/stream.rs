@@ -82,12 +82,12 @@ fn read_line(record: &Record, subscriber: &SubscriberRecord, line: &[u8]) -> Res
     }
     let (publisher, number) = expected::mark(line, subscriber.format).ok_or("nobody sent this")?;
     let sender = record.publishers.get(&publisher).ok_or("no such publisher")?;
-    let message = sender.messages.get(number).ok_or("no such message")?;
-    let accepted = message.accepted.ok_or("never sent as a whole")?;
+    let accepted =
+        sender.messages.get(number).ok_or("no such message")?.accepted.ok_or("never sent as a whole")?;
     if !topic::naive::matches(&subscriber.filter, &sender.topic) {
         return Err("not asked for");
     }
-    if !expected::is_line(line, subscriber, sender, message, accepted.wall_ms) {
+    if !expected::is_line(line, subscriber, sender, number, accepted.wall_ms) {
         return Err("does not look as it should");
     }
     Ok(Heard::Message { publisher, number, index: accepted.index })

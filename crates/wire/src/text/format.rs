@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -48,6 +49,8 @@ pub struct Sender<'a> {
     pub name: Option<&'a str>,
     /// When it was accepted, in milliseconds since 1970 (UTC).
     pub time_ms: u64,
+    /// What no other publisher has: all but the last part of its messages' ids.
+    pub source: [u64; 4],
 }
 
 /// What stands around every payload of one run in one format. Made once per run; its
@@ -61,6 +64,8 @@ pub struct Frame {
     tail: Vec<u8>,
     /// A tail and the head of the next line: what stands between two payloads.
     between: Vec<u8>,
+    /// Where a message's number stands in tail and between; empty if it is not shown.
+    number: Range<usize>,
 }
 
 /// Where a line that is written in parts goes on.
@@ -89,7 +94,7 @@ impl Frame {
     /// A frame that must be set before it writes anything.
     #[must_use]
     pub fn new() -> Self {
-        Self { format: Format::From, head: Vec::new(), tail: Vec::new(), between: Vec::new() }
+        Self { format: Format::From, head: Vec::new(), tail: Vec::new(), between: Vec::new(), number: 0..0 }
     }
 
     /// Makes the frame for messages of `sender`.
@@ -97,9 +102,12 @@ impl Frame {
         self.format = format;
         self.head.clear();
         self.tail.clear();
+        self.number = 0..0;
         if format == Format::Json {
             write_json_head(&mut self.head, sender);
             write_json_tail(&mut self.tail, sender);
+            self.number = self.tail.len()..self.tail.len() + 1;
+            self.tail.extend_from_slice(b"0\"}");
         } else {
             write_plain_head(&mut self.head, format, time, sender);
         }
@@ -110,25 +118,61 @@ impl Frame {
     }
 
     /// Bytes of a line besides its payload, the newline included. For JSON with the longer
-    /// of the two payload keys.
+    /// of the two payload keys and the longest number.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let key = if self.format == Format::Json { BASE64_KEY.len() - TEXT_KEY.len() } else { 0 };
-        self.head.len() + key + self.tail.len()
+        let json = BASE64_KEY.len() - TEXT_KEY.len() + DIGITS_MAX;
+        let extra = if self.format == Format::Json { json - self.number.len() } else { 0 };
+        self.head.len() + extra + self.tail.len()
+    }
+
+    /// The next line is that of this message of its publisher.
+    fn set_number(&mut self, number: u64) {
+        if self.number.is_empty() {
+            return;
+        }
+        let digits = number.to_string();
+        for bytes in [&mut self.tail, &mut self.between] {
+            bytes.splice(self.number.clone(), digits.bytes());
+        }
+        self.number.end = self.number.start + digits.len();
+    }
+
+    /// What stands between two payloads is that of the next message. A number is counted up in
+    /// its place, so that it costs next to nothing; the tail is behind until it is wanted.
+    #[inline]
+    fn count_up(&mut self) {
+        if self.number.is_empty() {
+            return;
+        }
+        for digit in self.between.get_mut(self.number.clone()).unwrap_or_default().iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return;
+            }
+            *digit = b'0';
+        }
+        for bytes in [&mut self.tail, &mut self.between] {
+            bytes.insert(self.number.start, b'1');
+        }
+        self.number.end += 1;
     }
 
     /// Appends whole lines until `out` has grown by `bytes_max`, or a payload is longer than
-    /// `payload_bytes_max`. Returns how many.
+    /// `payload_bytes_max`. The first is that of its publisher's message `number`. Returns how
+    /// many.
     #[inline]
     pub fn write_lines<'a>(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         payloads: impl Iterator<Item = &'a [u8]>,
+        number: u64,
         bytes_max: usize,
         payload_bytes_max: usize,
     ) -> u32 {
         let full = out.len().saturating_add(bytes_max).saturating_add(self.head.len());
         let mut count = 0;
+        self.set_number(number);
         // The head of a line that may come; it is taken back if none does. So two copies make a
         // line, not three.
         out.extend_from_slice(&self.head);
@@ -140,9 +184,10 @@ impl Frame {
                 out.extend_from_slice(&self.between);
             } else {
                 out.truncate(out.len() - self.head.len());
-                self.write_part(out, payload, None, usize::MAX);
+                self.write_part(out, payload, number + u64::from(count), None, usize::MAX);
                 out.extend_from_slice(&self.head);
             }
+            self.count_up();
             count += 1;
             if out.len() >= full {
                 break;
@@ -153,8 +198,8 @@ impl Frame {
     }
 
     /// Appends one whole line.
-    pub fn write_line(&self, out: &mut Vec<u8>, payload: &[u8]) {
-        self.write_lines(out, std::iter::once(payload), usize::MAX, usize::MAX);
+    pub fn write_line(&mut self, out: &mut Vec<u8>, payload: &[u8], number: u64) {
+        self.write_lines(out, std::iter::once(payload), number, usize::MAX, usize::MAX);
     }
 
     /// Appends the next part of a line, with at most `payload_bytes_max` bytes of its
@@ -163,9 +208,10 @@ impl Frame {
     /// is finished. Beginning a JSON line looks through the whole payload, once.
     #[inline]
     pub fn write_part(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         payload: &[u8],
+        number: u64,
         from: Option<LinePart>,
         payload_bytes_max: usize,
     ) -> Option<LinePart> {
@@ -180,6 +226,7 @@ impl Frame {
         if part.len() < rest.len() {
             return Some(LinePart { offset: offset + part.len(), encoding });
         }
+        self.set_number(number);
         out.extend_from_slice(&self.tail);
         None
     }
@@ -291,7 +338,8 @@ fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
         json::escape_into(out, name);
         out.push(b'"');
     }
-    out.push(b'}');
+    let [shard, slot, generation, began_ms] = sender.source;
+    push(out, format_args!(",\"id\":\"{shard}-{slot}-{generation}-{began_ms}-"));
 }
 
 fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -318,6 +366,8 @@ fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 const TEXT_KEY: &[u8] = b"\"payload\":\"";
 /// The key of any other payload.
 const BASE64_KEY: &[u8] = b"\"payload_b64\":\"";
+/// Digits of the largest number.
+const DIGITS_MAX: usize = 20;
 /// Bytes that base64 encodes together.
 const BASE64_GROUP: usize = 3;
 
@@ -337,9 +387,9 @@ mod tests {
         frame
     }
 
-    fn whole(frame: &Frame, payload: &[u8]) -> Vec<u8> {
+    fn whole(frame: &mut Frame, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        frame.write_line(&mut out, payload);
+        frame.write_line(&mut out, payload, 42);
         out
     }
 
@@ -349,8 +399,9 @@ mod tests {
             addr: "127.0.0.1:50123".parse().unwrap(),
             name,
             time_ms: 1_795_348_800_123,
+            source: [0, 17, 3, 1_795_348_800_000],
         };
-        String::from_utf8(whole(&frame(format, time, &sender), payload)).unwrap()
+        String::from_utf8(whole(&mut frame(format, time, &sender), payload)).unwrap()
     }
 
     #[test]
@@ -366,7 +417,7 @@ mod tests {
         assert_eq!(
             named(Format::Json),
             "{\"topic\":\"sports\",\"payload\":\"Goal!\",\"time\":\"2026-11-22T12:00:00.123Z\",\
-             \"publisher\":\"127.0.0.1:50123\",\"name\":\"alice\"}\n"
+             \"publisher\":\"127.0.0.1:50123\",\"name\":\"alice\",\"id\":\"0-17-3-1795348800000-42\"}\n"
         );
         assert!(line(Format::Json, TimeField::Hidden, None, b"\xff\n").contains("\"payload_b64\":\"/wo=\""));
         assert!(
@@ -374,6 +425,28 @@ mod tests {
         );
         assert_eq!(gap_line(Format::From, 120), "[GAP 120 messages dropped: reading too slowly]\n");
         assert_eq!(gap_line(Format::Json, 120), "{\"gap\":120}\n");
+    }
+
+    /// Numbers count up through a run, whichever way its lines are written.
+    #[test]
+    fn every_line_has_its_number() {
+        let sender = Sender {
+            topic: "t",
+            addr: "[::1]:9".parse().unwrap(),
+            name: None,
+            time_ms: 0,
+            source: [1, 2, 3, 4],
+        };
+        let payloads: Vec<&[u8]> = (0..30).map(|n| if n % 7 == 3 { &b"\"\xff"[..] } else { b"x" }).collect();
+        for first in [0, 8, 85, 990, u64::MAX - 30] {
+            let mut out = Vec::new();
+            let mut frame = frame(Format::Json, TimeField::Hidden, &sender);
+            let lines = payloads.iter().copied();
+            assert_eq!(frame.write_lines(&mut out, lines, first, usize::MAX, usize::MAX), 30);
+            for (line, number) in String::from_utf8(out).unwrap().lines().zip(first..) {
+                assert!(line.ends_with(&format!(",\"id\":\"1-2-3-4-{number}\"}}")), "{line}, {number}");
+            }
+        }
     }
 
     proptest! {
@@ -390,10 +463,11 @@ mod tests {
                 addr: "[::1]:9".parse().unwrap(),
                 name: name.as_deref(),
                 time_ms: 0,
+                source: [0; 4],
             };
             for format in FORMATS {
-                let frame = frame(format, TimeField::Shown, &sender);
-                let text = String::from_utf8(whole(&frame, &payload)).expect("a line is UTF-8");
+                let mut frame = frame(format, TimeField::Shown, &sender);
+                let text = String::from_utf8(whole(&mut frame, &payload)).expect("a line is UTF-8");
                 let body = text.strip_suffix('\n').expect("a line ends");
                 let drives = |c| crate::printable::is_control(c) || (c != '\t' && c.is_control());
                 prop_assert!(!body.chars().any(drives), "{:?}", body);
@@ -434,12 +508,12 @@ mod tests {
             payload_bytes_max in 4_usize..20,
         ) {
             for format in FORMATS {
-                let sender = Sender { topic: "t", addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0 };
-                let frame = frame(format, TimeField::Shown, &sender);
+                let sender = Sender { topic: "t", addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0, source: [0; 4] };
+                let mut frame = frame(format, TimeField::Shown, &sender);
                 let (mut out, mut from) = (Vec::new(), None);
                 loop {
                     let before = from.map_or(0, |part: LinePart| part.offset);
-                    from = frame.write_part(&mut out, &payload, from, payload_bytes_max);
+                    from = frame.write_part(&mut out, &payload, 42, from, payload_bytes_max);
                     let after = from.map_or(payload.len(), |part| part.offset);
                     prop_assert!(after - before <= payload_bytes_max);
                     if from.is_none() {
@@ -447,7 +521,7 @@ mod tests {
                     }
                     prop_assert!(before < after);
                 }
-                prop_assert_eq!(&out, &whole(&frame, &payload), "{:?}", String::from_utf8_lossy(&out));
+                prop_assert_eq!(&out, &whole(&mut frame, &payload), "{:?}", String::from_utf8_lossy(&out));
             }
         }
 
@@ -456,10 +530,10 @@ mod tests {
         #[test]
         fn a_frame_knows_its_bytes(payload in "[a-z]{0,20}", topic in "[a-z\\[\"]{1,9}") {
             for format in FORMATS {
-                let sender = Sender { topic: &topic, addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0 };
-                let frame = frame(format, TimeField::Shown, &sender);
-                let key = if format == Format::Json { "_b64".len() } else { 0 };
-                prop_assert_eq!(whole(&frame, payload.as_bytes()).len() + key, frame.bytes() + payload.len());
+                let sender = Sender { topic: &topic, addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0, source: [0; 4] };
+                let mut frame = frame(format, TimeField::Shown, &sender);
+                let key = if format == Format::Json { "_b64".len() + DIGITS_MAX - "42".len() } else { 0 };
+                prop_assert_eq!(whole(&mut frame, payload.as_bytes()).len() + key, frame.bytes() + payload.len());
             }
         }
     }

@@ -44,6 +44,9 @@ pub enum Replay {
     Last(u32),
     /// Everything that is kept and not older than this.
     Since(Duration),
+    /// Everything that is kept and was accepted at this time or later, in milliseconds since 1970
+    /// (UTC).
+    SinceTime(u64),
 }
 
 /// A whole hello.
@@ -183,7 +186,12 @@ fn take_option(hello: &mut Hello, word: &str) -> Option<()> {
             hello.name = Some(name.to_owned());
         }
         ("last", count) => hello.replay = Replay::Last(count.parse().ok()?),
-        ("since", span) => hello.replay = Replay::Since(parse_duration(span)?),
+        ("since", since) => {
+            hello.replay = match parse_duration(since) {
+                Some(span) => Replay::Since(span),
+                None => Replay::SinceTime(parse_time(since)?),
+            }
+        }
         ("format", "json") => hello.json = true,
         ("format", "plain") => hello.json = false,
         ("time", "1") => hello.time = TimeField::Shown,
@@ -206,6 +214,12 @@ fn parse_duration(text: &str) -> Option<Duration> {
         Some(days) => Some(Duration::from_secs(days.checked_mul(86_400)?)),
         None => text.parse::<jiff::SignedDuration>().ok()?.try_into().ok(),
     }
+}
+
+/// `2026-11-22T12:00:00.123Z`, or with an offset in place of the `Z` (RFC 3339).
+fn parse_time(text: &str) -> Option<u64> {
+    let time = text.parse::<jiff::Timestamp>().ok()?;
+    u64::try_from(time.as_millisecond()).ok()
 }
 
 #[cfg(test)]
@@ -242,7 +256,17 @@ mod tests {
         assert_eq!(refused(""), "Invalid role \"\": use PUBLISHER or SUBSCRIBER");
         assert!(refused("pub a/#").starts_with("Invalid topic \"a/#\": "));
         assert!(refused("sub a#").starts_with("Invalid topic \"a#\": "));
-        for bad in ["color=1", "last=x", "since=soon", "format=xml", "name=", "time=2", "word"] {
+        for bad in [
+            "color=1",
+            "last=x",
+            "since=soon",
+            "since=2026-11-22",
+            "since=1969-12-31T00:00:00Z",
+            "format=xml",
+            "name=",
+            "time=2",
+            "word",
+        ] {
             let line = refused(&format!("sub sports {bad}"));
             assert!(line.starts_with(&format!("Invalid option \"{bad}\": use ")), "{line}");
         }
@@ -261,6 +285,14 @@ mod tests {
         for (text, seconds) in [("90", 90), ("5m", 300), ("1h30m", 5400), ("2d", 172_800)] {
             let hello = parse_hello(format!("sub since={text}").as_bytes()).unwrap();
             assert_eq!(hello.replay, Replay::Since(Duration::from_secs(seconds)));
+        }
+        for (text, time_ms) in [
+            ("2026-11-22T12:00:00.123Z", 1_795_348_800_123),
+            ("2026-11-22T14:00:00+02:00", 1_795_348_800_000),
+            ("1970-01-01T00:00:00Z", 0),
+        ] {
+            let hello = parse_hello(format!("sub since={text}").as_bytes()).unwrap();
+            assert_eq!(hello.replay, Replay::SinceTime(time_ms));
         }
     }
 
