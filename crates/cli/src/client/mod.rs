@@ -46,9 +46,9 @@ use signals::Signalled;
 ///
 /// # Errors
 /// If the system gives us no threads or signal handlers.
-pub(crate) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
-    let request = match args.request() {
-        Ok(request) => request,
+pub(crate) fn run(args: &ClientArgs) -> anyhow::Result<ExitCode> {
+    let (address, request) = match args.parse() {
+        Ok(parsed) => parsed,
         Err(usage) => {
             usage.print().context("print the usage error")?;
             return Ok(ExitCode::from(USAGE));
@@ -59,10 +59,6 @@ pub(crate) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
         Opening::Asked | Opening::Typed { .. } => Manners::RoleAsked,
     };
     let loyalty = args.loyalty();
-    // An address may be written as in a URL: [::1].
-    let mut host = args.host;
-    host.retain(|c| !matches!(c, '[' | ']'));
-    let address = Address { host, port: args.port };
     let signalled = Arc::new(Signalled::default());
     let (events, inbox) = Inbox::new(Arc::clone(&signalled));
     let mut output = Output::new();
