@@ -4,7 +4,7 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::{Client, Script, Server};
+use support::{Client, Script, Server, python};
 
 /// A subscriber's client that the server knows.
 #[track_caller]
@@ -56,4 +56,45 @@ fn a_place_that_is_none_is_a_usage_error() {
         assert_eq!(client.wait().code(), Some(2), "{place}");
         client.wait_for_error(complaint);
     }
+}
+
+#[test]
+fn a_terminal_hears_that_the_client_is_connected() {
+    let Some(interpreter) = python("a_terminal_hears_that_the_client_is_connected") else { return };
+    let server = Server::start(1);
+    let place = place(&server);
+    for (args, purpose) in [
+        (&[&place, "sub"][..], "listening to #"),
+        (&[&place, "sub", "news/+"], "listening to news/+"),
+        (&[&place, "pub"], "publishing to broadcast"),
+        (&[&place, "pub", "news"], "publishing to news"),
+    ] {
+        let client = Script::client_in_terminal(interpreter, args);
+        client.wait_for(&format!("connected to {place}, {purpose}\r\n"));
+    }
+}
+
+#[test]
+fn a_terminal_hears_that_nothing_was_heard() {
+    let Some(interpreter) = python("a_terminal_hears_that_nothing_was_heard") else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let place = listener.local_addr().expect("a port").to_string();
+    for args in [&[place.as_str(), "sub"][..], &[&place]] {
+        let client = Script::client_in_terminal(interpreter, args);
+        let _silent = accept(&listener);
+        client.wait_for(&format!("nothing heard from {place} yet"));
+    }
+}
+
+#[test]
+fn a_pipe_hears_messages_and_nothing_about_the_session() {
+    let server = Server::start(1);
+    let mut client = subscriber(&server, &[&place(&server), "sub"]);
+    let mut publisher = server.client("pub");
+    publisher.send("one\n");
+    let line = format!("Server: [('127.0.0.1', {})]: one\n", publisher.port());
+    client.wait_for(&line);
+    client.type_line("terminate");
+    assert!(client.wait().success());
+    assert_eq!((client.screen(), client.errors()), (line, String::new()));
 }

@@ -119,6 +119,20 @@ impl Request {
         }
     }
 
+    /// What a role from the command line is there for. Without a topic the server takes these
+    /// (docs/protocol/text.md).
+    pub(super) fn purpose(&self) -> Option<String> {
+        match &self.opening {
+            Opening::Given { side: Side::Publisher, topic } => {
+                Some(format!("publishing to {}", topic.as_deref().unwrap_or("broadcast")))
+            }
+            Opening::Given { side: Side::Subscriber, topic } => {
+                Some(format!("listening to {}", topic.as_deref().unwrap_or("#")))
+            }
+            Opening::Asked | Opening::Typed { .. } => None,
+        }
+    }
+
     /// The request of a subscriber that comes back. Where it asked for history it now asks
     /// for what it missed, not for the same history again. The span begins when the loss was
     /// seen, so a message is rather missed than shown twice.

@@ -40,6 +40,8 @@ pub(super) const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Time for a server that prompts to do so; ours does after 250 ms.
 pub(super) const PROMPT_WAIT: Duration = Duration::from_secs(3);
+/// Silence of a server after which the user is told that nothing was heard yet.
+pub(super) const SILENCE_REMARK: Duration = Duration::from_secs(1);
 /// Time for `Waiting for messages...`, which goes once around all shards.
 pub(super) const WAITING_WAIT: Duration = Duration::from_secs(1);
 /// Time for the line that says why a role was refused.

@@ -106,6 +106,10 @@ fn converse(session: &mut Session, connection: Connection, request: &Request, lo
         Err(ending) => return ending,
     };
     let (line, introduction) = (introduced.line, introduced.introduction);
+    if let Some(purpose) = introduction.request.purpose() {
+        let words = format!("connected to {}, {purpose}", session.address);
+        session.output.remark(&words);
+    }
     match introduced.side {
         Side::Publisher => publisher::publish(session, line.connection, line.framing, &line.early),
         Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty),

@@ -79,6 +79,13 @@ impl Output {
         }
     }
 
+    /// Says how things stand to whoever watches standard error; a log need not have it.
+    pub(super) fn remark(&mut self, line: &str) {
+        if io::stderr().is_terminal() {
+            self.report(line);
+        }
+    }
+
     /// The words in front of what is typed at a terminal without the line editor.
     pub(super) fn prompt(&mut self, prompt: &str) {
         let prompt = visible(prompt.as_bytes());

@@ -69,6 +69,14 @@ impl Session {
         format!("connection to {} lost: {loss}", self.address)
     }
 
+    /// Tells that the server is silent. Where the client speaks first a quiet topic and a port behind
+    /// which nobody speaks our protocol look the same, so both are named.
+    pub(super) fn remark_silence(&mut self) {
+        let words =
+            format!("nothing heard from {} yet: no message so far, or no server of this kind", self.address);
+        self.output.remark(&words);
+    }
+
     pub(super) fn is_piped(&self) -> bool {
         self.input.source() == Source::Piped
     }

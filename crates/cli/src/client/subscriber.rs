@@ -8,7 +8,7 @@ use super::ending::Ending;
 use super::hello::{Framing, Request};
 use super::inbox::{Event, InputEnd};
 use super::incoming::{Incoming, Reader, Verdict};
-use super::limits::DRAIN_SUBSCRIBER;
+use super::limits::{DRAIN_SUBSCRIBER, SILENCE_REMARK};
 use super::reconnect::{self, Pauses};
 use super::render::{Style, Target};
 use super::session::{Manners, Session, input_ending, output_ending};
@@ -40,9 +40,11 @@ pub(super) fn subscribe(
     let reader = Reader::Subscriber(style(session, &introduction.request));
     let mut pauses = Pauses::default();
     session.input.ask_for_end(&mut session.output);
+    // A server that asked for the role has been heard.
+    let mut remark_at = (session.manners == Manners::RoleGiven).then(|| Instant::now() + SILENCE_REMARK);
     loop {
         let begin = Instant::now();
-        let (what, proven) = match listen(session, line, reader) {
+        let (what, proven) = match listen(session, line, reader, remark_at.take()) {
             Stop::Ended(ending) => return ending,
             Stop::Lost { what, proven } => (what, proven),
         };
@@ -75,7 +77,8 @@ enum Stop {
     },
 }
 
-fn listen(session: &mut Session, line: Line, reader: Reader) -> Stop {
+/// `remark_at`: when to say that nothing was heard, if nothing was.
+fn listen(session: &mut Session, line: Line, reader: Reader, mut remark_at: Option<Instant>) -> Stop {
     let mut connection = line.connection;
     let mut incoming = Incoming::new(line.framing, reader);
     let mut heard = incoming.take(&line.early, &mut session.output);
@@ -85,12 +88,22 @@ fn listen(session: &mut Session, line: Line, reader: Reader) -> Stop {
             Ok(verdict) => return Stop::Ended(end(verdict)),
             Err(error) => return Stop::Ended(output_ending(&error)),
         }
-        let Some(event) = session.inbox.next(incoming.deadline()) else {
-            heard = incoming.silence(&mut session.output);
+        let Some(event) = session.inbox.next(incoming.deadline().or(remark_at)) else {
+            heard = match incoming.deadline() {
+                Some(_) => incoming.silence(&mut session.output),
+                None => {
+                    remark_at = None;
+                    session.remark_silence();
+                    Ok(Verdict::GoOn)
+                }
+            };
             continue;
         };
         heard = match event {
-            Event::Received(bytes) => incoming.take(&bytes, &mut session.output),
+            Event::Received(bytes) => {
+                remark_at = None;
+                incoming.take(&bytes, &mut session.output)
+            }
             Event::Lost(loss) => {
                 let (what, proven) = (session.lost(&loss), incoming.has_lines());
                 return match incoming.finish(&mut session.output) {
