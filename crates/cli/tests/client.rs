@@ -4,7 +4,7 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::{Client, Script, Server, python};
+use support::{Client, PROMPT, Script, Server, python};
 
 /// A subscriber's client that the server knows.
 #[track_caller]
@@ -98,3 +98,30 @@ fn a_pipe_hears_messages_and_nothing_about_the_session() {
     assert!(client.wait().success());
     assert_eq!((client.screen(), client.errors()), (line, String::new()));
 }
+
+/// What the second document shows a subscriber, and what of it belongs into a log.
+#[test]
+fn a_subscriber_that_was_asked_is_told_what_it_is_where_a_person_looks() {
+    const TOLD: &str = "You are a SUBSCRIBER. Waiting for messages...";
+    let name = "a_subscriber_that_was_asked_is_told_what_it_is_where_a_person_looks";
+    let Some(interpreter) = python(name) else { return };
+    let server = Server::start(1);
+    let place = place(&server);
+    let mut client = Script::client_in_terminal(interpreter, &[&place]);
+    client.wait_for(PROMPT);
+    client.type_bytes("SUBSCRIBER\r");
+    client.wait_for("Press Ctrl+C to quit.");
+    let screen = client.screen();
+    let shown: Vec<&str> = screen.lines().skip_while(|line| !line.contains("registered as")).collect();
+    let expected = ["registered as SUBSCRIBER", "Waiting for messages...", "", TOLD, "Press Ctrl+C to quit."];
+    let shown: Vec<&str> = shown.iter().map(|line| line.trim_start_matches(ERASE)).collect();
+    assert_eq!(shown.get(..expected.len()), Some(&expected[..]), "{screen:?}");
+
+    let mut piped = Script::client(&[&place]);
+    piped.type_line("SUBSCRIBER");
+    piped.wait_for_error("Press Ctrl+C to quit.");
+    assert!(!piped.errors().contains(TOLD) && piped.screen().is_empty());
+}
+
+/// How the line editor clears its line before something is printed above it.
+const ERASE: &str = "\r\x1b[K";

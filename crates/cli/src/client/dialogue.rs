@@ -202,7 +202,13 @@ fn welcome(session: &mut Session, side: Side, waiting: Option<&str>) {
             output.notice("You are a PUBLISHER. Type messages to broadcast.");
             output.notice("Type 'terminate' to quit.");
         }
-        Side::Subscriber => output.notice("Press Ctrl+C to quit."),
+        Side::Subscriber => {
+            // A log has the server's line already.
+            if output.is_watched() {
+                output.notice("You are a SUBSCRIBER. Waiting for messages...");
+            }
+            output.notice("Press Ctrl+C to quit.");
+        }
     }
     output.notice("");
 }

@@ -86,6 +86,11 @@ impl Output {
         }
     }
 
+    /// Whether a person sees what is said here.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_terminal() || io::stderr().is_terminal()
+    }
+
     /// The words in front of what is typed at a terminal without the line editor.
     pub(super) fn prompt(&mut self, prompt: &str) {
         let prompt = visible(prompt.as_bytes());
