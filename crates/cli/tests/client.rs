@@ -4,7 +4,7 @@ mod support;
 
 use std::net::TcpListener;
 
-use support::{Client, PROMPT, Script, Server, python};
+use support::{Client, PROMPT, Script, Server, Start, python};
 
 /// A subscriber's client that the server knows.
 #[track_caller]
@@ -121,6 +121,34 @@ fn a_subscriber_that_was_asked_is_told_what_it_is_where_a_person_looks() {
     piped.type_line("SUBSCRIBER");
     piped.wait_for_error("Press Ctrl+C to quit.");
     assert!(!piped.errors().contains(TOLD) && piped.screen().is_empty());
+}
+
+#[test]
+fn a_server_that_ends_the_session_has_an_exit_status_of_its_own() {
+    let server = Server::start(1);
+    let mut listener = subscriber(&server, &[&place(&server), "sub"]);
+    let mut publisher = Script::client(&[&place(&server), "pub", "news"]);
+    server.wait_for_log("] Role: PUBLISHER");
+    assert!(server.terminate().success());
+    for client in [&mut listener, &mut publisher] {
+        assert_eq!(client.wait().code(), Some(6));
+        client.wait_for_error("server ended the session");
+    }
+}
+
+#[test]
+fn with_reconnect_a_subscriber_outlives_a_restart() {
+    let server = Server::start(1);
+    let place = place(&server);
+    let client = subscriber(&server, &[&place, "sub", "--reconnect"]);
+    assert!(server.terminate().success());
+    client.wait_for_error("server ended the session; reconnecting\n");
+    let listen = format!("tcp://{place}");
+    let server = Start::with(&["--listen", &listen]).run();
+    client.wait_for_error("reconnected");
+    server.wait_for_log("] Role: SUBSCRIBER");
+    server.client("pub").send("back\n");
+    client.wait_for("]: back\n");
 }
 
 /// How the line editor clears its line before something is printed above it.

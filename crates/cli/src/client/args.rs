@@ -12,6 +12,10 @@ use super::hello::{Opening, Options, Replay, Request, Side};
 /// `Server: [...]`. Without one the server asks for the role.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = AFTER_HELP, override_usage = USAGE)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag; clap refuses those that exclude each other"
+)]
 pub(crate) struct ClientArgs {
     /// Name or address of the server, alone or with its port: localhost:8071, [::1]:8071
     host: String,
@@ -36,6 +40,9 @@ pub(crate) struct ClientArgs {
     /// Print one JSON object per message
     #[arg(long)]
     json: bool,
+    /// Reconnect also when the server ended the session, as it does before a restart
+    #[arg(long, conflicts_with = "no_reconnect")]
+    reconnect: bool,
     /// Give up when the server is lost (subscribers otherwise reconnect)
     #[arg(long)]
     no_reconnect: bool,
@@ -44,8 +51,10 @@ pub(crate) struct ClientArgs {
 /// What to do when the server of a subscriber is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loyalty {
-    /// Connect again, with growing pauses.
+    /// Connect again, with growing pauses, unless it said `terminate`.
     Reconnect,
+    /// Connect again even then: whoever runs it is about to start it again.
+    Return,
     /// Say so and end.
     GiveUp,
 }
@@ -98,11 +107,18 @@ impl ClientArgs {
             options: Options { name: self.name.clone(), replay, time: self.time, json: self.json },
         };
         request.check()?;
+        if self.reconnect && request.side() == Some(Side::Publisher) {
+            return Err("--reconnect is for subscribers".to_owned());
+        }
         Ok(request)
     }
 
     pub(super) fn loyalty(&self) -> Loyalty {
-        if self.no_reconnect { Loyalty::GiveUp } else { Loyalty::Reconnect }
+        match (self.reconnect, self.no_reconnect) {
+            (true, _) => Loyalty::Return,
+            (false, true) => Loyalty::GiveUp,
+            (false, false) => Loyalty::Reconnect,
+        }
     }
 }
 
@@ -144,11 +160,12 @@ Without TOPIC and options exactly `pub` or `sub` is sent, which every server of 
 that began with --last or --since and lost its server asks for what was published since the loss when it is back.
 
 Exit status:
-  0    ended by `terminate`, by the end of input, by the server, or by the reader of our output
+  0    ended by `terminate`, by the end of input, or by the reader of our output
   1    the server was lost, or not everything was sent
   2    wrong arguments
   3    cannot connect
   4    the server refused the role, the topic or an option
+  6    the server said `terminate`: it shuts down, or its operator ended the session
   130  Ctrl+C, after the server was told; 129 and 143 after SIGHUP and SIGTERM";
 
 #[cfg(test)]
@@ -232,6 +249,8 @@ mod tests {
             ("localhost 8071 sub --since soon", "Invalid option"),
             ("localhost 8071 pub --last 3", "--last"),
             ("localhost 8071 pub --json", "--json"),
+            ("localhost 8071 pub --reconnect", "--reconnect"),
+            ("localhost 8071 sub --reconnect --no-reconnect", "cannot be used with"),
             ("localhost 8071 pub --name a\u{a0}b", "--name"),
             ("localhost 8071 pub --name a\x07", "--name"),
             ("localhost 8071 sub a\tb", "blank"),

@@ -96,9 +96,9 @@ fn end(session: &Session, connection: &Connection, verdict: Verdict) -> Ending {
         Verdict::Refused(line) => Ending::Refused(line),
         // A human sees what was sent; a script must hear that its input was not used up.
         Verdict::ServerEnded | Verdict::GoOn if session.is_piped() => {
-            Ending::Failed(cut_short(session, connection, "server ended the session"))
+            Ending::ServerEnded(cut_short(session, connection, Ending::SERVER_ENDED))
         }
-        Verdict::ServerEnded | Verdict::GoOn => Ending::ServerEnded,
+        Verdict::ServerEnded | Verdict::GoOn => Ending::ServerEnded(Ending::SERVER_ENDED.to_owned()),
     }
 }
 
@@ -110,14 +110,18 @@ fn finish(session: &mut Session, connection: &Connection, mut incoming: Incoming
         (_, true) => DRAIN_PIPED,
         (_, false) => DRAIN_TYPED,
     };
-    let mut refused = None;
+    let mut last = Verdict::GoOn;
     let farewell = session.part(connection, patience, |bytes, output| {
-        if let Ok(Verdict::Refused(line)) = incoming.take(bytes, output) {
-            refused = Some(line);
+        if let Ok(verdict @ (Verdict::Refused(_) | Verdict::ServerEnded)) = incoming.take(bytes, output) {
+            last = verdict;
         }
     });
     match (farewell, ending) {
-        (_, Ending::Done) if refused.is_some() => Ending::Refused(refused.unwrap_or_default()),
+        (_, Ending::Done) if last != Verdict::GoOn => match last {
+            Verdict::Refused(line) => Ending::Refused(line),
+            // It closes whether or not it has read everything.
+            _ => Ending::ServerEnded(unsure(connection, Ending::SERVER_ENDED)),
+        },
         // Where all is well a publisher hears nothing. What it heard is on the screen by now.
         (_, Ending::Done) if incoming.has_lines() => {
             Ending::Failed(unsure(connection, "the server did not take everything"))

@@ -46,6 +46,9 @@ pub(super) fn subscribe(
         let begin = Instant::now();
         let (what, proven) = match listen(session, line, reader, remark_at.take()) {
             Stop::Ended(ending) => return ending,
+            // It may do so again at once: only a steady session makes the pauses short.
+            Stop::ServerEnded if loyalty == Loyalty::Return => (Ending::SERVER_ENDED.to_owned(), false),
+            Stop::ServerEnded => return Ending::ServerEnded(Ending::SERVER_ENDED.to_owned()),
             Stop::Lost { what, proven } => (what, proven),
         };
         if loyalty == Loyalty::GiveUp {
@@ -70,6 +73,8 @@ pub(super) fn subscribe(
 /// Why one connection is over.
 enum Stop {
     Ended(Ending),
+    /// The server said `terminate`.
+    ServerEnded,
     /// The server is gone. `proven`: it did deliver something before.
     Lost {
         what: String,
@@ -85,7 +90,7 @@ fn listen(session: &mut Session, line: Line, reader: Reader, mut remark_at: Opti
     loop {
         match heard {
             Ok(Verdict::GoOn) => {}
-            Ok(verdict) => return Stop::Ended(end(verdict)),
+            Ok(verdict) => return stop(verdict),
             Err(error) => return Stop::Ended(output_ending(&error)),
         }
         let Some(event) = session.inbox.next(incoming.deadline().or(remark_at)) else {
@@ -108,7 +113,7 @@ fn listen(session: &mut Session, line: Line, reader: Reader, mut remark_at: Opti
                 let (what, proven) = (session.lost(&loss), incoming.has_lines());
                 return match incoming.finish(&mut session.output) {
                     Ok(Verdict::GoOn) => Stop::Lost { what, proven },
-                    Ok(verdict) => Stop::Ended(end(verdict)),
+                    Ok(verdict) => stop(verdict),
                     Err(error) => Stop::Ended(output_ending(&error)),
                 };
             }
@@ -166,10 +171,10 @@ pub(super) fn wish(session: &mut Session, event: Event) -> Option<Wish> {
     }
 }
 
-fn end(verdict: Verdict) -> Ending {
+fn stop(verdict: Verdict) -> Stop {
     match verdict {
-        Verdict::Refused(line) => Ending::Refused(line),
-        Verdict::ServerEnded | Verdict::GoOn => Ending::ServerEnded,
+        Verdict::Refused(line) => Stop::Ended(Ending::Refused(line)),
+        Verdict::ServerEnded | Verdict::GoOn => Stop::ServerEnded,
     }
 }
 
