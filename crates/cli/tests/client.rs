@@ -3,18 +3,25 @@
 mod support;
 
 use std::net::TcpListener;
+use std::process::Stdio;
 
-use support::{Client, PROMPT, Script, Server, Start, python};
+use support::{Client, PROMPT, Script, Server, Start, python, tidings};
 
 /// A subscriber's client that the server knows.
 #[track_caller]
 fn subscriber(server: &Server, args: &[&str]) -> Script {
     let known = server.log_count("] Role: SUBSCRIBER");
     let client = Script::client(args);
+    wait_for_subscriber(server, known);
+    client
+}
+
+/// Waits until the server has more subscribers than it has had.
+#[track_caller]
+fn wait_for_subscriber(server: &Server, known: usize) {
     support::eventually("the client's role", || {
         (server.log_count("] Role: SUBSCRIBER") > known).then_some(())
     });
-    client
 }
 
 fn place(server: &Server) -> String {
@@ -149,6 +156,31 @@ fn with_reconnect_a_subscriber_outlives_a_restart() {
     server.wait_for_log("] Role: SUBSCRIBER");
     server.client("pub").send("back\n");
     client.wait_for("]: back\n");
+}
+
+#[test]
+fn raw_is_the_payload_and_nothing_else() {
+    let server = Server::start(1);
+    let place = place(&server);
+    let mut client = tidings();
+    client.args(["client", &place, "sub", "news", "--raw"]);
+    client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let known = server.log_count("] Role: SUBSCRIBER");
+    let client = client.spawn().expect("the client starts");
+    wait_for_subscriber(&server, known);
+    // What plain lines escape, what JSON escapes, what is no text, and the longest that there may be.
+    let mut sent: Vec<u8> =
+        b" tab\t\"quoted\" \\n \x1b[31m \xe2\x80\xae \x7f \n\xff\xfe\x00\nlast \n".to_vec();
+    sent.extend(vec![1; support::MESSAGE_MAX]);
+    sent.push(b'\n');
+    let mut publisher = server.client("pub news");
+    publisher.send(&sent);
+    publisher.send("terminate\n");
+    publisher.assert_end();
+    // Everything that was accepted before is delivered before the client hears of the end.
+    assert!(server.terminate().success());
+    let output = client.wait_with_output().expect("our child");
+    assert!(output.stdout == sent, "{:?}", String::from_utf8_lossy(&output.stdout[..80]));
 }
 
 /// How the line editor clears its line before something is printed above it.

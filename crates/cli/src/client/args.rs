@@ -4,7 +4,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 
 use super::connection::Address;
-use super::hello::{Opening, Options, Replay, Request, Side};
+use super::hello::{Format, Opening, Options, Replay, Request, Side};
 
 /// Publish or subscribe from a terminal or a pipe.
 ///
@@ -40,6 +40,9 @@ pub(crate) struct ClientArgs {
     /// Print one JSON object per message
     #[arg(long)]
     json: bool,
+    /// Print the payload alone: the bytes that were published and a newline
+    #[arg(long, conflicts_with_all = ["json", "time"])]
+    raw: bool,
     /// Reconnect also when the server ended the session, as it does before a restart
     #[arg(long, conflicts_with = "no_reconnect")]
     reconnect: bool,
@@ -102,10 +105,13 @@ impl ClientArgs {
         };
         let last = self.last.map(Replay::Last);
         let replay = last.or_else(|| self.since.clone().map(Replay::Since));
-        let request = Request {
-            opening,
-            options: Options { name: self.name.clone(), replay, time: self.time, json: self.json },
+        let format = match (self.json, self.raw) {
+            (true, _) => Format::Json,
+            (false, true) => Format::Raw,
+            (false, false) => Format::Plain,
         };
+        let options = Options { name: self.name.clone(), replay, time: self.time, format };
+        let request = Request { opening, options };
         request.check()?;
         if self.reconnect && request.side() == Some(Side::Publisher) {
             return Err("--reconnect is for subscribers".to_owned());
@@ -200,6 +206,7 @@ mod tests {
         assert_eq!(check("localhost 8071 sub sports"), "sub:sports\n");
         assert_eq!(check("localhost 8071 sub sports --last 10 --json"), "sub:sports last=10 format=json\n");
         assert_eq!(check("localhost 8071 sub --since 5m --time"), "sub since=5m time=1\n");
+        assert_eq!(check("localhost 8071 sub --raw"), "sub format=json\n");
         assert_eq!(check("localhost 8071 pub --name alice"), "pub name=alice\n");
     }
 
@@ -249,6 +256,8 @@ mod tests {
             ("localhost 8071 sub --since soon", "Invalid option"),
             ("localhost 8071 pub --last 3", "--last"),
             ("localhost 8071 pub --json", "--json"),
+            ("localhost 8071 pub --raw", "--raw"),
+            ("localhost 8071 sub --raw --time", "cannot be used with"),
             ("localhost 8071 pub --reconnect", "--reconnect"),
             ("localhost 8071 sub --reconnect --no-reconnect", "cannot be used with"),
             ("localhost 8071 pub --name a\u{a0}b", "--name"),

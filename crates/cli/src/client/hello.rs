@@ -38,7 +38,19 @@ pub(super) struct Options {
     pub(super) name: Option<String>,
     pub(super) replay: Option<Replay>,
     pub(super) time: bool,
-    pub(super) json: bool,
+    pub(super) format: Format,
+}
+
+/// What a subscriber prints of a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The server's line.
+    #[default]
+    Plain,
+    /// The server's JSON line.
+    Json,
+    /// The payload alone, which only JSON has exactly.
+    Raw,
 }
 
 /// Everything that makes up a hello.
@@ -187,7 +199,7 @@ impl Options {
             Some(Replay::Since(age)) => add("since", age),
             None => {}
         }
-        if self.json {
+        if self.format != Format::Plain {
             add("format", "json");
         }
         if self.time {
@@ -200,7 +212,8 @@ impl Options {
         match &self.replay {
             Some(Replay::Last(_)) => Some("--last"),
             Some(Replay::Since(_)) => Some("--since"),
-            None if self.json => Some("--json"),
+            None if self.format == Format::Json => Some("--json"),
+            None if self.format == Format::Raw => Some("--raw"),
             None if self.time => Some("--time"),
             None => None,
         }
@@ -225,7 +238,7 @@ mod tests {
             assert_eq!(line(&request), words);
             assert_eq!(request.hello().unwrap().framing, Framing::Reads);
         }
-        let named = Options { name: Some("alice".into()), json: true, ..Options::default() };
+        let named = Options { name: Some("alice".into()), format: Format::Json, ..Options::default() };
         assert_eq!(line(&typed("SUBSCRIBER", named.clone())), "SUBSCRIBER name=alice format=json\n");
         assert_eq!(line(&typed("PUBLISHER", named)), "PUBLISHER name=alice\n");
     }

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::assemble::{Assembler, LineEnd, Part};
 use super::hello::Framing;
+use super::limits::{JSON_LINE_BYTES_MAX, LINE_BYTES_MAX};
 use super::output::Output;
+use super::payload::payload;
 use super::render::{Style, visible};
 
 /// The receiving side of one connection.
@@ -21,6 +23,8 @@ pub(super) struct Incoming {
 pub(super) enum Reader {
     /// A subscriber: they are the messages.
     Subscriber(Style),
+    /// One that wants the payloads in them and nothing else.
+    Raw(Style),
     /// A publisher: the server has something to say about what was sent.
     Publisher,
 }
@@ -48,7 +52,11 @@ impl Incoming {
             Framing::Lines => LineEnd::Newline,
             Framing::Reads => LineEnd::NewlineOrSilence,
         };
-        Self { assembler: Assembler::new(line_end), reader, seen: Seen::Nothing }
+        let line_bytes_max = match reader {
+            Reader::Raw(_) => JSON_LINE_BYTES_MAX,
+            Reader::Subscriber(_) | Reader::Publisher => LINE_BYTES_MAX,
+        };
+        Self { assembler: Assembler::new(line_end, line_bytes_max), reader, seen: Seen::Nothing }
     }
 
     /// When [`Self::silence`] is due.
@@ -66,8 +74,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn take(&mut self, bytes: &[u8], output: &mut Output) -> io::Result<Verdict> {
-        let mut page =
-            Page { reader: self.reader, seen: &mut self.seen, lines: Vec::new(), verdict: Verdict::GoOn };
+        let mut page = Page::new(self.reader, &mut self.seen);
         self.assembler.push(Instant::now(), bytes, |part, line| page.add(part, line));
         page.show(output)
     }
@@ -77,8 +84,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn silence(&mut self, output: &mut Output) -> io::Result<Verdict> {
-        let mut page =
-            Page { reader: self.reader, seen: &mut self.seen, lines: Vec::new(), verdict: Verdict::GoOn };
+        let mut page = Page::new(self.reader, &mut self.seen);
         self.assembler.silence(|part, line| page.add(part, line));
         page.show(output)
     }
@@ -88,8 +94,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn finish(mut self, output: &mut Output) -> io::Result<Verdict> {
-        let mut page =
-            Page { reader: self.reader, seen: &mut self.seen, lines: Vec::new(), verdict: Verdict::GoOn };
+        let mut page = Page::new(self.reader, &mut self.seen);
         let dropped = self.assembler.finish(|part, line| page.add(part, line));
         let verdict = page.show(output);
         if dropped > 0 {
@@ -104,10 +109,16 @@ struct Page<'a> {
     reader: Reader,
     seen: &'a mut Seen,
     lines: Vec<u8>,
+    /// What the server says that is no message.
+    asides: Vec<String>,
     verdict: Verdict,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn new(reader: Reader, seen: &'a mut Seen) -> Self {
+        Self { reader, seen, lines: Vec::new(), asides: Vec::new(), verdict: Verdict::GoOn }
+    }
+
     fn add(&mut self, part: Part, line: &[u8]) {
         if self.verdict != Verdict::GoOn {
             return;
@@ -124,22 +135,21 @@ impl Page<'_> {
         *self.seen = Seen::Lines;
         match self.reader {
             Reader::Subscriber(style) => style.render(&mut self.lines, part, line),
-            Reader::Publisher => {
-                self.lines.extend_from_slice(line);
-                self.lines.push(b'\n');
-            }
+            Reader::Raw(style) => match payload(line) {
+                Some(payload) if part == Part::Whole => style.render(&mut self.lines, part, &payload),
+                // A gap, a complaint, or a line that is longer than any of our server's.
+                _ => self.asides.push(visible(line)),
+            },
+            Reader::Publisher => self.asides.push(visible(line)),
         }
     }
 
     fn show(self, output: &mut Output) -> io::Result<Verdict> {
-        match self.reader {
-            Reader::Subscriber(_) if !self.lines.is_empty() => output.lines(&self.lines)?,
-            Reader::Subscriber(_) => {}
-            Reader::Publisher => {
-                for line in self.lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-                    output.report(&format!("server: {}", visible(line)));
-                }
-            }
+        if !self.lines.is_empty() {
+            output.lines(&self.lines)?;
+        }
+        for aside in self.asides {
+            output.report(&format!("server: {aside}"));
         }
         Ok(self.verdict)
     }
@@ -153,12 +163,7 @@ mod tests {
     /// What these lines mean on a connection on which this was seen, and what is printed of them.
     fn page(mut seen: Seen, lines: &[&str]) -> (Verdict, String) {
         let style = Style { prefix: "Server: ", target: Target::Terminal };
-        let mut page = Page {
-            reader: Reader::Subscriber(style),
-            seen: &mut seen,
-            lines: Vec::new(),
-            verdict: Verdict::GoOn,
-        };
+        let mut page = Page::new(Reader::Subscriber(style), &mut seen);
         lines.iter().for_each(|line| page.add(Part::Whole, line.as_bytes()));
         (page.verdict, String::from_utf8(page.lines).unwrap())
     }

@@ -9,6 +9,9 @@ pub(super) const INBOX_EVENTS: usize = 32;
 /// Bytes of one received line that are held back until it ends: the server's largest
 /// message and the words in front of it. A longer line is shown in pieces.
 pub(super) const LINE_BYTES_MAX: usize = 1024 * 1024 + 4096;
+/// The same for a JSON line that is taken apart: of the largest message each byte may stand there as
+/// six, and of topic and name.
+pub(super) const JSON_LINE_BYTES_MAX: usize = 6 * 1024 * 1024 + 16 * 1024;
 /// Bytes of one line of input. Above any limit a server is likely to have, so that the
 /// server judges; it only keeps the client's memory bounded.
 pub(super) const INPUT_LINE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -17,6 +17,7 @@ mod incoming;
 mod input;
 mod limits;
 mod output;
+mod payload;
 mod publisher;
 mod reconnect;
 mod render;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::args::Loyalty;
 use super::connection::Connection;
 use super::ending::Ending;
-use super::hello::{Framing, Request};
+use super::hello::{Format, Framing, Request};
 use super::inbox::{Event, InputEnd};
 use super::incoming::{Incoming, Reader, Verdict};
 use super::limits::{DRAIN_SUBSCRIBER, SILENCE_REMARK};
@@ -37,7 +37,7 @@ pub(super) fn subscribe(
     mut line: Line,
     loyalty: Loyalty,
 ) -> Ending {
-    let reader = Reader::Subscriber(style(session, &introduction.request));
+    let reader = reader(session, introduction.request.options.format);
     let mut pauses = Pauses::default();
     session.input.ask_for_end(&mut session.output);
     // A server that asked for the role has been heard.
@@ -178,18 +178,21 @@ fn stop(verdict: Verdict) -> Stop {
     }
 }
 
-fn style(session: &Session, request: &Request) -> Style {
-    let json = request.options.json;
-    let target = match session.output.is_terminal() {
-        true if json => Target::JsonTerminal,
-        true => Target::Terminal,
-        false => Target::Elsewhere,
+fn reader(session: &Session, format: Format) -> Reader {
+    let target = match (session.output.is_terminal(), format) {
+        (true, Format::Json) => Target::JsonTerminal,
+        (true, Format::Plain | Format::Raw) => Target::Terminal,
+        (false, _) => Target::Elsewhere,
     };
-    let prefix = match session.manners {
-        Manners::RoleGiven if !json => "Server: ",
-        Manners::RoleGiven | Manners::RoleAsked => "",
+    let prefix = match (session.manners, format) {
+        (Manners::RoleGiven, Format::Plain) => "Server: ",
+        _ => "",
     };
-    Style { prefix, target }
+    let style = Style { prefix, target };
+    match format {
+        Format::Raw => Reader::Raw(style),
+        Format::Plain | Format::Json => Reader::Subscriber(style),
+    }
 }
 
 /// A connection that lasted this long was no accident: pauses begin anew.
