@@ -183,5 +183,36 @@ fn raw_is_the_payload_and_nothing_else() {
     assert!(output.stdout == sent, "{:?}", String::from_utf8_lossy(&output.stdout[..80]));
 }
 
+#[test]
+fn a_count_ends_the_client() {
+    let server = Server::start(1);
+    let place = place(&server);
+    let mut clients = [&["--raw"][..], &[]]
+        .map(|more| subscriber(&server, &[&[&place, "sub", "--count", "2"], more].concat()));
+    let mut publisher = server.client("pub");
+    publisher.send("one\ntwo\nthree\n");
+    for client in &mut clients {
+        assert_eq!(client.wait().code(), Some(0));
+        client.wait_for("two\n");
+        assert!(!client.screen().contains("three"));
+        assert_eq!(client.errors(), "");
+    }
+    assert_eq!(clients[0].screen(), "one\ntwo\n");
+}
+
+#[test]
+fn a_count_goes_on_after_a_loss() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let place = listener.local_addr().expect("a port").to_string();
+    let mut client = Script::client(&[&place, "sub", "news", "--count", "2"]);
+    for text in ["one", "two"] {
+        let mut server = accept(&listener);
+        server.assert_line("sub:news");
+        server.send(format!("[news] ('a', 1): {text}\n"));
+        client.wait_for(text);
+    }
+    assert_eq!(client.wait().code(), Some(0));
+}
+
 /// How the line editor clears its line before something is printed above it.
 const ERASE: &str = "\r\x1b[K";

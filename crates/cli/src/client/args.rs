@@ -43,6 +43,9 @@ pub(crate) struct ClientArgs {
     /// Print the payload alone: the bytes that were published and a newline
     #[arg(long, conflicts_with_all = ["json", "time"])]
     raw: bool,
+    /// End after N messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
     /// Reconnect also when the server ended the session, as it does before a restart
     #[arg(long, conflicts_with = "no_reconnect")]
     reconnect: bool,
@@ -113,10 +116,19 @@ impl ClientArgs {
         let options = Options { name: self.name.clone(), replay, time: self.time, format };
         let request = Request { opening, options };
         request.check()?;
-        if self.reconnect && request.side() == Some(Side::Publisher) {
-            return Err("--reconnect is for subscribers".to_owned());
+        let only_subscribers = [("--count", self.count.is_some()), ("--reconnect", self.reconnect)];
+        match only_subscribers.iter().find(|(_, given)| *given) {
+            Some((option, _)) if request.side() == Some(Side::Publisher) => {
+                return Err(format!("{option} is for subscribers"));
+            }
+            _ => {}
         }
         Ok(request)
+    }
+
+    /// How many messages a subscriber wants.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.count
     }
 
     pub(super) fn loyalty(&self) -> Loyalty {
@@ -166,7 +178,7 @@ Without TOPIC and options exactly `pub` or `sub` is sent, which every server of 
 that began with --last or --since and lost its server asks for what was published since the loss when it is back.
 
 Exit status:
-  0    ended by `terminate`, by the end of input, or by the reader of our output
+  0    ended by `terminate`, by the end of input, by --count, or by the reader of our output
   1    the server was lost, or not everything was sent
   2    wrong arguments
   3    cannot connect
@@ -259,6 +271,8 @@ mod tests {
             ("localhost 8071 pub --raw", "--raw"),
             ("localhost 8071 sub --raw --time", "cannot be used with"),
             ("localhost 8071 pub --reconnect", "--reconnect"),
+            ("localhost 8071 pub --count 1", "--count"),
+            ("localhost 8071 sub --count 0", "--count"),
             ("localhost 8071 sub --reconnect --no-reconnect", "cannot be used with"),
             ("localhost 8071 pub --name a\u{a0}b", "--name"),
             ("localhost 8071 pub --name a\x07", "--name"),

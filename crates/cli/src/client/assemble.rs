@@ -88,7 +88,7 @@ impl Assembler {
 
     /// Nothing more will come. Hands on an unended line of a server that does not end lines; where
     /// lines are ended it is half a message. Returns how many bytes of such a message were dropped.
-    pub(super) fn finish(mut self, emit: impl FnMut(Part, &[u8])) -> usize {
+    pub(super) fn finish(&mut self, emit: impl FnMut(Part, &[u8])) -> usize {
         match self.line_end {
             LineEnd::NewlineOrSilence => {
                 self.silence(emit);

@@ -16,6 +16,8 @@ pub(super) struct Incoming {
     assembler: Assembler,
     reader: Reader,
     seen: Seen,
+    /// How many messages are still wanted; `None`: any number.
+    left: Option<u64>,
 }
 
 /// Who reads the lines.
@@ -40,6 +42,8 @@ enum Seen {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     GoOn,
+    /// Every message that was wanted is here.
+    Enough,
     /// The server said `terminate`.
     ServerEnded,
     /// The first line says why the hello was refused.
@@ -48,15 +52,19 @@ pub(super) enum Verdict {
 
 impl Incoming {
     pub(super) fn new(framing: Framing, reader: Reader) -> Self {
-        let line_end = match framing {
-            Framing::Lines => LineEnd::Newline,
-            Framing::Reads => LineEnd::NewlineOrSilence,
-        };
-        let line_bytes_max = match reader {
-            Reader::Raw(_) => JSON_LINE_BYTES_MAX,
-            Reader::Subscriber(_) | Reader::Publisher => LINE_BYTES_MAX,
-        };
-        Self { assembler: Assembler::new(line_end, line_bytes_max), reader, seen: Seen::Nothing }
+        Self { assembler: assembler(framing, reader), reader, seen: Seen::Nothing, left: None }
+    }
+
+    /// The end comes after so many messages, over all connections.
+    pub(super) fn expect(mut self, messages: Option<u64>) -> Self {
+        self.left = messages;
+        self
+    }
+
+    /// Another connection of the same session.
+    pub(super) fn begin(&mut self, framing: Framing) {
+        self.assembler = assembler(framing, self.reader);
+        self.seen = Seen::Nothing;
     }
 
     /// When [`Self::silence`] is due.
@@ -74,7 +82,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn take(&mut self, bytes: &[u8], output: &mut Output) -> io::Result<Verdict> {
-        let mut page = Page::new(self.reader, &mut self.seen);
+        let mut page = Page::new(self.reader, &mut self.seen, &mut self.left);
         self.assembler.push(Instant::now(), bytes, |part, line| page.add(part, line));
         page.show(output)
     }
@@ -84,7 +92,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn silence(&mut self, output: &mut Output) -> io::Result<Verdict> {
-        let mut page = Page::new(self.reader, &mut self.seen);
+        let mut page = Page::new(self.reader, &mut self.seen, &mut self.left);
         self.assembler.silence(|part, line| page.add(part, line));
         page.show(output)
     }
@@ -93,8 +101,8 @@ impl Incoming {
     ///
     /// # Errors
     /// Those of standard output.
-    pub(super) fn finish(mut self, output: &mut Output) -> io::Result<Verdict> {
-        let mut page = Page::new(self.reader, &mut self.seen);
+    pub(super) fn finish(&mut self, output: &mut Output) -> io::Result<Verdict> {
+        let mut page = Page::new(self.reader, &mut self.seen, &mut self.left);
         let dropped = self.assembler.finish(|part, line| page.add(part, line));
         let verdict = page.show(output);
         if dropped > 0 {
@@ -108,6 +116,7 @@ impl Incoming {
 struct Page<'a> {
     reader: Reader,
     seen: &'a mut Seen,
+    left: &'a mut Option<u64>,
     lines: Vec<u8>,
     /// What the server says that is no message.
     asides: Vec<String>,
@@ -115,8 +124,8 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(reader: Reader, seen: &'a mut Seen) -> Self {
-        Self { reader, seen, lines: Vec::new(), asides: Vec::new(), verdict: Verdict::GoOn }
+    fn new(reader: Reader, seen: &'a mut Seen, left: &'a mut Option<u64>) -> Self {
+        Self { reader, seen, left, lines: Vec::new(), asides: Vec::new(), verdict: Verdict::GoOn }
     }
 
     fn add(&mut self, part: Part, line: &[u8]) {
@@ -134,13 +143,30 @@ impl<'a> Page<'a> {
         }
         *self.seen = Seen::Lines;
         match self.reader {
-            Reader::Subscriber(style) => style.render(&mut self.lines, part, line),
+            Reader::Subscriber(style) => {
+                style.render(&mut self.lines, part, line);
+                if matches!(part, Part::Whole | Part::Last) && !is_gap(line) {
+                    self.count();
+                }
+            }
             Reader::Raw(style) => match payload(line) {
-                Some(payload) if part == Part::Whole => style.render(&mut self.lines, part, &payload),
+                Some(payload) if part == Part::Whole => {
+                    style.render(&mut self.lines, part, &payload);
+                    self.count();
+                }
                 // A gap, a complaint, or a line that is longer than any of our server's.
                 _ => self.asides.push(visible(line)),
             },
             Reader::Publisher => self.asides.push(visible(line)),
+        }
+    }
+
+    fn count(&mut self) {
+        if let Some(left) = self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.verdict = Verdict::Enough;
+            }
         }
     }
 
@@ -155,6 +181,25 @@ impl<'a> Page<'a> {
     }
 }
 
+fn assembler(framing: Framing, reader: Reader) -> Assembler {
+    let line_end = match framing {
+        Framing::Lines => LineEnd::Newline,
+        Framing::Reads => LineEnd::NewlineOrSilence,
+    };
+    let line_bytes_max = match reader {
+        Reader::Raw(_) => JSON_LINE_BYTES_MAX,
+        Reader::Subscriber(_) | Reader::Publisher => LINE_BYTES_MAX,
+    };
+    Assembler::new(line_end, line_bytes_max)
+}
+
+/// Whether a line says that messages are missing. A message of the topic `GAP` begins with `[GAP]` or
+/// `[GAP |`, and no JSON line of a message with that key.
+fn is_gap(line: &[u8]) -> bool {
+    let count = line.strip_prefix(b"[GAP ").or_else(|| line.strip_prefix(b"{\"gap\":"));
+    count.and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +208,8 @@ mod tests {
     /// What these lines mean on a connection on which this was seen, and what is printed of them.
     fn page(mut seen: Seen, lines: &[&str]) -> (Verdict, String) {
         let style = Style { prefix: "Server: ", target: Target::Terminal };
-        let mut page = Page::new(Reader::Subscriber(style), &mut seen);
+        let mut left = Some(2);
+        let mut page = Page::new(Reader::Subscriber(style), &mut seen, &mut left);
         lines.iter().for_each(|line| page.add(Part::Whole, line.as_bytes()));
         (page.verdict, String::from_utf8(page.lines).unwrap())
     }
@@ -172,6 +218,16 @@ mod tests {
     fn terminate_alone_in_its_line_ends_the_session() {
         let (verdict, shown) = page(Seen::Nothing, &["[a]: terminate", "TERMINATE ", "[a]: too late"]);
         assert_eq!((verdict, shown.as_str()), (Verdict::ServerEnded, "Server: [a]: terminate\n"));
+    }
+
+    #[test]
+    fn messages_are_counted_and_gaps_are_not() {
+        let gap = wire::text::gap_line(wire::text::Format::From, 3);
+        let gap = gap.trim_end();
+        let (verdict, shown) = page(Seen::Nothing, &["[GAP | FROM a:1] : 3", gap, "{\"gap\":3}"]);
+        assert_eq!((verdict, shown.lines().count()), (Verdict::GoOn, 3));
+        let (verdict, shown) = page(Seen::Nothing, &["[a]: 1", gap, "[GAP] ('a', 1): 2", "[a]: too many"]);
+        assert_eq!((verdict, shown.lines().count()), (Verdict::Enough, 3));
     }
 
     #[test]

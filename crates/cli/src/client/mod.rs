@@ -59,7 +59,7 @@ pub(crate) fn run(args: &ClientArgs) -> anyhow::Result<ExitCode> {
         Opening::Given { .. } => Manners::RoleGiven,
         Opening::Asked | Opening::Typed { .. } => Manners::RoleAsked,
     };
-    let loyalty = args.loyalty();
+    let (loyalty, count) = (args.loyalty(), args.count());
     let signalled = Arc::new(Signalled::default());
     let (events, inbox) = Inbox::new(Arc::clone(&signalled));
     let mut output = Output::new();
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ClientArgs) -> anyhow::Result<ExitCode> {
     signals::watch(Arc::clone(&signalled), events.clone()).context("watch for signals")?;
     let input = Input::open(events.clone(), &signalled, &mut output).context("read the input")?;
     let mut session = Session { address, manners, inbox, events, input, output };
-    let ending = converse(&mut session, connection, &request, loyalty);
+    let ending = converse(&mut session, connection, &request, loyalty, count);
 
     // The terminal first, then the last words: they are not to be lost in the editor.
     session.output.settle();
@@ -101,7 +101,13 @@ fn connect(
     Ok(connection)
 }
 
-fn converse(session: &mut Session, connection: Connection, request: &Request, loyalty: Loyalty) -> Ending {
+fn converse(
+    session: &mut Session,
+    connection: Connection,
+    request: &Request,
+    loyalty: Loyalty,
+    count: Option<u64>,
+) -> Ending {
     let introduced = match dialogue::introduce(session, connection, request) {
         Ok(introduced) => introduced,
         Err(ending) => return ending,
@@ -113,7 +119,7 @@ fn converse(session: &mut Session, connection: Connection, request: &Request, lo
     }
     match introduced.side {
         Side::Publisher => publisher::publish(session, line.connection, line.framing, &line.early),
-        Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty),
+        Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty, count),
     }
 }
 

@@ -95,10 +95,12 @@ fn end(session: &Session, connection: &Connection, verdict: Verdict) -> Ending {
     match verdict {
         Verdict::Refused(line) => Ending::Refused(line),
         // A human sees what was sent; a script must hear that its input was not used up.
-        Verdict::ServerEnded | Verdict::GoOn if session.is_piped() => {
+        Verdict::ServerEnded | Verdict::Enough | Verdict::GoOn if session.is_piped() => {
             Ending::ServerEnded(cut_short(session, connection, Ending::SERVER_ENDED))
         }
-        Verdict::ServerEnded | Verdict::GoOn => Ending::ServerEnded(Ending::SERVER_ENDED.to_owned()),
+        Verdict::ServerEnded | Verdict::Enough | Verdict::GoOn => {
+            Ending::ServerEnded(Ending::SERVER_ENDED.to_owned())
+        }
     }
 }
 

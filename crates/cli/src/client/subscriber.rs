@@ -36,15 +36,17 @@ pub(super) fn subscribe(
     introduction: &Introduction,
     mut line: Line,
     loyalty: Loyalty,
+    count: Option<u64>,
 ) -> Ending {
     let reader = reader(session, introduction.request.options.format);
+    let mut incoming = Incoming::new(line.framing, reader).expect(count);
     let mut pauses = Pauses::default();
     session.input.ask_for_end(&mut session.output);
     // A server that asked for the role has been heard.
     let mut remark_at = (session.manners == Manners::RoleGiven).then(|| Instant::now() + SILENCE_REMARK);
     loop {
         let begin = Instant::now();
-        let (what, proven) = match listen(session, line, reader, remark_at.take()) {
+        let (what, proven) = match listen(session, line, &mut incoming, remark_at.take()) {
             Stop::Ended(ending) => return ending,
             // It may do so again at once: only a steady session makes the pauses short.
             Stop::ServerEnded if loyalty == Loyalty::Return => (Ending::SERVER_ENDED.to_owned(), false),
@@ -83,13 +85,22 @@ enum Stop {
 }
 
 /// `remark_at`: when to say that nothing was heard, if nothing was.
-fn listen(session: &mut Session, line: Line, reader: Reader, mut remark_at: Option<Instant>) -> Stop {
+fn listen(
+    session: &mut Session,
+    line: Line,
+    incoming: &mut Incoming,
+    mut remark_at: Option<Instant>,
+) -> Stop {
     let mut connection = line.connection;
-    let mut incoming = Incoming::new(line.framing, reader);
+    incoming.begin(line.framing);
     let mut heard = incoming.take(&line.early, &mut session.output);
     loop {
         match heard {
             Ok(Verdict::GoOn) => {}
+            Ok(Verdict::Enough) => {
+                say_goodbye(session, &mut connection);
+                return Stop::Ended(Ending::Done);
+            }
             Ok(verdict) => return stop(verdict),
             Err(error) => return Stop::Ended(output_ending(&error)),
         }
@@ -120,16 +131,24 @@ fn listen(session: &mut Session, line: Line, reader: Reader, mut remark_at: Opti
             event => match wish(session, event) {
                 None => Ok(Verdict::GoOn),
                 Some(wish) => {
-                    if matches!(wish, Wish::Terminate) {
-                        // Whether it arrives or the server is gone: the session ends either way.
-                        drop(connection.terminate());
+                    match wish {
+                        Wish::Terminate => say_goodbye(session, &mut connection),
+                        Wish::Leave(_) => {
+                            session.part(&connection, DRAIN_SUBSCRIBER, |_, _| ());
+                        }
                     }
-                    session.part(&connection, DRAIN_SUBSCRIBER, |_, _| ());
                     return Stop::Ended(wish.ending());
                 }
             },
         };
     }
+}
+
+/// Ends by the word, and gives the server time to see it.
+fn say_goodbye(session: &mut Session, connection: &mut Connection) {
+    // Whether it arrives or the server is gone: the session ends either way.
+    drop(connection.terminate());
+    session.part(connection, DRAIN_SUBSCRIBER, |_, _| ());
 }
 
 /// How the user wants to leave.
@@ -174,6 +193,7 @@ pub(super) fn wish(session: &mut Session, event: Event) -> Option<Wish> {
 fn stop(verdict: Verdict) -> Stop {
     match verdict {
         Verdict::Refused(line) => Stop::Ended(Ending::Refused(line)),
+        Verdict::Enough => Stop::Ended(Ending::Done),
         Verdict::ServerEnded | Verdict::GoOn => Stop::ServerEnded,
     }
 }
