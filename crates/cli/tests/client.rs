@@ -214,5 +214,38 @@ fn a_count_goes_on_after_a_loss() {
     assert_eq!(client.wait().code(), Some(0));
 }
 
+#[test]
+fn a_confirmed_publisher_ends_well_when_everything_was_accepted() {
+    let server = Server::start(1);
+    let mut listener = server.client("sub news");
+    let mut client = Script::client(&[&place(&server), "pub", "news", "--ack"]);
+    let count = 3000;
+    client.type_bytes("message\n\n".repeat(count));
+    client.end_input();
+    assert_eq!(client.wait().code(), Some(0));
+    assert_eq!(client.errors(), "");
+    assert!(listener.lines(count).iter().all(|line| line.ends_with(": message")));
+}
+
+#[test]
+fn a_confirmed_publisher_tells_what_was_not_accepted() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let place = listener.local_addr().expect("a port").to_string();
+    // The input ends, or the user ends it, before the server is gone.
+    for input in ["one\ntwo\n", "one\ntwo\nterminate\n"] {
+        let mut client = Script::client(&[&place, "pub", "news", "--ack"]);
+        let mut server = accept(&listener);
+        server.assert_line("pub:news ack=1");
+        client.type_bytes(input);
+        client.end_input();
+        server.assert_line("one");
+        server.assert_line("two");
+        server.send("OK\n");
+        server.half_close();
+        assert_eq!(client.wait().code(), Some(1), "{input}");
+        client.wait_for_error("; 1 of 2 lines were confirmed\n");
+    }
+}
+
 /// How the line editor clears its line before something is printed above it.
 const ERASE: &str = "\r\x1b[K";

@@ -43,6 +43,9 @@ pub(crate) struct ClientArgs {
     /// Print the payload alone: the bytes that were published and a newline
     #[arg(long, conflicts_with_all = ["json", "time"])]
     raw: bool,
+    /// Have the server confirm each message, and wait for it
+    #[arg(long)]
+    ack: bool,
     /// End after N messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -113,7 +116,7 @@ impl ClientArgs {
             (false, true) => Format::Raw,
             (false, false) => Format::Plain,
         };
-        let options = Options { name: self.name.clone(), replay, time: self.time, format };
+        let options = Options { name: self.name.clone(), replay, time: self.time, format, ack: self.ack };
         let request = Request { opening, options };
         request.check()?;
         let only_subscribers = [("--count", self.count.is_some()), ("--reconnect", self.reconnect)];
@@ -179,7 +182,7 @@ that began with --last or --since and lost its server asks for what was publishe
 
 Exit status:
   0    ended by `terminate`, by the end of input, by --count, or by the reader of our output
-  1    the server was lost, or not everything was sent
+  1    the server was lost, not everything was sent, or with --ack not everything was confirmed
   2    wrong arguments
   3    cannot connect
   4    the server refused the role, the topic or an option
@@ -219,6 +222,7 @@ mod tests {
         assert_eq!(check("localhost 8071 sub sports --last 10 --json"), "sub:sports last=10 format=json\n");
         assert_eq!(check("localhost 8071 sub --since 5m --time"), "sub since=5m time=1\n");
         assert_eq!(check("localhost 8071 sub --raw"), "sub format=json\n");
+        assert_eq!(check("localhost 8071 pub news --ack"), "pub:news ack=1\n");
         assert_eq!(check("localhost 8071 pub --name alice"), "pub name=alice\n");
     }
 
@@ -272,6 +276,7 @@ mod tests {
             ("localhost 8071 sub --raw --time", "cannot be used with"),
             ("localhost 8071 pub --reconnect", "--reconnect"),
             ("localhost 8071 pub --count 1", "--count"),
+            ("localhost 8071 sub --ack", "--ack"),
             ("localhost 8071 sub --count 0", "--count"),
             ("localhost 8071 sub --reconnect --no-reconnect", "cannot be used with"),
             ("localhost 8071 pub --name a\u{a0}b", "--name"),

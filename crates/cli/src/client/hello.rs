@@ -39,6 +39,8 @@ pub(super) struct Options {
     pub(super) replay: Option<Replay>,
     pub(super) time: bool,
     pub(super) format: Format,
+    /// A publisher wants to know of each message whether it was accepted.
+    pub(super) ack: bool,
 }
 
 /// What a subscriber prints of a message.
@@ -173,6 +175,9 @@ impl Request {
         {
             return Err(format!("{option} is for subscribers"));
         }
+        if self.side() == Some(Side::Subscriber) && self.options.ack {
+            return Err("--ack is for publishers".to_owned());
+        }
         let words = match self.hello() {
             Some(hello) => hello.bytes,
             // The role is not known yet, but the options are.
@@ -192,6 +197,9 @@ impl Options {
             add("name", name);
         }
         if side == Some(Side::Publisher) {
+            if self.ack {
+                add("ack", "1");
+            }
             return words;
         }
         match &self.replay {

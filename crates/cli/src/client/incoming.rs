@@ -16,8 +16,7 @@ pub(super) struct Incoming {
     assembler: Assembler,
     reader: Reader,
     seen: Seen,
-    /// How many messages are still wanted; `None`: any number.
-    left: Option<u64>,
+    tally: Tally,
 }
 
 /// Who reads the lines.
@@ -29,6 +28,8 @@ pub(super) enum Reader {
     Raw(Style),
     /// A publisher: the server has something to say about what was sent.
     Publisher,
+    /// One that asked for `OK` after each message.
+    Confirmed,
 }
 
 /// What was received so far on this connection.
@@ -36,6 +37,15 @@ pub(super) enum Reader {
 enum Seen {
     Nothing,
     Lines,
+}
+
+/// What is counted, over all connections.
+#[derive(Debug, Default)]
+struct Tally {
+    /// How many messages a subscriber still wants; `None`: any number.
+    left: Option<u64>,
+    /// How many messages of a publisher the server has confirmed.
+    confirmed: u64,
 }
 
 /// What the lines mean for the session.
@@ -52,12 +62,12 @@ pub(super) enum Verdict {
 
 impl Incoming {
     pub(super) fn new(framing: Framing, reader: Reader) -> Self {
-        Self { assembler: assembler(framing, reader), reader, seen: Seen::Nothing, left: None }
+        Self { assembler: assembler(framing, reader), reader, seen: Seen::Nothing, tally: Tally::default() }
     }
 
     /// The end comes after so many messages, over all connections.
     pub(super) fn expect(mut self, messages: Option<u64>) -> Self {
-        self.left = messages;
+        self.tally.left = messages;
         self
     }
 
@@ -65,6 +75,11 @@ impl Incoming {
     pub(super) fn begin(&mut self, framing: Framing) {
         self.assembler = assembler(framing, self.reader);
         self.seen = Seen::Nothing;
+    }
+
+    /// How many messages the server has confirmed, if it was asked to.
+    pub(super) fn confirmed(&self) -> Option<u64> {
+        matches!(self.reader, Reader::Confirmed).then_some(self.tally.confirmed)
     }
 
     /// When [`Self::silence`] is due.
@@ -82,7 +97,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn take(&mut self, bytes: &[u8], output: &mut Output) -> io::Result<Verdict> {
-        let mut page = Page::new(self.reader, &mut self.seen, &mut self.left);
+        let mut page = Page::new(self.reader, &mut self.seen, &mut self.tally);
         self.assembler.push(Instant::now(), bytes, |part, line| page.add(part, line));
         page.show(output)
     }
@@ -92,7 +107,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn silence(&mut self, output: &mut Output) -> io::Result<Verdict> {
-        let mut page = Page::new(self.reader, &mut self.seen, &mut self.left);
+        let mut page = Page::new(self.reader, &mut self.seen, &mut self.tally);
         self.assembler.silence(|part, line| page.add(part, line));
         page.show(output)
     }
@@ -102,7 +117,7 @@ impl Incoming {
     /// # Errors
     /// Those of standard output.
     pub(super) fn finish(&mut self, output: &mut Output) -> io::Result<Verdict> {
-        let mut page = Page::new(self.reader, &mut self.seen, &mut self.left);
+        let mut page = Page::new(self.reader, &mut self.seen, &mut self.tally);
         let dropped = self.assembler.finish(|part, line| page.add(part, line));
         let verdict = page.show(output);
         if dropped > 0 {
@@ -116,7 +131,7 @@ impl Incoming {
 struct Page<'a> {
     reader: Reader,
     seen: &'a mut Seen,
-    left: &'a mut Option<u64>,
+    tally: &'a mut Tally,
     lines: Vec<u8>,
     /// What the server says that is no message.
     asides: Vec<String>,
@@ -124,8 +139,8 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(reader: Reader, seen: &'a mut Seen, left: &'a mut Option<u64>) -> Self {
-        Self { reader, seen, left, lines: Vec::new(), asides: Vec::new(), verdict: Verdict::GoOn }
+    fn new(reader: Reader, seen: &'a mut Seen, tally: &'a mut Tally) -> Self {
+        Self { reader, seen, tally, lines: Vec::new(), asides: Vec::new(), verdict: Verdict::GoOn }
     }
 
     fn add(&mut self, part: Part, line: &[u8]) {
@@ -139,6 +154,10 @@ impl<'a> Page<'a> {
         // No message begins like this: each format begins with a bracket, a brace or a time.
         if part == Part::Whole && *self.seen == Seen::Nothing && line.starts_with(b"Invalid ") {
             self.verdict = Verdict::Refused(visible(line));
+            return;
+        }
+        if matches!(self.reader, Reader::Confirmed) && line == wire::text::OK_LINE.trim_end().as_bytes() {
+            self.tally.confirmed += 1;
             return;
         }
         *self.seen = Seen::Lines;
@@ -157,12 +176,12 @@ impl<'a> Page<'a> {
                 // A gap, a complaint, or a line that is longer than any of our server's.
                 _ => self.asides.push(visible(line)),
             },
-            Reader::Publisher => self.asides.push(visible(line)),
+            Reader::Publisher | Reader::Confirmed => self.asides.push(visible(line)),
         }
     }
 
     fn count(&mut self) {
-        if let Some(left) = self.left {
+        if let Some(left) = &mut self.tally.left {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 self.verdict = Verdict::Enough;
@@ -188,7 +207,7 @@ fn assembler(framing: Framing, reader: Reader) -> Assembler {
     };
     let line_bytes_max = match reader {
         Reader::Raw(_) => JSON_LINE_BYTES_MAX,
-        Reader::Subscriber(_) | Reader::Publisher => LINE_BYTES_MAX,
+        Reader::Subscriber(_) | Reader::Publisher | Reader::Confirmed => LINE_BYTES_MAX,
     };
     Assembler::new(line_end, line_bytes_max)
 }
@@ -208,8 +227,8 @@ mod tests {
     /// What these lines mean on a connection on which this was seen, and what is printed of them.
     fn page(mut seen: Seen, lines: &[&str]) -> (Verdict, String) {
         let style = Style { prefix: "Server: ", target: Target::Terminal };
-        let mut left = Some(2);
-        let mut page = Page::new(Reader::Subscriber(style), &mut seen, &mut left);
+        let mut tally = Tally { left: Some(2), confirmed: 0 };
+        let mut page = Page::new(Reader::Subscriber(style), &mut seen, &mut tally);
         lines.iter().for_each(|line| page.add(Part::Whole, line.as_bytes()));
         (page.verdict, String::from_utf8(page.lines).unwrap())
     }

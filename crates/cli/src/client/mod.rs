@@ -37,6 +37,7 @@ use connection::{Address, Connection};
 use ending::Ending;
 use hello::{Opening, Request, Side};
 use inbox::{Event, Inbox};
+use incoming::Reader;
 use input::Input;
 use output::Output;
 use session::{Manners, Session};
@@ -118,7 +119,10 @@ fn converse(
         session.output.remark(&words);
     }
     match introduced.side {
-        Side::Publisher => publisher::publish(session, line.connection, line.framing, &line.early),
+        Side::Publisher if introduction.request.options.ack => {
+            publisher::publish(session, line, Reader::Confirmed)
+        }
+        Side::Publisher => publisher::publish(session, line, Reader::Publisher),
         Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty, count),
     }
 }
