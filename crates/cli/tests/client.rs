@@ -247,5 +247,20 @@ fn a_confirmed_publisher_tells_what_was_not_accepted() {
     }
 }
 
+/// Pastes come between the terminal's marks, or as if the keys had been pressed.
+#[test]
+fn tabs_of_a_paste_arrive() {
+    let Some(interpreter) = python("tabs_of_a_paste_arrive") else { return };
+    let server = Server::start(1);
+    let mut listener = server.client("sub news");
+    let mut client = Script::client_in_terminal(interpreter, &[&place(&server), "pub", "news"]);
+    client.wait_for("PUB: ");
+    for paste in ["\x1b[200~col1\tcol2\t\x1b[201~\r", "col1\tcol2\t\r"] {
+        client.type_bytes(paste);
+        let line = listener.line();
+        assert!(line.ends_with(": col1\tcol2\t"), "{paste:?}: {line:?}");
+    }
+}
+
 /// How the line editor clears its line before something is printed above it.
 const ERASE: &str = "\r\x1b[K";
