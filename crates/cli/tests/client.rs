@@ -4,6 +4,7 @@ mod support;
 
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use support::{Client, PROMPT, Script, Server, Start, python, tidings};
 
@@ -260,6 +261,27 @@ fn tabs_of_a_paste_arrive() {
         let line = listener.line();
         assert!(line.ends_with(": col1\tcol2\t"), "{paste:?}: {line:?}");
     }
+}
+
+#[test]
+fn a_long_paste_does_not_take_a_pause_for_each_line() {
+    let Some(interpreter) = python("a_long_paste_does_not_take_a_pause_for_each_line") else { return };
+    let server = Server::start(1);
+    let mut listener = server.client("sub");
+    let mut client = Script::client_in_terminal(interpreter, &[&place(&server), "pub"]);
+    client.wait_for("PUB: ");
+    let lines: Vec<String> = (0..200).map(|number| format!("line {number}")).collect();
+    for paste in [format!("\x1b[200~{}\x1b[201~\r", lines.join("\n")), lines.join("\r") + "\r"] {
+        let begin = Instant::now();
+        client.type_bytes(paste);
+        for line in &lines {
+            assert!(listener.line().ends_with(&format!(": {line}")));
+        }
+        // With 20 ms for each it would be 4 s.
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    }
+    client.type_bytes("terminate\r");
+    assert!(client.wait().success());
 }
 
 /// How the line editor clears its line before something is printed above it.

@@ -25,6 +25,12 @@ pub(super) const HELLO_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const MESSAGE_PAUSE: Duration = Duration::from_millis(20);
 /// … and between the first so many of a pipe: two thirds of a second at most.
 pub(super) const PAUSED_MESSAGES: u32 = 32;
+/// Typed messages that stand alone although they come at once: a short paste reaches every server as
+/// it is, a long one does not make its user wait for 20 ms a line.
+pub(super) const PASTE_ALONE: u32 = 10;
+/// Bytes of lines of a longer paste that go in one write: no more than the documents' servers read at
+/// once, and little enough for one packet, so that no read ends within a line.
+pub(super) const PASTE_BYTES: usize = 1024;
 /// A line without an end is shown after this silence, …
 pub(super) const SILENCE: Duration = Duration::from_millis(50);
 /// … or after this one if it is longer than [`SHORT_LINE_BYTES`]: more of it may come.

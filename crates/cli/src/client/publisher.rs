@@ -26,13 +26,19 @@ pub(super) fn publish(session: &mut Session, line: Line, reader: Reader) -> Endi
     }
     session.input.ask_message(prompt(session.manners), &mut session.output);
     loop {
-        let ending = match session.inbox.next(publishing.incoming.deadline()) {
+        let (silence, due) = (publishing.incoming.deadline(), publishing.connection.due());
+        let ending = match session.inbox.next(silence.into_iter().chain(due).min()) {
+            None if due.is_some_and(|due| due <= Instant::now()) => {
+                // If the server is gone the reader reports it.
+                drop(publishing.connection.flush());
+                None
+            }
             None => hear(session, &mut publishing, None),
             Some(Event::Received(bytes)) => hear(session, &mut publishing, Some(&bytes)),
             Some(Event::Typed(text)) => say(session, &mut publishing, &text),
             Some(Event::InputEnded(end)) => return finish(session, &mut publishing, end),
             Some(Event::Signal(signal)) => {
-                session.part(&publishing.connection, DRAIN_SIGNAL, |_, _| ());
+                session.part(&mut publishing.connection, DRAIN_SIGNAL, |_, _| ());
                 return Ending::Signal(signal);
             }
             Some(Event::Lost(loss)) => {
@@ -63,7 +69,7 @@ fn say(session: &mut Session, publishing: &mut Publishing, text: &[u8]) -> Optio
             }
             // Whether it arrives or the server is gone: the session ends either way.
             drop(publishing.connection.terminate());
-            session.part(&publishing.connection, DRAIN_TYPED, |_, _| ());
+            session.part(&mut publishing.connection, DRAIN_TYPED, |_, _| ());
             return Some(Ending::Done);
         }
         if publishing.connection.publish(line).is_err() {

@@ -47,7 +47,7 @@ impl Session {
     /// says goes to `hear`.
     pub(super) fn part(
         &mut self,
-        connection: &Connection,
+        connection: &mut Connection,
         patience: Duration,
         mut hear: impl FnMut(&[u8], &mut Output),
     ) -> Farewell {

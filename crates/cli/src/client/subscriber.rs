@@ -134,7 +134,7 @@ fn listen(
                     match wish {
                         Wish::Terminate => say_goodbye(session, &mut connection),
                         Wish::Leave(_) => {
-                            session.part(&connection, DRAIN_SUBSCRIBER, |_, _| ());
+                            session.part(&mut connection, DRAIN_SUBSCRIBER, |_, _| ());
                         }
                     }
                     return Stop::Ended(wish.ending());
