@@ -94,6 +94,27 @@ fn a_terminal_hears_that_nothing_was_heard() {
     }
 }
 
+/// A publisher hears nothing of a good server either, until both have said goodbye.
+#[test]
+fn a_terminal_hears_that_nobody_took_what_was_typed() {
+    let Some(interpreter) = python("a_terminal_hears_that_nobody_took_what_was_typed") else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let place = listener.local_addr().expect("a port").to_string();
+    for goodbye in ["terminate\r", "\x04"] {
+        let mut client = Script::client_in_terminal(interpreter, &[&place, "pub", "news"]);
+        let _silent = accept(&listener);
+        client.wait_for("PUB: ");
+        client.type_bytes("one\r");
+        // Between two prompts the terminal itself would take Ctrl+D.
+        support::eventually("the next prompt", || {
+            (client.screen().matches("PUB: ").count() > 1).then_some(())
+        });
+        client.type_bytes(goodbye);
+        client.wait_for(&format!("{place} does not answer; what was sent may be lost"));
+        assert!(client.wait().success());
+    }
+}
+
 #[test]
 fn a_pipe_hears_messages_and_nothing_about_the_session() {
     let server = Server::start(1);

@@ -69,7 +69,9 @@ fn say(session: &mut Session, publishing: &mut Publishing, text: &[u8]) -> Optio
             }
             // Whether it arrives or the server is gone: the session ends either way.
             drop(publishing.connection.terminate());
-            session.part(&mut publishing.connection, DRAIN_TYPED, |_, _| ());
+            if let Farewell::NoAnswer = session.part(&mut publishing.connection, DRAIN_TYPED, |_, _| ()) {
+                remark_no_answer(session, publishing);
+            }
             return Some(Ending::Done);
         }
         if publishing.connection.publish(line).is_err() {
@@ -183,7 +185,20 @@ fn finish(session: &mut Session, publishing: &mut Publishing, end: InputEnd) -> 
             );
             Ending::Failed(unsure(publishing, &what))
         }
+        (Farewell::NoAnswer, Ending::Done) => {
+            remark_no_answer(session, publishing);
+            Ending::Done
+        }
         (_, ending) => ending,
+    }
+}
+
+/// A server of ours closes at once, and says nothing else to a publisher: this is all that a human
+/// sees of a port behind which nobody listens to what is typed.
+fn remark_no_answer(session: &mut Session, publishing: &Publishing) {
+    if publishing.connection.sent() > 0 && !publishing.is_confirmed() {
+        let words = format!("{} does not answer; what was sent may be lost", session.address);
+        session.output.remark(&words);
     }
 }
 
