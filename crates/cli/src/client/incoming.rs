@@ -243,9 +243,10 @@ mod tests {
     fn messages_are_counted_and_gaps_are_not() {
         let gap = wire::text::gap_line(wire::text::Format::From, 3);
         let gap = gap.trim_end();
-        let (verdict, shown) = page(Seen::Nothing, &["[GAP | FROM a:1] : 3", gap, "{\"gap\":3}"]);
+        let (verdict, shown) = page(Seen::Nothing, &["[a]: 1", gap, "{\"gap\":3}"]);
         assert_eq!((verdict, shown.lines().count()), (Verdict::GoOn, 3));
-        let (verdict, shown) = page(Seen::Nothing, &["[a]: 1", gap, "[GAP] ('a', 1): 2", "[a]: too many"]);
+        let (verdict, shown) =
+            page(Seen::Nothing, &["[GAP | FROM a:1] : 1", gap, "[GAP] ('a', 1): 2", "[a]: too many"]);
         assert_eq!((verdict, shown.lines().count()), (Verdict::Enough, 3));
     }
 
