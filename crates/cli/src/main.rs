@@ -35,7 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Server(args) => serve(*args),
-        Command::Client(args) => finish(client::run(*args)),
+        Command::Client(args) => finish(client::run(&args)),
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
     }

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::limits::{LINE_BYTES_MAX, LONG_LINE_SILENCE, SHORT_LINE_BYTES, SILENCE};
+use super::limits::{LONG_LINE_SILENCE, SHORT_LINE_BYTES, SILENCE};
 
 /// Which part of a line a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) struct Assembler {
     /// The next text begins a line, or continues one that was handed on in part.
     at: Position,
     line_end: LineEnd,
+    /// A longer line is handed on in pieces.
+    line_bytes_max: usize,
     /// When bytes came last.
     fed: Option<Instant>,
 }
@@ -43,8 +45,8 @@ enum Position {
 }
 
 impl Assembler {
-    pub(super) fn new(line_end: LineEnd) -> Self {
-        Self { held: Vec::new(), at: Position::LineStart, line_end, fed: None }
+    pub(super) fn new(line_end: LineEnd, line_bytes_max: usize) -> Self {
+        Self { held: Vec::new(), at: Position::LineStart, line_end, line_bytes_max, fed: None }
     }
 
     /// Takes bytes and hands on every line that they complete. Empty lines are left out.
@@ -64,7 +66,7 @@ impl Assembler {
             rest = after.get(1..).unwrap_or_default();
         }
         self.held.extend_from_slice(rest);
-        if self.held.len() > LINE_BYTES_MAX {
+        if self.held.len() > self.line_bytes_max {
             self.hand_on_piece(&mut emit);
         }
     }
@@ -86,7 +88,7 @@ impl Assembler {
 
     /// Nothing more will come. Hands on an unended line of a server that does not end lines; where
     /// lines are ended it is half a message. Returns how many bytes of such a message were dropped.
-    pub(super) fn finish(mut self, emit: impl FnMut(Part, &[u8])) -> usize {
+    pub(super) fn finish(&mut self, emit: impl FnMut(Part, &[u8])) -> usize {
         match self.line_end {
             LineEnd::NewlineOrSilence => {
                 self.silence(emit);
@@ -122,6 +124,7 @@ fn end_line(at: &mut Position, line: &[u8], emit: &mut impl FnMut(Part, &[u8])) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::LINE_BYTES_MAX;
     use super::*;
     use proptest::prelude::*;
 
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn lines_in_pieces() {
-        let mut assembler = Assembler::new(LineEnd::Newline);
+        let mut assembler = Assembler::new(LineEnd::Newline, LINE_BYTES_MAX);
         assert_eq!(push(&mut assembler, b"one\r\ntw"), ["one"]);
         assert_eq!(push(&mut assembler, b"o"), [""; 0]);
         assert_eq!(push(&mut assembler, b"\n\n\r\nthree\nfo"), ["two", "three"]);
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_is_one_after_a_silence() {
-        let mut assembler = Assembler::new(LineEnd::NewlineOrSilence);
+        let mut assembler = Assembler::new(LineEnd::NewlineOrSilence, LINE_BYTES_MAX);
         let begin = Instant::now();
         assembler.push(begin, b"[addr]: hel", |_, _| panic!("not yet"));
         assembler.push(begin, b"lo", |_, _| panic!("not yet"));
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_long_line_without_an_end_gets_more_time() {
-        let mut assembler = Assembler::new(LineEnd::NewlineOrSilence);
+        let mut assembler = Assembler::new(LineEnd::NewlineOrSilence, LINE_BYTES_MAX);
         let begin = Instant::now();
         assembler.push(begin, &[b'x'; SHORT_LINE_BYTES + 1], |_, _| panic!("not yet"));
         assert_eq!(assembler.deadline(), Some(begin + LONG_LINE_SILENCE));
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn an_endless_line_comes_in_whole_characters_and_bounded_pieces() {
-        let mut assembler = Assembler::new(LineEnd::Newline);
+        let mut assembler = Assembler::new(LineEnd::Newline, LINE_BYTES_MAX);
         let mut pieces = Vec::new();
         let chunk = "aé€".repeat(1000) + "a";
         let mut sent = 0;
@@ -195,12 +198,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_split_gives_the_same_lines(bytes in "[ab\r\n]{0,60}", cuts in proptest::collection::vec(0usize..60, 0..6)) {
-            let mut whole = Assembler::new(LineEnd::Newline);
+            let mut whole = Assembler::new(LineEnd::Newline, LINE_BYTES_MAX);
             let expected = push(&mut whole, bytes.as_bytes());
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
-            let mut split = Assembler::new(LineEnd::Newline);
+            let mut split = Assembler::new(LineEnd::Newline, LINE_BYTES_MAX);
             let lines: Vec<String> =
                 cuts.windows(2).flat_map(|ends| push(&mut split, &bytes.as_bytes()[ends[0]..ends[1]])).collect();
             prop_assert_eq!(lines, expected);

@@ -15,7 +15,7 @@ use super::inbox::{Event, Loss};
 use super::input::Source;
 use super::limits::{
     CONNECT_TIMEOUT, HELLO_PAUSE, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, MESSAGE_PAUSE,
-    PAUSED_MESSAGES, READ_BYTES,
+    PASTE_ALONE, PASTE_BYTES, PAUSED_MESSAGES, READ_BYTES,
 };
 
 /// Where the server is.
@@ -34,7 +34,9 @@ pub(super) struct Connection {
     next: Next,
     /// Not written to before this instant.
     ready: Instant,
-    /// Messages handed to the kernel.
+    /// Lines of a paste that go together at that instant.
+    held: Vec<u8>,
+    /// Messages handed to the kernel or held.
     sent: u64,
 }
 
@@ -44,8 +46,9 @@ pub(super) struct Connection {
 enum Next {
     /// As a line.
     Line,
-    /// As a line, and then nothing for a while: the server may take each read for one message.
-    Alone,
+    /// As a line, and then nothing for a while: the server may take each read for one message. After
+    /// so many that came too fast for a human it is a paste, whose lines go together.
+    Alone { in_a_row: u32 },
     /// With a newline before it. Input from a pipe comes faster than a server reads, and where the end
     /// of a read ends a message it would be split anywhere. For our server a newline right after the
     /// role word makes the hello a line, and from then on only newlines count. For others it is a
@@ -91,7 +94,14 @@ impl Connection {
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let reader = stream.try_clone()?;
         thread::Builder::new().name("receive".to_owned()).spawn(move || receive(reader, &events))?;
-        Ok(Self { stream, framing: Framing::Lines, next: Next::Line, ready: Instant::now(), sent: 0 })
+        Ok(Self {
+            stream,
+            framing: Framing::Lines,
+            next: Next::Line,
+            ready: Instant::now(),
+            held: Vec::new(),
+            sent: 0,
+        })
     }
 
     /// Says the hello. `source` tells how messages will come afterwards.
@@ -99,7 +109,7 @@ impl Connection {
         self.framing = hello.framing;
         self.next = match (hello.framing, source) {
             (Framing::Lines, _) => Next::Line,
-            (Framing::Reads, Source::Typed) => Next::Alone,
+            (Framing::Reads, Source::Typed) => Next::Alone { in_a_row: 0 },
             (Framing::Reads, Source::Piped) => Next::LineBreakFirst,
         };
         self.write(&hello.bytes)?;
@@ -121,8 +131,11 @@ impl Connection {
         }
     }
 
-    /// Sends one message with one write.
+    /// Sends one message with one write, or holds it until [`Self::due`].
     pub(super) fn publish(&mut self, message: &[u8]) -> io::Result<()> {
+        if self.is_paste() {
+            return self.hold(message);
+        }
         let before: &[u8] = if self.next == Next::LineBreakFirst { b"\n" } else { b"" };
         self.write(&[before, message, b"\n"].concat())?;
         self.sent += 1;
@@ -131,10 +144,44 @@ impl Connection {
         }
         self.next = match self.next {
             Next::Line | Next::AloneFor(0) => Next::Line,
-            Next::Alone => Next::Alone,
+            Next::Alone { in_a_row } => Next::Alone { in_a_row: in_a_row + 1 },
             Next::LineBreakFirst => Next::AloneFor(PAUSED_MESSAGES),
             Next::AloneFor(left) => Next::AloneFor(left - 1),
         };
+        Ok(())
+    }
+
+    /// Whether the next message is one more line of a paste. Counts anew if the user has paused.
+    fn is_paste(&mut self) -> bool {
+        let Next::Alone { in_a_row } = &mut self.next else { return false };
+        if self.held.is_empty() && Instant::now() >= self.ready + MESSAGE_PAUSE {
+            *in_a_row = 0;
+        }
+        *in_a_row >= PASTE_ALONE
+    }
+
+    fn hold(&mut self, message: &[u8]) -> io::Result<()> {
+        if self.held.len() + message.len() >= PASTE_BYTES {
+            self.flush()?;
+        }
+        self.held.extend_from_slice(message);
+        self.held.push(b'\n');
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// When [`Self::flush`] is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!self.held.is_empty()).then_some(self.ready)
+    }
+
+    /// Sends what is held.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            self.write(&held)?;
+            self.rest(MESSAGE_PAUSE);
+        }
         Ok(())
     }
 
@@ -142,6 +189,7 @@ impl Connection {
     /// may listen: they compare the whole read with the word. (For ours it may be half a line, which
     /// the end of the connection then makes good.)
     pub(super) fn terminate(&mut self) -> io::Result<()> {
+        self.flush()?;
         match self.framing {
             Framing::Lines => self.write(TERMINATE_LINE.as_bytes()),
             Framing::Reads => {
@@ -151,9 +199,10 @@ impl Connection {
         }
     }
 
-    /// Sends nothing more; the server may still.
-    pub(super) fn finish(&self) {
-        // Fails only where the connection is gone already, which the reader reports.
+    /// Sends nothing more than what is held; the server may still.
+    pub(super) fn finish(&mut self) {
+        // Both fail only where the connection is gone already, which the reader reports.
+        drop(self.flush());
         drop(self.stream.shutdown(Shutdown::Write));
     }
 
@@ -255,5 +304,24 @@ mod tests {
         });
         assert_eq!(text, "pubone\ntwo\nterminate");
         assert!(begin.elapsed() >= HELLO_PAUSE + MESSAGE_PAUSE * 2);
+    }
+
+    #[test]
+    fn lines_of_a_long_paste_go_together() {
+        let long = "x".repeat(PASTE_BYTES * 2);
+        let lines: Vec<String> =
+            (0..400).map(|number| number.to_string()).chain([long, "last".into()]).collect();
+        let begin = Instant::now();
+        let text = read_from(|connection| {
+            connection.say_hello(&hello(b"pub", Framing::Reads), Source::Typed).unwrap();
+            for line in &lines {
+                connection.publish(line.as_bytes()).unwrap();
+            }
+            assert_eq!(connection.sent(), 402);
+            assert_eq!(connection.held, b"last\n");
+            connection.terminate().unwrap();
+        });
+        assert_eq!(text, format!("pub{}\nterminate", lines.join("\n")));
+        assert!(begin.elapsed() < MESSAGE_PAUSE * 200, "{:?} for 402 lines", begin.elapsed());
     }
 }

@@ -10,7 +10,9 @@ use super::connection::Connection;
 use super::ending::Ending;
 use super::hello::{Framing, Hello, Opening, Request, Side};
 use super::inbox::{Event, InputEnd, Loss};
-use super::limits::{DIALOGUE_BYTES_MAX, HELLO_PAUSE, PROMPT_WAIT, REFUSAL_WAIT, SILENCE, WAITING_WAIT};
+use super::limits::{
+    DIALOGUE_BYTES_MAX, HELLO_PAUSE, PROMPT_WAIT, REFUSAL_WAIT, SILENCE, SILENCE_REMARK, WAITING_WAIT,
+};
 use super::render::visible;
 use super::session::{Session, input_ending};
 use super::subscriber::{Introduction, Line, wish};
@@ -103,10 +105,15 @@ fn say(session: &Session, connection: &mut Connection, hello: &Hello) {
 /// What the server says first, until it is silent or has asked; nothing if it does not ask.
 fn await_prompt(session: &mut Session) -> Result<Vec<u8>, Interruption> {
     let mut said = Vec::new();
-    let patience = Instant::now() + PROMPT_WAIT;
+    let begin = Instant::now();
+    let mut patience = SILENCE_REMARK;
     loop {
-        let until = if said.is_empty() { patience } else { Instant::now() + SILENCE };
+        let until = if said.is_empty() { begin + patience } else { Instant::now() + SILENCE };
         match next(session, until)? {
+            None if said.is_empty() && patience < PROMPT_WAIT => {
+                session.remark_silence();
+                patience = PROMPT_WAIT;
+            }
             None => return Ok(said),
             Some(bytes) => said.extend(bytes),
         }
@@ -195,7 +202,13 @@ fn welcome(session: &mut Session, side: Side, waiting: Option<&str>) {
             output.notice("You are a PUBLISHER. Type messages to broadcast.");
             output.notice("Type 'terminate' to quit.");
         }
-        Side::Subscriber => output.notice("Press Ctrl+C to quit."),
+        Side::Subscriber => {
+            // A log has the server's line already.
+            if output.is_watched() {
+                output.notice("You are a SUBSCRIBER. Waiting for messages...");
+            }
+            output.notice("Press Ctrl+C to quit.");
+        }
     }
     output.notice("");
 }

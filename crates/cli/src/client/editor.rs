@@ -8,8 +8,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor, ExternalPrinter};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
 use signal_hook::consts::SIGINT;
 use signal_hook::low_level::raise;
 
@@ -54,16 +59,45 @@ impl Editing {
     }
 }
 
+pub(super) type MessageEditor = Editor<Tabs, DefaultHistory>;
+
+/// Makes the tab key type a tab. There is nothing to complete in a message, and a paste from a
+/// terminal that does not mark pastes comes as keys.
+pub(super) struct Tabs;
+
+impl Completer for Tabs {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        _line: &str,
+        pos: usize,
+        _context: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok((pos, vec!["\t".to_owned()]))
+    }
+}
+
+impl Hinter for Tabs {
+    type Hint = String;
+}
+
+impl Highlighter for Tabs {}
+impl Validator for Tabs {}
+impl Helper for Tabs {}
+
 /// The editor and the means to print above it; `None` on terminals that cannot do that.
-pub(super) fn open() -> Option<(DefaultEditor, impl ExternalPrinter + Send + 'static)> {
-    let mut editor = DefaultEditor::with_config(Config::builder().auto_add_history(true).build()).ok()?;
+pub(super) fn open() -> Option<(MessageEditor, impl ExternalPrinter + Send + 'static)> {
+    let config = Config::builder().auto_add_history(true).completion_type(CompletionType::List).build();
+    let mut editor = MessageEditor::with_config(config).ok()?;
+    editor.set_helper(Some(Tabs));
     let printer = editor.create_external_printer().ok()?;
     Some((editor, printer))
 }
 
 /// Reads a line for each request, until the user or the session ends it.
 pub(super) fn edit(
-    mut editor: DefaultEditor,
+    mut editor: MessageEditor,
     asks: &Receiver<Ask>,
     events: &SyncSender<Event>,
     editing: &Editing,

@@ -11,8 +11,8 @@ use super::inbox::Loss;
 pub(super) enum Ending {
     /// The user ended it, or whoever read our output went away.
     Done,
-    /// The server said `terminate`.
-    ServerEnded,
+    /// The server said `terminate`: this is left to say about it.
+    ServerEnded(String),
     /// Something was lost: this.
     Failed(String),
     /// Nobody accepts connections there.
@@ -24,23 +24,28 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// What is said when the server said `terminate`.
+    pub(super) const SERVER_ENDED: &str = "server ended the session";
     pub(super) const CTRL_C: Self = Self::Signal(SIGINT);
 
     /// What is to be said about it on standard error.
     pub(super) fn words(&self) -> Option<&str> {
         match self {
             Self::Done | Self::Signal(_) => None,
-            Self::ServerEnded => Some("server ended the session"),
-            Self::Failed(words) | Self::Unreachable(words) | Self::Refused(words) => Some(words),
+            Self::ServerEnded(words)
+            | Self::Failed(words)
+            | Self::Unreachable(words)
+            | Self::Refused(words) => Some(words),
         }
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
         let code = match self {
-            Self::Done | Self::ServerEnded => 0,
+            Self::Done => 0,
             Self::Failed(_) => 1,
             Self::Unreachable(_) => 3,
             Self::Refused(_) => 4,
+            Self::ServerEnded(_) => 6,
             // The shells' habit. Signal numbers that are watched are small.
             Self::Signal(signal) => u8::try_from(*signal).map_or(1, |signal| 128 + signal),
         };

@@ -38,7 +38,21 @@ pub(super) struct Options {
     pub(super) name: Option<String>,
     pub(super) replay: Option<Replay>,
     pub(super) time: bool,
-    pub(super) json: bool,
+    pub(super) format: Format,
+    /// A publisher wants to know of each message whether it was accepted.
+    pub(super) ack: bool,
+}
+
+/// What a subscriber prints of a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The server's line.
+    #[default]
+    Plain,
+    /// The server's JSON line.
+    Json,
+    /// The payload alone, which only JSON has exactly.
+    Raw,
 }
 
 /// Everything that makes up a hello.
@@ -119,6 +133,20 @@ impl Request {
         }
     }
 
+    /// What a role from the command line is there for. Without a topic the server takes these
+    /// (docs/protocol/text.md).
+    pub(super) fn purpose(&self) -> Option<String> {
+        match &self.opening {
+            Opening::Given { side: Side::Publisher, topic } => {
+                Some(format!("publishing to {}", topic.as_deref().unwrap_or("broadcast")))
+            }
+            Opening::Given { side: Side::Subscriber, topic } => {
+                Some(format!("listening to {}", topic.as_deref().unwrap_or("#")))
+            }
+            Opening::Asked | Opening::Typed { .. } => None,
+        }
+    }
+
     /// The request of a subscriber that comes back. Where it asked for history it now asks
     /// for what it missed, not for the same history again. The span begins when the loss was
     /// seen, so a message is rather missed than shown twice.
@@ -147,6 +175,9 @@ impl Request {
         {
             return Err(format!("{option} is for subscribers"));
         }
+        if self.side() == Some(Side::Subscriber) && self.options.ack {
+            return Err("--ack is for publishers".to_owned());
+        }
         let words = match self.hello() {
             Some(hello) => hello.bytes,
             // The role is not known yet, but the options are.
@@ -166,6 +197,9 @@ impl Options {
             add("name", name);
         }
         if side == Some(Side::Publisher) {
+            if self.ack {
+                add("ack", "1");
+            }
             return words;
         }
         match &self.replay {
@@ -173,7 +207,7 @@ impl Options {
             Some(Replay::Since(age)) => add("since", age),
             None => {}
         }
-        if self.json {
+        if self.format != Format::Plain {
             add("format", "json");
         }
         if self.time {
@@ -186,7 +220,8 @@ impl Options {
         match &self.replay {
             Some(Replay::Last(_)) => Some("--last"),
             Some(Replay::Since(_)) => Some("--since"),
-            None if self.json => Some("--json"),
+            None if self.format == Format::Json => Some("--json"),
+            None if self.format == Format::Raw => Some("--raw"),
             None if self.time => Some("--time"),
             None => None,
         }
@@ -211,7 +246,7 @@ mod tests {
             assert_eq!(line(&request), words);
             assert_eq!(request.hello().unwrap().framing, Framing::Reads);
         }
-        let named = Options { name: Some("alice".into()), json: true, ..Options::default() };
+        let named = Options { name: Some("alice".into()), format: Format::Json, ..Options::default() };
         assert_eq!(line(&typed("SUBSCRIBER", named.clone())), "SUBSCRIBER name=alice format=json\n");
         assert_eq!(line(&typed("PUBLISHER", named)), "PUBLISHER name=alice\n");
     }

@@ -17,6 +17,7 @@ mod incoming;
 mod input;
 mod limits;
 mod output;
+mod payload;
 mod publisher;
 mod reconnect;
 mod render;
@@ -36,6 +37,7 @@ use connection::{Address, Connection};
 use ending::Ending;
 use hello::{Opening, Request, Side};
 use inbox::{Event, Inbox};
+use incoming::Reader;
 use input::Input;
 use output::Output;
 use session::{Manners, Session};
@@ -46,9 +48,9 @@ use signals::Signalled;
 ///
 /// # Errors
 /// If the system gives us no threads or signal handlers.
-pub(crate) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
-    let request = match args.request() {
-        Ok(request) => request,
+pub(crate) fn run(args: &ClientArgs) -> anyhow::Result<ExitCode> {
+    let (address, request) = match args.parse() {
+        Ok(parsed) => parsed,
         Err(usage) => {
             usage.print().context("print the usage error")?;
             return Ok(ExitCode::from(USAGE));
@@ -58,11 +60,7 @@ pub(crate) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
         Opening::Given { .. } => Manners::RoleGiven,
         Opening::Asked | Opening::Typed { .. } => Manners::RoleAsked,
     };
-    let loyalty = args.loyalty();
-    // An address may be written as in a URL: [::1].
-    let mut host = args.host;
-    host.retain(|c| !matches!(c, '[' | ']'));
-    let address = Address { host, port: args.port };
+    let (loyalty, count) = (args.loyalty(), args.count());
     let signalled = Arc::new(Signalled::default());
     let (events, inbox) = Inbox::new(Arc::clone(&signalled));
     let mut output = Output::new();
@@ -74,7 +72,7 @@ pub(crate) fn run(args: ClientArgs) -> anyhow::Result<ExitCode> {
     signals::watch(Arc::clone(&signalled), events.clone()).context("watch for signals")?;
     let input = Input::open(events.clone(), &signalled, &mut output).context("read the input")?;
     let mut session = Session { address, manners, inbox, events, input, output };
-    let ending = converse(&mut session, connection, &request, loyalty);
+    let ending = converse(&mut session, connection, &request, loyalty, count);
 
     // The terminal first, then the last words: they are not to be lost in the editor.
     session.output.settle();
@@ -104,15 +102,28 @@ fn connect(
     Ok(connection)
 }
 
-fn converse(session: &mut Session, connection: Connection, request: &Request, loyalty: Loyalty) -> Ending {
+fn converse(
+    session: &mut Session,
+    connection: Connection,
+    request: &Request,
+    loyalty: Loyalty,
+    count: Option<u64>,
+) -> Ending {
     let introduced = match dialogue::introduce(session, connection, request) {
         Ok(introduced) => introduced,
         Err(ending) => return ending,
     };
     let (line, introduction) = (introduced.line, introduced.introduction);
+    if let Some(purpose) = introduction.request.purpose() {
+        let words = format!("connected to {}, {purpose}", session.address);
+        session.output.remark(&words);
+    }
     match introduced.side {
-        Side::Publisher => publisher::publish(session, line.connection, line.framing, &line.early),
-        Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty),
+        Side::Publisher if introduction.request.options.ack => {
+            publisher::publish(session, line, Reader::Confirmed)
+        }
+        Side::Publisher => publisher::publish(session, line, Reader::Publisher),
+        Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty, count),
     }
 }
 

@@ -79,6 +79,18 @@ impl Output {
         }
     }
 
+    /// Says how things stand to whoever watches standard error; a log need not have it.
+    pub(super) fn remark(&mut self, line: &str) {
+        if io::stderr().is_terminal() {
+            self.report(line);
+        }
+    }
+
+    /// Whether a person sees what is said here.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_terminal() || io::stderr().is_terminal()
+    }
+
     /// The words in front of what is typed at a terminal without the line editor.
     pub(super) fn prompt(&mut self, prompt: &str) {
         let prompt = visible(prompt.as_bytes());

@@ -47,7 +47,7 @@ impl Session {
     /// says goes to `hear`.
     pub(super) fn part(
         &mut self,
-        connection: &Connection,
+        connection: &mut Connection,
         patience: Duration,
         mut hear: impl FnMut(&[u8], &mut Output),
     ) -> Farewell {
@@ -67,6 +67,14 @@ impl Session {
 
     pub(super) fn lost(&self, loss: &Loss) -> String {
         format!("connection to {} lost: {loss}", self.address)
+    }
+
+    /// Tells that the server is silent. Where the client speaks first a quiet topic and a port behind
+    /// which nobody speaks our protocol look the same, so both are named.
+    pub(super) fn remark_silence(&mut self) {
+        let words =
+            format!("nothing heard from {} yet: no message so far, or no server of this kind", self.address);
+        self.output.remark(&words);
     }
 
     pub(super) fn is_piped(&self) -> bool {

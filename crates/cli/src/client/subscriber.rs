@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::args::Loyalty;
 use super::connection::Connection;
 use super::ending::Ending;
-use super::hello::{Framing, Request};
+use super::hello::{Format, Framing, Request};
 use super::inbox::{Event, InputEnd};
 use super::incoming::{Incoming, Reader, Verdict};
-use super::limits::DRAIN_SUBSCRIBER;
+use super::limits::{DRAIN_SUBSCRIBER, SILENCE_REMARK};
 use super::reconnect::{self, Pauses};
 use super::render::{Style, Target};
 use super::session::{Manners, Session, input_ending, output_ending};
@@ -36,14 +36,21 @@ pub(super) fn subscribe(
     introduction: &Introduction,
     mut line: Line,
     loyalty: Loyalty,
+    count: Option<u64>,
 ) -> Ending {
-    let reader = Reader::Subscriber(style(session, &introduction.request));
+    let reader = reader(session, introduction.request.options.format);
+    let mut incoming = Incoming::new(line.framing, reader).expect(count);
     let mut pauses = Pauses::default();
     session.input.ask_for_end(&mut session.output);
+    // A server that asked for the role has been heard.
+    let mut remark_at = (session.manners == Manners::RoleGiven).then(|| Instant::now() + SILENCE_REMARK);
     loop {
         let begin = Instant::now();
-        let (what, proven) = match listen(session, line, reader) {
+        let (what, proven) = match listen(session, line, &mut incoming, remark_at.take()) {
             Stop::Ended(ending) => return ending,
+            // It may do so again at once: only a steady session makes the pauses short.
+            Stop::ServerEnded if loyalty == Loyalty::Return => (Ending::SERVER_ENDED.to_owned(), false),
+            Stop::ServerEnded => return Ending::ServerEnded(Ending::SERVER_ENDED.to_owned()),
             Stop::Lost { what, proven } => (what, proven),
         };
         if loyalty == Loyalty::GiveUp {
@@ -68,6 +75,8 @@ pub(super) fn subscribe(
 /// Why one connection is over.
 enum Stop {
     Ended(Ending),
+    /// The server said `terminate`.
+    ServerEnded,
     /// The server is gone. `proven`: it did deliver something before.
     Lost {
         what: String,
@@ -75,43 +84,71 @@ enum Stop {
     },
 }
 
-fn listen(session: &mut Session, line: Line, reader: Reader) -> Stop {
+/// `remark_at`: when to say that nothing was heard, if nothing was.
+fn listen(
+    session: &mut Session,
+    line: Line,
+    incoming: &mut Incoming,
+    mut remark_at: Option<Instant>,
+) -> Stop {
     let mut connection = line.connection;
-    let mut incoming = Incoming::new(line.framing, reader);
+    incoming.begin(line.framing);
     let mut heard = incoming.take(&line.early, &mut session.output);
     loop {
         match heard {
             Ok(Verdict::GoOn) => {}
-            Ok(verdict) => return Stop::Ended(end(verdict)),
+            Ok(Verdict::Enough) => {
+                say_goodbye(session, &mut connection);
+                return Stop::Ended(Ending::Done);
+            }
+            Ok(verdict) => return stop(verdict),
             Err(error) => return Stop::Ended(output_ending(&error)),
         }
-        let Some(event) = session.inbox.next(incoming.deadline()) else {
-            heard = incoming.silence(&mut session.output);
+        let Some(event) = session.inbox.next(incoming.deadline().or(remark_at)) else {
+            heard = match incoming.deadline() {
+                Some(_) => incoming.silence(&mut session.output),
+                None => {
+                    remark_at = None;
+                    session.remark_silence();
+                    Ok(Verdict::GoOn)
+                }
+            };
             continue;
         };
         heard = match event {
-            Event::Received(bytes) => incoming.take(&bytes, &mut session.output),
+            Event::Received(bytes) => {
+                remark_at = None;
+                incoming.take(&bytes, &mut session.output)
+            }
             Event::Lost(loss) => {
                 let (what, proven) = (session.lost(&loss), incoming.has_lines());
                 return match incoming.finish(&mut session.output) {
                     Ok(Verdict::GoOn) => Stop::Lost { what, proven },
-                    Ok(verdict) => Stop::Ended(end(verdict)),
+                    Ok(verdict) => stop(verdict),
                     Err(error) => Stop::Ended(output_ending(&error)),
                 };
             }
             event => match wish(session, event) {
                 None => Ok(Verdict::GoOn),
                 Some(wish) => {
-                    if matches!(wish, Wish::Terminate) {
-                        // Whether it arrives or the server is gone: the session ends either way.
-                        drop(connection.terminate());
+                    match wish {
+                        Wish::Terminate => say_goodbye(session, &mut connection),
+                        Wish::Leave(_) => {
+                            session.part(&mut connection, DRAIN_SUBSCRIBER, |_, _| ());
+                        }
                     }
-                    session.part(&connection, DRAIN_SUBSCRIBER, |_, _| ());
                     return Stop::Ended(wish.ending());
                 }
             },
         };
     }
+}
+
+/// Ends by the word, and gives the server time to see it.
+fn say_goodbye(session: &mut Session, connection: &mut Connection) {
+    // Whether it arrives or the server is gone: the session ends either way.
+    drop(connection.terminate());
+    session.part(connection, DRAIN_SUBSCRIBER, |_, _| ());
 }
 
 /// How the user wants to leave.
@@ -153,25 +190,29 @@ pub(super) fn wish(session: &mut Session, event: Event) -> Option<Wish> {
     }
 }
 
-fn end(verdict: Verdict) -> Ending {
+fn stop(verdict: Verdict) -> Stop {
     match verdict {
-        Verdict::Refused(line) => Ending::Refused(line),
-        Verdict::ServerEnded | Verdict::GoOn => Ending::ServerEnded,
+        Verdict::Refused(line) => Stop::Ended(Ending::Refused(line)),
+        Verdict::Enough => Stop::Ended(Ending::Done),
+        Verdict::ServerEnded | Verdict::GoOn => Stop::ServerEnded,
     }
 }
 
-fn style(session: &Session, request: &Request) -> Style {
-    let json = request.options.json;
-    let target = match session.output.is_terminal() {
-        true if json => Target::JsonTerminal,
-        true => Target::Terminal,
-        false => Target::Elsewhere,
+fn reader(session: &Session, format: Format) -> Reader {
+    let target = match (session.output.is_terminal(), format) {
+        (true, Format::Json) => Target::JsonTerminal,
+        (true, Format::Plain | Format::Raw) => Target::Terminal,
+        (false, _) => Target::Elsewhere,
     };
-    let prefix = match session.manners {
-        Manners::RoleGiven if !json => "Server: ",
-        Manners::RoleGiven | Manners::RoleAsked => "",
+    let prefix = match (session.manners, format) {
+        (Manners::RoleGiven, Format::Plain) => "Server: ",
+        _ => "",
     };
-    Style { prefix, target }
+    let style = Style { prefix, target };
+    match format {
+        Format::Raw => Reader::Raw(style),
+        Format::Plain | Format::Json => Reader::Subscriber(style),
+    }
 }
 
 /// A connection that lasted this long was no accident: pauses begin anew.

@@ -30,6 +30,11 @@ impl Client {
         Self::new(socket.into())
     }
 
+    /// The other end of a client that connected to the test.
+    pub(crate) fn accepted(stream: TcpStream) -> Self {
+        Self::new(stream)
+    }
+
     fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(DEADLINE)).expect("an option");

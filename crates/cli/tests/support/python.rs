@@ -1,13 +1,13 @@
-//! The documents' clients, run as programs.
+//! Clients, run as programs: the documents' own, and ours with pipes or in a terminal.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::eventually;
 use super::server::signal;
+use super::{clean, eventually, tidings};
 
 /// The Python interpreter; `None`, and a line that cannot be overlooked, if there is none.
 pub(crate) fn python(test: &str) -> Option<&'static str> {
@@ -42,30 +42,63 @@ pub(crate) struct Script {
     child: Child,
     keyboard: Option<ChildStdin>,
     screen: Arc<Mutex<String>>,
+    /// Standard error, where that is not the test's own.
+    errors: Arc<Mutex<String>>,
 }
 
 impl Script {
     /// Starts `testdata/clients/NAME`.
     pub(crate) fn start(interpreter: &str, name: &str, args: &[&str]) -> Self {
         let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../testdata/clients", name].iter().collect();
-        let mut child = Command::new(interpreter)
-            .arg(path)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the interpreter starts");
-        let screen = Arc::new(Mutex::new(String::new()));
-        let mut stdout = child.stdout.take().expect("a pipe");
-        let shown = Arc::clone(&screen);
-        thread::spawn(move || {
-            let mut buffer = [0; 1024];
-            while let Ok(count @ 1..) = stdout.read(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..count]);
-                shown.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
-            }
-        });
-        Self { keyboard: child.stdin.take(), child, screen }
+        let mut command = Command::new(interpreter);
+        command.arg(path).args(args);
+        Self::run(command)
+    }
+
+    /// Starts `tidings client ARGS` between pipes.
+    pub(crate) fn client(args: &[&str]) -> Self {
+        let mut command = tidings();
+        command.arg("client").args(args).stderr(Stdio::piped());
+        Self::run(command)
+    }
+
+    /// Starts `tidings client ARGS` in a terminal of its own: keyboard and screen are that terminal's.
+    pub(crate) fn client_in_terminal(interpreter: &str, args: &[&str]) -> Self {
+        let relay = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let mut command = clean(Command::new(interpreter));
+        command.args(["-c", relay]).arg(tidings().get_program()).arg("client").args(args);
+        command.env("TERM", "xterm");
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let screen = child.stdout.take().map(collect).expect("a pipe");
+        let errors = child.stderr.take().map(collect).unwrap_or_default();
+        Self { keyboard: child.stdin.take(), child, screen, errors }
+    }
+
+    /// Types these keys, or pipes these bytes.
+    pub(crate) fn type_bytes(&mut self, bytes: impl AsRef<[u8]>) {
+        let keyboard = self.keyboard.as_mut().expect("a running client");
+        keyboard.write_all(bytes.as_ref()).expect("the client reads");
+    }
+
+    /// Ends the input.
+    pub(crate) fn end_input(&mut self) {
+        self.keyboard = None;
+    }
+
+    /// Waits until standard error holds `part`.
+    #[track_caller]
+    pub(crate) fn wait_for_error(&self, part: &str) {
+        eventually(part, || self.errors().contains(part).then_some(()));
+    }
+
+    /// What was said on standard error.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Types a line.
@@ -99,6 +132,20 @@ impl Script {
     pub(crate) fn wait(&mut self) -> ExitStatus {
         eventually("the end of the client", || self.child.try_wait().expect("our child"))
     }
+}
+
+/// Everything that comes out of there, as it comes.
+fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let shown = Arc::clone(&text);
+    thread::spawn(move || {
+        let mut buffer = [0; 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..count]);
+            shown.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+        }
+    });
+    text
 }
 
 impl Drop for Script {
