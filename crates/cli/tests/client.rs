@@ -265,7 +265,8 @@ fn a_confirmed_publisher_tells_what_was_not_accepted() {
         server.send("OK\n");
         server.half_close();
         assert_eq!(client.wait().code(), Some(1), "{input}");
-        client.wait_for_error("; 1 of 2 lines were confirmed\n");
+        // The end of the input may come later than that of the server.
+        client.wait_for_error("; 1 of 2 lines were confirmed");
     }
 }
 
