@@ -170,22 +170,61 @@ impl Frame {
         bytes_max: usize,
         payload_bytes_max: usize,
     ) -> u32 {
+        let payloads = payloads.take_while(|payload| payload.len() <= payload_bytes_max);
         let full = out.len().saturating_add(bytes_max).saturating_add(self.head.len());
-        let mut count = 0;
-        self.set_number(number);
         // The head of a line that may come; it is taken back if none does. So two copies make a
         // line, not three.
         out.extend_from_slice(&self.head);
-        for payload in payloads.take_while(|payload| payload.len() <= payload_bytes_max) {
-            let plain =
-                if self.format == Format::Json { json::is_plain(payload) } else { is_plain_ascii(payload) };
-            if plain {
+        let count = match self.number.is_empty() {
+            true => self.write_alike(out, payloads, full),
+            false => self.write_counted(out, payloads, number, full),
+        };
+        out.truncate(out.len() - self.head.len());
+        count
+    }
+
+    /// Lines whose ends are all the same: nothing here changes, and the compiler knows.
+    #[inline]
+    fn write_alike<'a>(
+        &self,
+        out: &mut Vec<u8>,
+        payloads: impl Iterator<Item = &'a [u8]>,
+        full: usize,
+    ) -> u32 {
+        let mut count = 0;
+        for payload in payloads {
+            if is_plain_ascii(payload) {
                 out.extend_from_slice(payload);
                 out.extend_from_slice(&self.between);
             } else {
-                out.truncate(out.len() - self.head.len());
-                self.write_part(out, payload, number + u64::from(count), None, usize::MAX);
-                out.extend_from_slice(&self.head);
+                self.replace_head(out, payload);
+            }
+            count += 1;
+            if out.len() >= full {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Lines with numbers in their ends.
+    #[inline]
+    fn write_counted<'a>(
+        &mut self,
+        out: &mut Vec<u8>,
+        payloads: impl Iterator<Item = &'a [u8]>,
+        number: u64,
+        full: usize,
+    ) -> u32 {
+        let mut count = 0;
+        self.set_number(number);
+        for payload in payloads {
+            if json::is_plain(payload) {
+                out.extend_from_slice(payload);
+                out.extend_from_slice(&self.between);
+            } else {
+                self.set_number(number + u64::from(count));
+                self.replace_head(out, payload);
             }
             self.count_up();
             count += 1;
@@ -193,8 +232,14 @@ impl Frame {
                 break;
             }
         }
-        out.truncate(out.len() - self.head.len());
         count
+    }
+
+    /// In place of a head that was written ahead: a whole line, and the head of the next.
+    fn replace_head(&self, out: &mut Vec<u8>, payload: &[u8]) {
+        out.truncate(out.len() - self.head.len());
+        self.part(out, payload, None, usize::MAX);
+        out.extend_from_slice(&self.head);
     }
 
     /// Appends one whole line.
@@ -215,6 +260,18 @@ impl Frame {
         from: Option<LinePart>,
         payload_bytes_max: usize,
     ) -> Option<LinePart> {
+        self.set_number(number);
+        self.part(out, payload, from, payload_bytes_max)
+    }
+
+    #[inline]
+    fn part(
+        &self,
+        out: &mut Vec<u8>,
+        payload: &[u8],
+        from: Option<LinePart>,
+        payload_bytes_max: usize,
+    ) -> Option<LinePart> {
         debug_assert!(self.tail.ends_with(b"\n"), "a frame is set before it writes");
         let LinePart { offset, encoding } = from.unwrap_or_else(|| self.begin(out, payload));
         let rest = payload.get(offset..).unwrap_or_default();
@@ -226,7 +283,6 @@ impl Frame {
         if part.len() < rest.len() {
             return Some(LinePart { offset: offset + part.len(), encoding });
         }
-        self.set_number(number);
         out.extend_from_slice(&self.tail);
         None
     }
