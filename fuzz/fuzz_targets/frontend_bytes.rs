@@ -34,36 +34,36 @@ const TURNS_MAX: usize = 10_000;
 fuzz_target!(|bytes: &[u8]| {
     let Some((flags, steps)) = bytes.split_first() else { return };
     let gauge = Gauge::new();
-    let mut world = World::new(*flags, &gauge);
-    world.run(steps);
-    world.end();
-    world.check_received();
-    world.check_nothing_is_left();
-    drop(world);
+    let mut scene = Scene::new(*flags, &gauge);
+    scene.run(steps);
+    scene.end();
+    scene.check_received();
+    scene.check_nothing_is_left();
+    drop(scene);
     assert_eq!(gauge.used(), 0, "memory is still charged");
 });
 
-struct World {
+struct Scene {
     stage: Stage,
     /// How many clients there were before this one.
     generation: u32,
     drains: bool,
 }
 
-impl World {
+impl Scene {
     fn new(flags: u8, gauge: &Gauge) -> Self {
         let topic_prompt = if flags & 1 == 0 { TopicPrompt::Off } else { TopicPrompt::On };
         let stage = Stage::new(limits(flags & 4 != 0), topic_prompt, gauge);
-        let mut world = Self { stage, generation: 0, drains: flags & 2 != 0 };
+        let mut scene = Self { stage, generation: 0, drains: flags & 2 != 0 };
         for (conn, hello) in subscribers() {
-            world.stage.connect(conn);
-            world.stage.send(conn, format!("{hello}\n").as_bytes(), ReadEnd::Drained);
+            scene.stage.connect(conn);
+            scene.stage.send(conn, format!("{hello}\n").as_bytes(), ReadEnd::Drained);
             if topic_prompt == TopicPrompt::On && !hello.contains('#') {
-                world.stage.send(conn, b"#\n", ReadEnd::Drained);
+                scene.stage.send(conn, b"#\n", ReadEnd::Drained);
             }
         }
-        world.stage.connect(world.client());
-        world
+        scene.stage.connect(scene.client());
+        scene
     }
 
     fn client(&self) -> ConnId {

@@ -188,8 +188,8 @@ impl Connection {
     }
 
     fn keep(&mut self, env: &mut Env, rest: Chunk, leftover: Leftover) {
-        let is_message = self.role() == RoleName::Publisher;
-        self.link.keep(env, rest, if is_message { leftover } else { Leftover::Bounded });
+        let leftover = if self.publishes() { leftover } else { Leftover::Bounded };
+        self.link.keep(env, rest, leftover);
     }
 
     /// The peer sends nothing more. Who says so together with what it wants to hear may go on to
@@ -208,7 +208,7 @@ impl Connection {
         }
     }
 
-    /// The core says that the subscription stands.
+    /// The core says that a subscription stands.
     pub(crate) fn subscribed(&mut self, env: &mut Env) {
         match &mut self.protocol {
             Protocol::Text(text) if !self.link.ending => text.subscribed(&mut self.link, env),
@@ -307,9 +307,17 @@ impl Connection {
         }
     }
 
+    /// Whether what it sends is messages. A protocol may do both at once, this and hear.
+    pub(crate) fn publishes(&self) -> bool {
+        match &self.protocol {
+            Protocol::Text(text) => !self.link.ending && text.role() == RoleName::Publisher,
+            Protocol::Sniffing(_) => false,
+        }
+    }
+
     /// Whether it hears what is published.
     pub(crate) fn hears(&self) -> bool {
-        self.role() == RoleName::Subscriber
+        !self.link.ending && self.link.session.is_some()
     }
 
     /// Whether everything is said that is to be said before the connection closes.
@@ -337,9 +345,9 @@ impl Connection {
 
     /// Whether it may be read now.
     pub(crate) fn may_read(&self) -> bool {
-        let replies_max = match self.role() {
-            RoleName::Publisher => self.link.rules.limits.replies_bytes_max,
-            RoleName::Unknown | RoleName::Subscriber => usize::MAX,
+        let replies_max = match self.publishes() {
+            true => self.link.rules.limits.replies_bytes_max,
+            false => usize::MAX, // what waits is not what it has asked for by sending
         };
         let link = &self.link;
         let is_read = planted::is(Bug::IgnoreReplies) || self.unwritten_bytes() <= replies_max;

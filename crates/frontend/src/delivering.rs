@@ -2,7 +2,6 @@
 
 use broker::{ConnId, Now, Use};
 
-use crate::connection::RoleName;
 use crate::event::CloseReason;
 use crate::outgoing::Outgoing;
 use crate::station::{Action, Station};
@@ -57,7 +56,7 @@ impl Station {
     pub fn wrote(&mut self, conn: ConnId) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         connection.link.out.settle(&mut self.env.pool, &self.env.gauge);
-        if connection.role() == RoleName::Publisher && connection.may_read() {
+        if connection.publishes() && connection.may_read() {
             self.env.actions.push_back(Action::Read(conn));
         }
     }

@@ -27,7 +27,7 @@ use broker::{
     ConnId, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardConfig, ShardId, Slab,
 };
 
-use crate::connection::{Connection, Handover, Placing, RoleName, Rules};
+use crate::connection::{Connection, Handover, Placing, Rules};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::link::{Chunk, ReadEnd};
@@ -144,7 +144,7 @@ impl Station {
     /// The publisher goes: takes it out of this shard, for [`Station::adopt`] of the other.
     /// `None` if it has ended meanwhile.
     pub fn hand_over(&mut self, now: Now, offer: Move) -> Option<Handover> {
-        self.connections.get(offer.conn).filter(|connection| connection.role() == RoleName::Publisher)?;
+        self.connections.get(offer.conn).filter(|connection| connection.publishes())?;
         let connection = self.connections.take(offer.conn)?;
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
@@ -272,9 +272,9 @@ impl Station {
     /// How soon a connection is to be read.
     #[must_use]
     pub fn lane(&self, conn: ConnId) -> Lane {
-        match self.connections.get(conn).map(|connection| connection.role()) {
-            Some(RoleName::Publisher) => Lane::Publishing,
-            _ => Lane::Other,
+        match self.connections.get(conn).is_some_and(|connection| connection.publishes()) {
+            true => Lane::Publishing,
+            false => Lane::Other,
         }
     }
 

@@ -22,12 +22,12 @@ use crate::config::{self, ConfigError, Settings};
 use crate::console::{self, Typed};
 use crate::error::ServeError;
 use crate::last_words;
-use crate::listener::{self, Loads, Placement};
+use crate::listener::{self, Balance, Loads};
 use crate::mailbox::Mailbox;
 use crate::rates::SAMPLE_TIME;
-use crate::report::{self, EventSink, Level, Note, Output, SharedFormat};
+use crate::report::{self, EventSink, Level, Note, Screen, SharedFormat};
 use crate::roster;
-use crate::shard_thread::{Order, Report, Setup, ShardThread, WAKER};
+use crate::shard_thread::{Order, Setup, ShardReport, ShardThread, WAKER};
 use crate::signals;
 use crate::status::{self, Sought};
 
@@ -101,7 +101,7 @@ struct Server {
     listeners: Vec<Listener>,
     shards: Vec<ShardHandle>,
     mailboxes: Arc<[Mailbox]>,
-    placement: Placement,
+    balance: Balance,
     loads: Loads,
     events: EventSink,
     format: SharedFormat,
@@ -120,7 +120,7 @@ struct Server {
 struct Sampling {
     next: Instant,
     /// Who has not answered yet is not asked again, so that a shard that hangs gets one order.
-    asked: Option<(Instant, Receiver<Report>)>,
+    asked: Option<(Instant, Receiver<ShardReport>)>,
 }
 
 #[derive(Debug)]
@@ -160,8 +160,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
     let sampling = match output {
-        Output::Console(_) => Some(Sampling { next: Instant::now(), asked: None }),
-        Output::Log(_) => None,
+        Screen::Console(_) => Some(Sampling { next: Instant::now(), asked: None }),
+        Screen::Log(_) => None,
     };
     let loads = Loads::new(usize::from(settings.shards));
     let online = loads.clone();
@@ -178,7 +178,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         listeners,
         shards,
         mailboxes,
-        placement: Placement::new(loads.clone()),
+        balance: Balance::new(loads.clone()),
         loads,
         events,
         format,
@@ -230,14 +230,14 @@ fn open_output(
     sender: ControlSender,
     events: &EventSink,
     format: &SharedFormat,
-) -> Output {
+) -> Screen {
     if settings.log_format == config::LogFormat::Text && console::is_attended() {
         match console::open(sender, events.clone()) {
-            Ok(printer) => return Output::Console(printer),
+            Ok(printer) => return Screen::Console(printer),
             Err(error) => events.line(Level::Warn, format!("no console: {error}")),
         }
     }
-    Output::Log(format.clone())
+    Screen::Log(format.clone())
 }
 
 fn start_shards(
@@ -389,7 +389,7 @@ impl Server {
                 }
                 // Options that cannot be set are no reason to turn a client away.
                 drop(listener::tune(&stream, self.settings.limits.untaken_time));
-                let shard = self.placement.place();
+                let shard = self.balance.place();
                 self.order(shard, Order::Accepted { stream, addr, listener: index });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.listeners[index].ready = false,
@@ -445,7 +445,7 @@ impl Server {
         answers
     }
 
-    fn reports(&self) -> Vec<Report> {
+    fn reports(&self) -> Vec<ShardReport> {
         self.ask(|reply| Order::Report { clients_max: ROWS_MAX, reply }, ANSWER_TIME)
     }
 

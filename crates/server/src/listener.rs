@@ -95,12 +95,12 @@ impl Loads {
 
 /// Gives each connection to the shard with the fewest, so that even a few spread evenly.
 #[derive(Debug)]
-pub(crate) struct Placement {
+pub(crate) struct Balance {
     loads: Loads,
     next: usize,
 }
 
-impl Placement {
+impl Balance {
     pub(crate) fn new(loads: Loads) -> Self {
         Self { loads, next: 0 }
     }
@@ -123,12 +123,12 @@ mod tests {
     #[test]
     fn a_few_connections_spread_evenly() {
         let loads = Loads::new(4);
-        let mut placement = Placement::new(loads.clone());
-        let mut shards: Vec<usize> = (0..4).map(|_| placement.place()).collect();
+        let mut balance = Balance::new(loads.clone());
+        let mut shards: Vec<usize> = (0..4).map(|_| balance.place()).collect();
         shards.sort_unstable();
         assert_eq!(shards, [0, 1, 2, 3]);
         loads.ended(2);
-        assert_eq!(placement.place(), 2, "the one with the fewest");
+        assert_eq!(balance.place(), 2, "the one with the fewest");
         assert!(loads.may_move(0, 3));
         loads.moved(0, 3);
         assert!(!loads.may_move(0, 3), "not more than the balance bears");

@@ -96,7 +96,7 @@ impl SharedFormat {
 }
 
 /// Where lines go.
-pub(crate) enum Output {
+pub(crate) enum Screen {
     /// A terminal on which someone may be typing.
     Console(Box<dyn rustyline::ExternalPrinter + Send>),
     /// Standard error, with time and level.
@@ -104,7 +104,7 @@ pub(crate) enum Output {
 }
 
 /// Prints until every sink is gone. How many are online is read when a line is printed.
-pub(crate) fn print(notes: &Notes, mut output: Output, loads: &Loads) {
+pub(crate) fn print(notes: &Notes, mut output: Screen, loads: &Loads) {
     while let Ok((time, note)) = notes.receiver.recv() {
         let online = loads.connections();
         let dropped = notes.dropped.swap(0, Ordering::Relaxed);
@@ -121,11 +121,11 @@ pub(crate) fn print(notes: &Notes, mut output: Output, loads: &Loads) {
     }
 }
 
-fn write(output: &mut Output, time: jiff::Timestamp, note: &Note, online: usize) {
+fn write(output: &mut Screen, time: jiff::Timestamp, note: &Note, online: usize) {
     // A line that cannot be written is lost: there is nowhere to say so.
     match output {
-        Output::Console(printer) => drop(printer.print(format!("{}\n", describe(note, online)))),
-        Output::Log(format) => {
+        Screen::Console(printer) => drop(printer.print(format!("{}\n", describe(note, online)))),
+        Screen::Log(format) => {
             let line =
                 if format.is_json() { json_line(time, note, online) } else { text_line(time, note, online) };
             drop(std::io::stderr().lock().write_all(line.as_bytes()));

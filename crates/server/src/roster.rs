@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use frontend::{ClientRow, RoleName};
 
-use crate::shard_thread::Report;
+use crate::shard_thread::ShardReport;
 use crate::status::{LINES_MAX, everyone, incomplete, more, safe};
 
 /// A line each, in the order of the ids.
-pub(crate) fn clients(reports: &[Report], shards: u8) -> String {
+pub(crate) fn clients(reports: &[ShardReport], shards: u8) -> String {
     let mut rows: Vec<(&ClientRow, Duration)> = Vec::new();
     for report in reports {
         rows.extend(report.clients.iter().map(|row| (row, report.at.since(row.since))));
@@ -118,9 +118,9 @@ mod tests {
         }
     }
 
-    fn report(shard: u8, clients: Vec<ClientRow>) -> Report {
+    fn report(shard: u8, clients: Vec<ClientRow>) -> ShardReport {
         let census = Census { subscribers: clients.len() as u64, ..Census::default() };
-        Report {
+        ShardReport {
             at: broker::Instant(151_000_000_000),
             shard: ShardId(shard),
             stats: Stats::default(),

@@ -35,7 +35,7 @@ pub(crate) enum Order {
     /// A publisher comes from another shard.
     Moved { stream: TcpStream, handover: Handover, listener: usize },
     /// Tell what you have, and so many clients.
-    Report { clients_max: usize, reply: Sender<Report> },
+    Report { clients_max: usize, reply: Sender<ShardReport> },
     /// End one connection.
     Kick(ConnId),
     /// Read no more; answer when your mail is out.
@@ -46,7 +46,7 @@ pub(crate) enum Order {
 
 /// One shard's figures.
 #[derive(Debug, Clone)]
-pub(crate) struct Report {
+pub(crate) struct ShardReport {
     pub(crate) at: Instant,
     pub(crate) shard: ShardId,
     pub(crate) stats: Stats,
@@ -397,8 +397,8 @@ impl ShardThread {
         }
     }
 
-    fn report(&self, now: Now, clients_max: usize) -> Report {
-        Report {
+    fn report(&self, now: Now, clients_max: usize) -> ShardReport {
+        ShardReport {
             at: now.mono,
             shard: self.own,
             stats: self.station.shard().stats(),

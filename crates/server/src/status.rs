@@ -9,7 +9,7 @@ use frontend::{Census, ClientRow, RoleName};
 use wire::printable::Label;
 
 use crate::rates::{Rate, Rates};
-use crate::shard_thread::Report;
+use crate::shard_thread::ShardReport;
 
 /// Lines of a list.
 pub(crate) const LINES_MAX: usize = 200;
@@ -45,7 +45,7 @@ impl Status {
     }
 
     /// Remembers what a shard answered when it was `asked`; returns its rates up to then.
-    pub(crate) fn note(&mut self, asked: Instant, report: &Report) -> Rate {
+    pub(crate) fn note(&mut self, asked: Instant, report: &ShardReport) -> Rate {
         let Some(figures) = self.shards.get_mut(usize::from(report.shard.0)) else { return Rate::default() };
         let rate = figures.rates.until(asked, &report.stats);
         // An answer to a sample may be read after one that was asked for later.
@@ -60,7 +60,7 @@ impl Status {
 
     /// One paragraph about the whole server, from what the shards answered when they were
     /// `asked`. Rates are those of the shards that answered.
-    pub(crate) fn describe(&mut self, asked: Instant, reports: &[Report], gauge: &Gauge) -> String {
+    pub(crate) fn describe(&mut self, asked: Instant, reports: &[ShardReport], gauge: &Gauge) -> String {
         let mut rate = Rate::default();
         for report in reports {
             let one = self.note(asked, report);
@@ -124,7 +124,7 @@ fn kib(bytes: usize) -> usize {
 }
 
 /// The shards that have not answered.
-fn silent(reports: &[Report], shards: usize) -> impl Iterator<Item = usize> {
+fn silent(reports: &[ShardReport], shards: usize) -> impl Iterator<Item = usize> {
     (0..shards).filter(|shard| !reports.iter().any(|report| usize::from(report.shard.0) == *shard))
 }
 
@@ -136,7 +136,7 @@ pub(crate) enum Sought {
 }
 
 /// Who has an id, in words for whoever wants them kicked.
-pub(crate) fn seek(reports: &[Report], id: Origin, shards: u8) -> (Sought, String) {
+pub(crate) fn seek(reports: &[ShardReport], id: Origin, shards: u8) -> (Sought, String) {
     let report = reports.iter().find(|report| report.shard == id.shard);
     let row = report.and_then(|report| report.clients.iter().find(|row| row.id == id));
     if let Some(row) = row {
@@ -159,7 +159,7 @@ pub(crate) fn id(text: &str) -> Option<Origin> {
 }
 
 /// Topics and filters with how many publish to and subscribe to them.
-pub(crate) fn topics(reports: &[Report], shards: u8) -> String {
+pub(crate) fn topics(reports: &[ShardReport], shards: u8) -> String {
     let mut counts: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
     for row in reports.iter().flat_map(|report| &report.clients) {
         match row.role {
@@ -184,7 +184,7 @@ pub(crate) fn more(text: &mut String, rows: usize) {
     }
 }
 
-pub(crate) fn incomplete(text: &mut String, reports: &[Report], shards: u8) {
+pub(crate) fn incomplete(text: &mut String, reports: &[ShardReport], shards: u8) {
     for shard in silent(reports, usize::from(shards)) {
         write!(text, "\nshard {shard} does not answer: its clients are missing")
             .expect("a String takes every write");
@@ -216,8 +216,8 @@ mod tests {
     use super::*;
     use crate::roster;
 
-    fn report(shard: u8, accepted: u64) -> Report {
-        Report {
+    fn report(shard: u8, accepted: u64) -> ShardReport {
+        ShardReport {
             at: broker::Instant(0),
             shard: ShardId(shard),
             stats: Stats { accepted, delivered: 2 * accepted, ..Stats::default() },
@@ -232,7 +232,7 @@ mod tests {
     fn a_shard_that_does_not_answer_is_named_and_its_figures_stay() {
         let mut status = Status::new(2);
         let began = status.began;
-        let mut describe = |seconds, reports: &[Report]| {
+        let mut describe = |seconds, reports: &[ShardReport]| {
             let text = status.describe(began + Duration::from_secs(seconds), reports, &Gauge::new());
             text.lines().filter(|line| line.contains("rates")).collect::<Vec<_>>().join("\n")
         };
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn whoever_is_to_be_kicked_is_named_or_said_not_to_be_there() {
-        let check = |report: Report, text: &str, expected: Sought, answer: &str| {
+        let check = |report: ShardReport, text: &str, expected: Sought, answer: &str| {
             let (sought, said) = seek(&[report], id(text).unwrap(), 2);
             assert_eq!((sought, said.as_str()), (expected, answer));
         };
@@ -291,7 +291,7 @@ mod tests {
             topic: "a".to_owned(),
             queued_bytes: 0,
         };
-        let one = || Report { clients: vec![row.clone()], ..report(0, 0) };
+        let one = || ShardReport { clients: vec![row.clone()], ..report(0, 0) };
         check(one(), "0-17-3", Sought::Possible, "kicked eve@127.0.0.1:50123");
         let nobody = |id: &str| format!("nobody has the ID {id}; `clients` shows them");
         check(one(), "0-17-2", Sought::Nobody, &nobody("0-17-2"));

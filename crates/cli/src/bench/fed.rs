@@ -9,7 +9,7 @@ use super::measure::{self, Measured, Threads};
 use super::progress::{Progress, StopOnDrop};
 use super::receiver::{Feed, ReceiverReport, Use};
 use super::report::{Account, RunReport};
-use super::verify::Origin;
+use super::verify::Senders;
 
 /// Receivers at work; they stop when this is dropped.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ impl Fed {
         let (polls, wakers) = measure::polls(load.receivers)?;
         let progress = Arc::new(Progress::new(load, Vec::new(), wakers));
         let stop = StopOnDrop(progress.clone());
-        let origin = Origin { topic: 0, topics: 1, slots: 1, period };
-        let feeds = streams.into_iter().map(|(number, stream)| Feed { number, stream, origin }).collect();
+        let senders = Senders { topic: 0, topics: 1, slots: 1, period };
+        let feeds = streams.into_iter().map(|(number, stream)| Feed { number, stream, senders }).collect();
         let receivers = measure::spawn_receivers(load, feeds, polls, &progress, Use::Count)?;
         Ok(Fed { load: load.clone(), progress, receivers, _stop: stop })
     }

@@ -20,7 +20,7 @@ use super::receiver::{Feed, Receiver, ReceiverReport, Use, usage};
 use super::report::{Account, RunReport};
 use super::sender::{Publisher, SendBuffer, Sender};
 use super::target::{Role, Running, Target};
-use super::verify::Origin;
+use super::verify::Senders;
 
 pub(super) type Threads<T> = Vec<JoinHandle<anyhow::Result<T>>>;
 
@@ -44,7 +44,7 @@ pub fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
     let mut feeds = Vec::with_capacity(load.reading());
     for number in load.stuck..load.subs {
         let stream = TcpStream::from_std(running.connect(Role::Subscriber, &topic_of(number))?);
-        feeds.push(Feed { number, stream, origin: origin(load, number % load.topics) });
+        feeds.push(Feed { number, stream, senders: senders(load, number % load.topics) });
     }
     let receivers = spawn_receivers(load, feeds, receiver_polls, &progress, usage(load))?;
     probe::until_ready(load, &running, &progress)?;
@@ -194,8 +194,8 @@ pub(super) fn polls(count: usize) -> anyhow::Result<(Vec<Poll>, Vec<Waker>)> {
     Ok(pairs.into_iter().unzip())
 }
 
-fn origin(load: &Load, topic: usize) -> Origin {
-    Origin { topic, topics: load.topics, slots: load.publishers_of(topic), period: u64::MAX }
+fn senders(load: &Load, topic: usize) -> Senders {
+    Senders { topic, topics: load.topics, slots: load.publishers_of(topic), period: u64::MAX }
 }
 
 fn merge(reports: &[ReceiverReport]) -> anyhow::Result<Histogram<u64>> {

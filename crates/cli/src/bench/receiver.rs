@@ -16,7 +16,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::args::{Load, Pace};
 use super::pace::Schedule;
 use super::progress::Progress;
-use super::verify::{Origin, Seen, StreamCheck, Tally, shared_padding};
+use super::verify::{Seen, Senders, StreamCheck, Tally, shared_padding};
 use super::window::Place;
 
 /// What a receiver thread does with a checked delivery.
@@ -54,7 +54,7 @@ pub(super) struct Feed {
     /// Its number in the load.
     pub(super) number: usize,
     pub(super) stream: TcpStream,
-    pub(super) origin: Origin,
+    pub(super) senders: Senders,
 }
 
 #[derive(Debug)]
@@ -93,17 +93,17 @@ impl Receiver {
     ) -> anyhow::Result<Receiver> {
         let padding = shared_padding(load.size);
         let mut subscribers = Vec::with_capacity(feeds.len());
-        for (index, Feed { number, mut stream, origin }) in feeds.into_iter().enumerate() {
+        for (index, Feed { number, mut stream, senders }) in feeds.into_iter().enumerate() {
             poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
-            let windows = progress.windows.iter().skip(origin.topic).step_by(origin.topics);
+            let windows = progress.windows.iter().skip(senders.topic).step_by(senders.topics);
             subscribers.push(Subscriber {
                 number,
                 stream,
-                topic: origin.topic,
-                check: StreamCheck::new(origin, padding.clone()),
+                topic: senders.topic,
+                check: StreamCheck::new(senders, padding.clone()),
                 carry: Vec::new(),
-                swept: vec![0; origin.slots],
-                places: windows.take(origin.slots).map(|window| window.place()).collect(),
+                swept: vec![0; senders.slots],
+                places: windows.take(senders.slots).map(|window| window.place()).collect(),
                 setup: Setup::Pending,
             });
         }

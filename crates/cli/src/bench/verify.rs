@@ -38,7 +38,7 @@ pub(super) enum Seen {
 
 /// Which publishers a stream carries: those numbered `topic`, `topic + topics`, `topic + 2 * topics` …
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
+pub(super) struct Senders {
     pub(super) topic: usize,
     pub(super) topics: usize,
     pub(super) slots: usize,
@@ -48,7 +48,7 @@ pub(super) struct Origin {
 
 #[derive(Debug)]
 pub(super) struct StreamCheck {
-    origin: Origin,
+    senders: Senders,
     slots: Vec<Expected>,
     /// The publisher of the last line.
     current: usize,
@@ -70,16 +70,16 @@ struct Expected {
 }
 
 impl StreamCheck {
-    pub(super) fn new(origin: Origin, padding: Arc<[u8]>) -> StreamCheck {
-        let slots = (0..origin.slots)
+    pub(super) fn new(senders: Senders, padding: Arc<[u8]>) -> StreamCheck {
+        let slots = (0..senders.slots)
             .map(|slot| Expected {
                 prefix: None,
                 next: 0,
-                stamp: Stamp::new(publisher_of(origin, slot), 0),
+                stamp: Stamp::new(publisher_of(senders, slot), 0),
                 holes: Vec::new(),
             })
             .collect();
-        StreamCheck { origin, slots, current: 0, padding, tally: Tally::default(), skipped: 0 }
+        StreamCheck { senders, slots, current: 0, padding, tally: Tally::default(), skipped: 0 }
     }
 
     /// Checks all whole lines in `bytes` and tells how many bytes they were.
@@ -115,7 +115,7 @@ impl StreamCheck {
         let Some(expected) = self.slots.get_mut(slot) else { return bytes };
         let Some(prefix) = expected.prefix.as_deref() else { return bytes };
         let line_bytes = prefix.len() + STAMP_BYTES + self.padding.len();
-        let period = self.origin.period;
+        let period = self.senders.period;
         let mut stamp = expected.stamp;
         let (mut first, mut next) = (expected.next, expected.next);
         let mut rest = bytes;
@@ -130,7 +130,7 @@ impl StreamCheck {
                 seen(Seen::Run { slot, first, next });
                 self.tally.received += next - first;
                 (first, next) = (0, 0);
-                stamp = Stamp::new(publisher_of(self.origin, slot), 0);
+                stamp = Stamp::new(publisher_of(self.senders, slot), 0);
             }
         }
         expected.next = next;
@@ -153,7 +153,7 @@ impl StreamCheck {
             PROBE_END_PUBLISHER => return seen(Seen::ProbesEnded),
             _ => {}
         }
-        let Origin { topic, topics, period, .. } = self.origin;
+        let Senders { topic, topics, period, .. } = self.senders;
         let publisher = usize::from(publisher);
         let slot = publisher / topics;
         let Some(expected) = self.slots.get_mut(slot).filter(|_| publisher % topics == topic) else {
@@ -176,7 +176,7 @@ impl StreamCheck {
         self.skipped += sequence - expected.next;
         expected.skip_to(sequence);
         expected.next = if sequence + 1 == period { 0 } else { sequence + 1 };
-        expected.stamp = Stamp::new(publisher_of(self.origin, slot), expected.next);
+        expected.stamp = Stamp::new(publisher_of(self.senders, slot), expected.next);
         self.tally.received += 1;
         seen(Seen::Run { slot, first: sequence, next: sequence + 1 });
     }
@@ -222,8 +222,9 @@ fn is_expected(line: &[u8], prefix: &[u8], stamp: Stamp, padding: &[u8]) -> bool
     Stamp::from_bytes(digits) == stamp && start == prefix && end == padding
 }
 
-fn publisher_of(origin: Origin, slot: usize) -> u16 {
-    u16::try_from(origin.topic + slot * origin.topics).expect("the arguments bound the number of publishers")
+fn publisher_of(senders: Senders, slot: usize) -> u16 {
+    u16::try_from(senders.topic + slot * senders.topics)
+        .expect("the arguments bound the number of publishers")
 }
 
 /// The count in `[GAP 120 messages dropped: reading too slowly]`.

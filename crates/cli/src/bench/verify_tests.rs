@@ -4,8 +4,8 @@ use super::*;
 
 /// Feeds the text to a subscriber of topic 0 of 1 with two publishers and 16-byte payloads, `step` bytes at a time.
 fn check_in_steps(text: &str, step: usize) -> (Tally, Vec<Seen>) {
-    let origin = Origin { topic: 0, topics: 1, slots: 2, period: u64::MAX };
-    let mut check = StreamCheck::new(origin, shared_padding(16));
+    let senders = Senders { topic: 0, topics: 1, slots: 2, period: u64::MAX };
+    let mut check = StreamCheck::new(senders, shared_padding(16));
     let mut seen = Vec::new();
     let mut carry = Vec::new();
     for piece in text.as_bytes().chunks(step) {
@@ -76,8 +76,8 @@ fn a_gap_line_announces_loss_and_is_no_message() {
 
 #[test]
 fn announced_loss_is_attributed_when_the_numbers_jump() {
-    let origin = Origin { topic: 0, topics: 1, slots: 1, period: u64::MAX };
-    let mut check = StreamCheck::new(origin, shared_padding(16));
+    let senders = Senders { topic: 0, topics: 1, slots: 1, period: u64::MAX };
+    let mut check = StreamCheck::new(senders, shared_padding(16));
     check.consume(b"[GAP 3 messages dropped: reading too slowly]\n", |_| {});
     assert_eq!(check.unattributed(), 3);
     check.consume(lines(&[(0, 3)]).as_bytes(), |_| {});
@@ -97,8 +97,8 @@ fn wrong_bytes_are_malformed() {
 
 #[test]
 fn a_publisher_of_another_topic_is_malformed() {
-    let origin = Origin { topic: 1, topics: 2, slots: 1, period: u64::MAX };
-    let mut check = StreamCheck::new(origin, shared_padding(16));
+    let senders = Senders { topic: 1, topics: 2, slots: 1, period: u64::MAX };
+    let mut check = StreamCheck::new(senders, shared_padding(16));
     check.consume(lines(&[(1, 0), (0, 0), (3, 0)]).as_bytes(), |_| {});
     assert_eq!((check.tally().received, check.tally().malformed), (1, 2));
 }
@@ -124,8 +124,8 @@ fn runs_cover_every_message_once() {
 
 #[test]
 fn numbers_start_over_at_the_period() {
-    let origin = Origin { topic: 0, topics: 1, slots: 1, period: 3 };
-    let mut check = StreamCheck::new(origin, shared_padding(16));
+    let senders = Senders { topic: 0, topics: 1, slots: 1, period: 3 };
+    let mut check = StreamCheck::new(senders, shared_padding(16));
     check.consume(lines(&[(0, 0), (0, 1), (0, 2), (0, 0), (0, 1), (0, 2), (0, 0)]).as_bytes(), |_| {});
     assert_eq!(check.tally(), &Tally { received: 7, ..Tally::default() });
     check.consume(lines(&[(0, 2)]).as_bytes(), |_| {});
