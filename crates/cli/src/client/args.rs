@@ -17,7 +17,8 @@ use super::hello::{Format, Opening, Options, Replay, Request, Side};
     reason = "each is a flag; clap refuses those that exclude each other"
 )]
 pub(crate) struct ClientArgs {
-    /// Name or address of the server, alone or with its port: localhost:8071, [::1]:8071
+    // Not a doc comment: rustdoc would take the address for a link.
+    #[arg(help = "Name or address of the server, alone or with its port: localhost:8071, [::1]:8071")]
     host: String,
     /// Port of the server, unless HOST has it; the words behind it then move up by one
     port: Option<String>,
