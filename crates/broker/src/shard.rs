@@ -48,8 +48,8 @@ pub struct ShardConfig {
 /// How a queue stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
-    /// Bytes that wait.
-    pub bytes: usize,
+    /// Whether nothing waits, no gap that is to be announced either.
+    pub is_empty: bool,
     /// Live messages that were dropped and have not been announced.
     pub gap: u64,
     /// Publishers that it brakes.
@@ -317,7 +317,12 @@ impl Shard {
             Flow::Braking(origins) => (origins.len(), false),
             Flow::Behind => (0, true),
         };
-        Some(QueueState { bytes: session.queue.bytes(), gap: session.queue.live_gap(), brakes, is_behind })
+        Some(QueueState {
+            is_empty: session.queue.is_empty(),
+            gap: session.queue.live_gap(),
+            brakes,
+            is_behind,
+        })
     }
 
     /// Connections and sessions, filters, extra trie nodes and brakes held: all zero when everyone has gone.

@@ -62,7 +62,7 @@ pub(crate) fn check_brakes(state: QueueState, found: &mut Vec<Violation>) {
         let what = format!("a queue that has lost {gap} messages brakes {brakes} publishers");
         found.push(Violation::new("brakes", what));
     }
-    if state.is_behind && state.bytes == 0 && state.gap == 0 {
+    if state.is_behind && state.is_empty {
         found.push(Violation::new("brakes", "an empty queue counts as one that is behind".to_owned()));
     }
 }

@@ -280,7 +280,7 @@ fn queues_have_bounds() {
 
 #[test]
 fn a_queue_that_lost_something_brakes_nobody() {
-    let fine = QueueState { bytes: 9000, gap: 0, brakes: 3, is_behind: false };
+    let fine = QueueState { is_empty: false, gap: 0, brakes: 3, is_behind: false };
     let complaints = |state| {
         let mut found = Vec::new();
         bounds::check_brakes(state, &mut found);
@@ -289,7 +289,7 @@ fn a_queue_that_lost_something_brakes_nobody() {
     assert_eq!(complaints(fine), 0);
     assert_eq!(complaints(QueueState { gap: 1, ..fine }), 1);
     assert_eq!(complaints(QueueState { gap: 1, brakes: 0, is_behind: true, ..fine }), 0);
-    assert_eq!(complaints(QueueState { bytes: 0, brakes: 0, is_behind: true, ..fine }), 1);
+    assert_eq!(complaints(QueueState { is_empty: true, brakes: 0, is_behind: true, ..fine }), 1);
 }
 
 #[test]
