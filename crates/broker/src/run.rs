@@ -28,7 +28,7 @@ pub struct Publisher {
     /// The name that it gave itself.
     pub name: Option<Box<str>>,
     /// When it began: no other publisher of this id began then, also not in another life of the
-    /// server.
+    /// server, unless its clock was set back.
     pub began: WallTime,
 }
 
@@ -130,7 +130,7 @@ impl Run {
     /// payload bytes than so many, or one message. Costs a binary search.
     #[must_use]
     pub fn end_of(&self, skip: u32, messages_max: u32, bytes_max: usize) -> u32 {
-        let most = skip.saturating_add(messages_max).min(self.len());
+        let most = skip.saturating_add(messages_max.max(1)).min(self.len());
         if self.body.len() <= bytes_max || most <= skip + 1 {
             return most;
         }

@@ -97,7 +97,7 @@ impl Session {
 
     /// The subscription in a slot that the interest table names.
     pub(crate) fn in_slot(&mut self, slot: u32) -> &mut Subscription {
-        self.subscriptions.in_slot(slot).expect("a holder leaves the table before its subscription").1
+        self.subscriptions.in_slot(slot).expect("a holder is in the table as long as its subscription is").1
     }
 
     /// Whether what `from` publishes is live for one of its subscriptions: what was before is

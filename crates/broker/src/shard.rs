@@ -237,7 +237,9 @@ impl Shard {
     ) -> Option<Delivery> {
         let session = self.sessions.get_mut(session)?;
         if !session.stands() {
-            return None; // what is queued waits for the last shard's answer
+            // What is queued waits for the last shard's answer, which names the session again.
+            session.listed = false;
+            return None;
         }
         let Some(popped) = session.queue.pop(now.mono, messages_max, bytes_max) else {
             session.listed = false;

@@ -507,6 +507,29 @@ fn a_session_holds_several_subscriptions() {
     assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
 }
 
+/// Who was named and could give nothing, since another filter was asked for, is named again.
+#[test]
+fn who_was_named_while_it_asked_is_named_again() {
+    for is_given_up in [false, true] {
+        let mut world = World::new(2, Limits::default());
+        world.input(1, Input::Connected(conn(9)));
+        world.subscribe(0, 0, "a", HistoryRequest::None);
+        world.settle();
+        world.publish(1, 9, "a", "before");
+        world.carry(1, 0);
+        world.subscribe_also(0, 0, "b", HistoryRequest::Last(1));
+        assert_eq!(world.shards[0].poll_ready(), Some(conn(0)));
+        assert_eq!(world.hears(0, 0), [""; 0], "it asks");
+        if is_given_up {
+            world.input(0, Input::Unsubscribe(world.subscriptions[&(0, 0)]));
+        } else {
+            world.settle();
+        }
+        assert_eq!(world.shards[0].poll_ready(), Some(conn(0)));
+        assert_eq!(world.hears(0, 0), ["before"]);
+    }
+}
+
 /// Giving up the one subscription that has not been answered sets the others free.
 #[test]
 fn a_question_that_is_given_up_holds_nothing_back() {

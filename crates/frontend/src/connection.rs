@@ -148,8 +148,11 @@ impl Connection {
     pub(crate) fn into_handover(self, rest: Chunk, read_end: ReadEnd) -> Option<Handover> {
         assert!(self.is_written(), "only what is written is moved");
         assert!(self.link.unfinished.is_none(), "what is left over counts where it goes");
-        let Protocol::Text(text) = self.protocol else { return None };
-        let speaks = Speaks::Text(text.into_publishing()?);
+        assert!(self.link.session.is_none(), "a session stays where it is");
+        let speaks = match self.protocol {
+            Protocol::Text(text) => Speaks::Text(text.into_publishing()?),
+            Protocol::Sniffing(_) => return None,
+        };
         let Link { addr, since, .. } = self.link;
         Some(Handover { addr, since, speaks, rest, read_end })
     }
@@ -210,9 +213,12 @@ impl Connection {
 
     /// The core says that a subscription stands.
     pub(crate) fn subscribed(&mut self, env: &mut Env) {
+        if self.link.ending {
+            return;
+        }
         match &mut self.protocol {
-            Protocol::Text(text) if !self.link.ending => text.subscribed(&mut self.link, env),
-            _ => {}
+            Protocol::Text(text) => text.subscribed(&mut self.link, env),
+            Protocol::Sniffing(_) => {}
         }
     }
 
@@ -230,8 +236,9 @@ impl Connection {
         if self.link.ending {
             // The peer takes nothing, not even its last line.
             self.link.out.clear();
-            if let Protocol::Text(text) = &mut self.protocol {
-                text.give_up();
+            match &mut self.protocol {
+                Protocol::Text(text) => text.give_up(),
+                Protocol::Sniffing(_) => {}
             }
             self.link.list_to_write(env);
             return None;
@@ -302,8 +309,12 @@ impl Connection {
 
     /// A publisher has found its place.
     pub(crate) fn announce(&self, env: &mut Env) {
-        if let Protocol::Text(text) = &self.protocol {
-            env.events.extend(text.announcement(&self.link));
+        if self.link.ending {
+            return; // it has been said that it is over
+        }
+        match &self.protocol {
+            Protocol::Text(text) => env.events.extend(text.announcement(&self.link)),
+            Protocol::Sniffing(_) => {}
         }
     }
 
@@ -356,8 +367,9 @@ impl Connection {
 
     pub(crate) fn role(&self) -> RoleName {
         match &self.protocol {
-            Protocol::Text(text) if !self.link.ending => text.role(),
-            _ => RoleName::Unknown,
+            _ if self.link.ending => RoleName::Unknown,
+            Protocol::Text(text) => text.role(),
+            Protocol::Sniffing(_) => RoleName::Unknown,
         }
     }
 
@@ -365,7 +377,7 @@ impl Connection {
     pub(crate) fn row(&self) -> ClientRow {
         let (name, topic) = match &self.protocol {
             Protocol::Text(text) if !self.link.ending => text.name_and_topic(),
-            _ => (None, String::new()),
+            Protocol::Text(_) | Protocol::Sniffing(_) => (None, String::new()),
         };
         let Link { id, addr, since, ref out, .. } = self.link;
         ClientRow { id, addr, since, name, role: self.role(), topic, queued_bytes: out.bytes() }

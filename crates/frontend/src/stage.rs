@@ -184,8 +184,7 @@ impl Stage {
         while self.station.may_read(conn) {
             let Some(socket) = self.sockets.get_mut(&conn) else { return };
             let Some((sent, read_end)) = socket.unread.pop_front() else { return };
-            let mut bytes = self.station.carry(conn).to_vec();
-            bytes.extend(sent);
+            let bytes = [self.station.take_carry(conn), sent].concat();
             let pinned_bytes = bytes.len();
             let chunk = Chunk { bytes: Bytes::from(bytes), pinned_bytes };
             self.station.receive(self.now, conn, chunk, read_end);

@@ -6,8 +6,8 @@
 //! - **What happens** is told by a call with the time: `connect`, `receive`, `remove`, `adopt`,
 //!   `take_mail`, `timeout`, `step`, `drain`, `end`. A chunk begins with what `take_carry` gave.
 //! - **What is to be done** is asked for after any number of those, with [`Station::poll_action`],
-//!   until there is none; but at once after `receive`, `timeout` and `step`, since a publisher
-//!   that is to be placed is not to be read before it is.
+//!   until there is none; but at once after `receive` and `timeout`, since a publisher that is to
+//!   be placed is not to be read before it is.
 //! - **Reading**: a connection is read when its socket has something and `may_read` says so. If
 //!   it says no, [`Action::Read`] comes when it says yes again.
 //! - **Writing** is a pull, as far as the driver's budget goes: `poll_write` names a connection

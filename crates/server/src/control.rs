@@ -501,7 +501,8 @@ impl Server {
         drop(sd_notify::notify(&[NotifyState::Stopping]));
         self.events.line(Level::Info, "shutting down: delivering what is queued");
         self.listeners.clear();
-        // Twice. The first round stops every shard's reading, and with it the moving of publishers.
+        // Twice. The first round stops every shard's reading, and with it the moving of publishers,
+        // but for one whose hello settles just then and that has published nothing.
         // One that was handed over just before may still lie in the orders of a shard that had
         // answered already; the second round stands behind it in those orders, so that what it had
         // sent is published, and mailed, before anyone is told to drain.

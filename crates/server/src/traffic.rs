@@ -103,6 +103,7 @@ impl ShardThread {
                 if !carry.is_empty() {
                     let chunk = Chunk { pinned_bytes: carry.capacity(), bytes: carry.into() };
                     self.station.receive(now, conn, chunk, ReadEnd::Drained);
+                    self.act(now);
                 }
             }
             Read::Broken(reason) => {

@@ -60,8 +60,7 @@ impl World {
         };
         self.trace.note(self.now_ns, kind, id as u64, bytes.len() as u64, bytes);
         let place = &mut self.sites[site];
-        let mut chunk = place.station.carry(conn).to_vec();
-        chunk.extend_from_slice(bytes);
+        let chunk = [place.station.take_carry(conn).as_slice(), bytes].concat();
         let room = if self.swarm.roomy_buffers { self.swarm.limits.read_bytes.min(2048) } else { 0 };
         let pinned_bytes = chunk.len().max(room);
         let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };

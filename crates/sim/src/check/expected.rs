@@ -65,6 +65,12 @@ fn is_id(id: &str, number: usize) -> bool {
     parts.is_some_and(|parts| parts.len() == 5 && parts.last() == Some(&(number as u64)))
 }
 
+/// What the id in a JSON line says of the publisher.
+pub(super) fn source(line: &[u8]) -> Option<String> {
+    let Ok(Value::Object(object)) = serde_json::from_slice(line) else { return None };
+    Some(object.get("id")?.as_str()?.rsplit_once('-')?.0.to_owned())
+}
+
 /// The number of messages that a gap line announces.
 pub(super) fn gap(line: &[u8], format: Format) -> Option<u64> {
     if format == Format::Json {

@@ -1,5 +1,7 @@
 //! A subscriber's bytes as what was heard: every byte must have a reason.
 
+use std::collections::BTreeMap;
+
 use crate::check::{Violation, expected};
 use crate::record::{First, Record, Stay, SubscriberRecord};
 
@@ -67,9 +69,18 @@ pub(super) fn read(
     {
         wrong(format!("not told that it waits, but {:?}", show(line)));
     }
+    // Which publisher each beginning of an id means.
+    let mut sources = BTreeMap::new();
     for line in lines {
         match read_line(record, subscriber, line) {
-            Ok(one) => heard.push(one),
+            Ok(one) => {
+                if let (Heard::Message { publisher, .. }, Some(source)) = (one, expected::source(line))
+                    && *sources.entry(source).or_insert(publisher) != publisher
+                {
+                    wrong(format!("an id of another publisher: {:?}", show(line)));
+                }
+                heard.push(one);
+            }
             Err(why) => wrong(format!("{why}: {:?}", show(line))),
         }
     }

@@ -131,9 +131,18 @@ impl Frame {
         if self.number.is_empty() {
             return;
         }
-        let digits = number.to_string();
+        let (mut digits, mut begin, mut rest) = ([b'0'; DIGITS_MAX], DIGITS_MAX, number);
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            *digit += (rest % 10) as u8;
+            begin = at;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(begin..).unwrap_or_default();
         for bytes in [&mut self.tail, &mut self.between] {
-            bytes.splice(self.number.clone(), digits.bytes());
+            bytes.splice(self.number.clone(), digits.iter().copied());
         }
         self.number.end = self.number.start + digits.len();
     }
