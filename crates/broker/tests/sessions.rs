@@ -26,7 +26,7 @@ enum Step {
     Subscribe {
         session: usize,
         topic: usize,
-        history: bool,
+        history: HistoryRequest,
     },
     Unsubscribe {
         session: usize,

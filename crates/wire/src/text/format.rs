@@ -3,16 +3,16 @@
 //! A line is a head and a tail, which are the same for a whole run, with the payload
 //! between them. [`Frame`] holds the two; a long payload is written in parts.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::around::{write_json_head, write_json_tail, write_plain_head};
 use super::json;
 use super::lines::utf8_tail;
-use crate::printable::{escape_into, escape_label_into, is_plain_ascii};
+use crate::printable::{escape_into, is_plain_ascii};
 
 /// How a subscriber's lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -346,67 +346,6 @@ pub fn gap_line(format: Format, dropped: u64) -> String {
     }
 }
 
-fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeField, sender: &Sender<'_>) {
-    if time == TimeField::Shown {
-        write_time(out, sender.time_ms);
-        out.push(b' ');
-    }
-    match format {
-        Format::From => out.extend_from_slice(b"[FROM "),
-        Format::FromTopic => {
-            out.push(b'[');
-            escape_label_into(out, sender.topic);
-            out.extend_from_slice(b" | FROM ");
-        }
-        Format::Tuple => out.extend_from_slice(b"[("),
-        Format::TupleTopic => {
-            out.push(b'[');
-            escape_label_into(out, sender.topic);
-            out.extend_from_slice(b"] (");
-        }
-        Format::Json => {}
-    }
-    match format {
-        Format::From | Format::FromTopic => {
-            write_name(out, sender.name);
-            push(out, format_args!("{}] : ", sender.addr));
-        }
-        _ => {
-            out.push(b'\'');
-            write_name(out, sender.name);
-            push(out, format_args!("{}', {})", sender.addr.ip(), sender.addr.port()));
-            out.extend_from_slice(if format == Format::Tuple { b"]: " } else { b": " });
-        }
-    }
-}
-
-fn write_name(out: &mut Vec<u8>, name: Option<&str>) {
-    if let Some(name) = name {
-        escape_label_into(out, name);
-        out.push(b'@');
-    }
-}
-
-fn write_json_head(out: &mut Vec<u8>, sender: &Sender<'_>) {
-    out.extend_from_slice(b"{\"topic\":\"");
-    json::escape_into(out, sender.topic);
-    out.extend_from_slice(b"\",");
-    out.extend_from_slice(TEXT_KEY);
-}
-
-fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
-    out.extend_from_slice(b"\",\"time\":\"");
-    write_time(out, sender.time_ms);
-    push(out, format_args!("\",\"publisher\":\"{}\"", sender.addr));
-    if let Some(name) = sender.name {
-        out.extend_from_slice(b",\"name\":\"");
-        json::escape_into(out, name);
-        out.push(b'"');
-    }
-    let [shard, slot, generation, began_ms] = sender.source;
-    push(out, format_args!(",\"id\":\"{shard}-{slot}-{generation}-{began_ms}-"));
-}
-
 fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     let start = out.len();
     out.resize(start + bytes.len().div_ceil(BASE64_GROUP) * 4, 0);
@@ -415,20 +354,8 @@ fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.truncate(start + written);
 }
 
-fn write_time(out: &mut Vec<u8>, time_ms: u64) {
-    let time = i64::try_from(time_ms)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .unwrap_or(jiff::Timestamp::MAX);
-    push(out, format_args!("{time:.3}"));
-}
-
-fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a Vec takes every write");
-}
-
 /// The key of a payload that is UTF-8, as the end of a JSON head.
-const TEXT_KEY: &[u8] = b"\"payload\":\"";
+pub(super) const TEXT_KEY: &[u8] = b"\"payload\":\"";
 /// The key of any other payload.
 const BASE64_KEY: &[u8] = b"\"payload_b64\":\"";
 /// Digits of the largest number.

@@ -1,0 +1,80 @@
+//! What stands around a payload in its line: who sent it, to what, and when.
+
+use std::io::Write as _;
+
+use super::format::{Format, Sender, TEXT_KEY, TimeField};
+use super::json;
+use crate::printable::escape_label_into;
+
+pub(super) fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeField, sender: &Sender<'_>) {
+    if time == TimeField::Shown {
+        write_time(out, sender.time_ms);
+        out.push(b' ');
+    }
+    match format {
+        Format::From => out.extend_from_slice(b"[FROM "),
+        Format::FromTopic => {
+            out.push(b'[');
+            escape_label_into(out, sender.topic);
+            out.extend_from_slice(b" | FROM ");
+        }
+        Format::Tuple => out.extend_from_slice(b"[("),
+        Format::TupleTopic => {
+            out.push(b'[');
+            escape_label_into(out, sender.topic);
+            out.extend_from_slice(b"] (");
+        }
+        Format::Json => {}
+    }
+    match format {
+        Format::From | Format::FromTopic => {
+            write_name(out, sender.name);
+            push(out, format_args!("{}] : ", sender.addr));
+        }
+        _ => {
+            out.push(b'\'');
+            write_name(out, sender.name);
+            push(out, format_args!("{}', {})", sender.addr.ip(), sender.addr.port()));
+            out.extend_from_slice(if format == Format::Tuple { b"]: " } else { b": " });
+        }
+    }
+}
+
+fn write_name(out: &mut Vec<u8>, name: Option<&str>) {
+    if let Some(name) = name {
+        escape_label_into(out, name);
+        out.push(b'@');
+    }
+}
+
+pub(super) fn write_json_head(out: &mut Vec<u8>, sender: &Sender<'_>) {
+    out.extend_from_slice(b"{\"topic\":\"");
+    json::escape_into(out, sender.topic);
+    out.extend_from_slice(b"\",");
+    out.extend_from_slice(TEXT_KEY);
+}
+
+pub(super) fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
+    out.extend_from_slice(b"\",\"time\":\"");
+    write_time(out, sender.time_ms);
+    push(out, format_args!("\",\"publisher\":\"{}\"", sender.addr));
+    if let Some(name) = sender.name {
+        out.extend_from_slice(b",\"name\":\"");
+        json::escape_into(out, name);
+        out.push(b'"');
+    }
+    let [shard, slot, generation, began_ms] = sender.source;
+    push(out, format_args!(",\"id\":\"{shard}-{slot}-{generation}-{began_ms}-"));
+}
+
+fn write_time(out: &mut Vec<u8>, time_ms: u64) {
+    let time = i64::try_from(time_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(jiff::Timestamp::MAX);
+    push(out, format_args!("{time:.3}"));
+}
+
+fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a Vec takes every write");
+}
