@@ -51,6 +51,15 @@ impl Script {
     pub(crate) fn start(interpreter: &str, name: &str, args: &[&str]) -> Self {
         let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../testdata/clients", name].iter().collect();
         let mut command = Command::new(interpreter);
+        if interpreter.starts_with("python") {
+            // Who runs the tests may have SIGINT ignored (`nohup`, `&` in a script), and a child
+            // inherits that: without this Ctrl+C would do nothing.
+            let heeds_ctrl_c = "import runpy, signal, sys\n\
+                signal.signal(signal.SIGINT, signal.default_int_handler)\n\
+                sys.argv.pop(0)\n\
+                runpy.run_path(sys.argv[0], run_name='__main__')";
+            command.args(["-c", heeds_ctrl_c]);
+        }
         command.arg(path).args(args);
         Self::run(command)
     }
