@@ -3,6 +3,7 @@
 //! Shutting down: accept no more; every shard stops reading and hands out its mail; then, with
 //! all mail delivered, every shard writes what is queued and the last line, and ends.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -87,6 +88,30 @@ impl ControlSender {
     }
 }
 
+/// Where a shard's report goes: the control thread goes on meanwhile, and is woken.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    sender: Sender<ShardReport>,
+    waker: Arc<Waker>,
+}
+
+impl Reply {
+    pub(crate) fn send(&self, report: ShardReport) {
+        // Whoever asked may have stopped waiting.
+        drop(self.sender.send(report));
+        drop(self.waker.wake());
+    }
+}
+
+/// What an operator has asked and the shards have not all answered.
+#[derive(Debug)]
+struct Question {
+    typed: Typed,
+    asked: Instant,
+    answers: Receiver<ShardReport>,
+    reports: Vec<ShardReport>,
+}
+
 /// One shard as the control thread sees it.
 #[derive(Debug)]
 struct ShardHandle {
@@ -108,6 +133,9 @@ struct Server {
     printer: JoinHandle<()>,
     gauge: Gauge,
     status: status::Status,
+    waker: Arc<Waker>,
+    /// In the order in which they were typed, and are answered.
+    questions: VecDeque<Question>,
     /// Only where there is a console: nobody else asks.
     sampling: Option<Sampling>,
     accept_again: Option<Instant>,
@@ -152,7 +180,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     }
     let (sender, control) = channel();
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?);
-    let sender = ControlSender { sender, waker, ending: Arc::default() };
+    let sender = ControlSender { sender, waker: Arc::clone(&waker), ending: Arc::default() };
     let (events, notes) = EventSink::new(settings.limits.events_max);
     // Before anyone is told that it listens: whoever waits for that line may send a signal.
     signals::watch(sender.clone()).map_err(ServeError::Signals)?;
@@ -185,6 +213,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         printer,
         gauge,
         status: status::Status::new(settings.shards),
+        waker,
+        questions: VecDeque::new(),
         sampling,
         accept_again: None,
         accept_pauses: 0,
@@ -318,7 +348,8 @@ impl Server {
                 None if accepting => Some(Duration::ZERO),
                 again => {
                     let sample = self.sampling.as_ref().map(|sampling| sampling.next);
-                    let at = again.into_iter().chain(sample).min();
+                    let answer = self.questions.front().map(|question| question.asked + ANSWER_TIME);
+                    let at = again.into_iter().chain(sample).chain(answer).min();
                     at.map(|at| at.saturating_duration_since(Instant::now()))
                 }
             };
@@ -337,9 +368,10 @@ impl Server {
                 match control {
                     Control::End => return self.shut_down(),
                     Control::Reload => self.reload(),
-                    Control::Typed(typed) => self.obey(&typed),
+                    Control::Typed(typed) => self.ask_shards(typed),
                 }
             }
+            self.answer_questions();
             self.sample();
             self.accept_all();
         }
@@ -360,8 +392,13 @@ impl Server {
         }
         let (sender, answers) = channel();
         sampling.asked = Some((now, answers));
+        self.order_reports(0, sender);
+    }
+
+    fn order_reports(&self, clients_max: usize, sender: Sender<ShardReport>) {
+        let reply = Reply { sender, waker: Arc::clone(&self.waker) };
         for shard in 0..self.shards.len() {
-            self.order(shard, Order::Report { clients_max: 0, reply: sender.clone() });
+            self.order(shard, Order::Report { clients_max, reply: reply.clone() });
         }
     }
 
@@ -445,32 +482,44 @@ impl Server {
         answers
     }
 
-    fn reports(&self) -> Vec<ShardReport> {
-        self.ask(|reply| Order::Report { clients_max: ROWS_MAX, reply }, ANSWER_TIME)
+    /// Every command needs what the shards know. Accepting goes on until they have said it.
+    fn ask_shards(&mut self, typed: Typed) {
+        let (sender, answers) = channel();
+        self.order_reports(ROWS_MAX, sender);
+        self.questions.push_back(Question { typed, asked: Instant::now(), answers, reports: Vec::new() });
     }
 
-    fn obey(&mut self, typed: &Typed) {
-        let answer = match typed {
-            Typed::Kick(id) => self.kick(id),
-            question => {
-                let asked = Instant::now();
-                let reports = self.reports();
-                match question {
-                    Typed::Clients => roster::clients(&reports, self.settings.shards),
-                    Typed::Topics => status::topics(&reports, self.settings.shards),
-                    _ => self.status.describe(asked, &reports, &self.gauge),
-                }
+    /// Answers what every shard has reported for, or what has waited long enough for those that
+    /// have not.
+    fn answer_questions(&mut self) {
+        while let Some(question) = self.questions.front_mut() {
+            question.reports.extend(question.answers.try_iter());
+            let is_whole = question.reports.len() == self.shards.len();
+            if !is_whole && question.asked.elapsed() < ANSWER_TIME {
+                return;
             }
-        };
-        self.events.note(Note::Answer(answer));
+            if let Some(question) = self.questions.pop_front() {
+                let answer = self.answer(&question);
+                self.events.note(Note::Answer(answer));
+            }
+        }
     }
 
-    fn kick(&self, id: &str) -> String {
+    fn answer(&mut self, question: &Question) -> String {
+        let (reports, shards) = (&question.reports, self.settings.shards);
+        match &question.typed {
+            Typed::Kick(id) => self.kick(id, reports),
+            Typed::Clients => roster::clients(reports, shards),
+            Typed::Topics => status::topics(reports, shards),
+            Typed::Status => self.status.describe(question.asked, reports, &self.gauge),
+        }
+    }
+
+    fn kick(&self, id: &str, reports: &[ShardReport]) -> String {
         let Some(Origin { shard, conn }) = status::id(id) else {
             return "an ID looks like 0-17-0; `clients` shows them".to_owned();
         };
-        let reports = self.reports();
-        let (sought, answer) = status::seek(&reports, Origin { shard, conn }, self.settings.shards);
+        let (sought, answer) = status::seek(reports, Origin { shard, conn }, self.settings.shards);
         if sought == Sought::Possible {
             self.order(usize::from(shard.0), Order::Kick(conn));
         }

@@ -18,6 +18,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
+use crate::control::Reply;
 use crate::listener::{self, Loads};
 use crate::mailbox::{Batch, Mailbox};
 use crate::report::EventSink;
@@ -35,7 +36,7 @@ pub(crate) enum Order {
     /// A publisher comes from another shard.
     Moved { stream: TcpStream, handover: Handover, listener: usize },
     /// Tell what you have, and so many clients.
-    Report { clients_max: usize, reply: Sender<ShardReport> },
+    Report { clients_max: usize, reply: Reply },
     /// End one connection.
     Kick(ConnId),
     /// Read no more; answer when your mail is out.
@@ -368,8 +369,7 @@ impl ShardThread {
                 }
             }
             Order::Report { clients_max, reply } => {
-                // Whoever asked may have stopped waiting.
-                drop(reply.send(self.report(now, clients_max)));
+                reply.send(self.report(now, clients_max));
             }
             Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
             Order::Quiesce(reply) => {
