@@ -22,14 +22,6 @@ pub struct Chunk {
     pub pinned_bytes: usize,
 }
 
-impl Chunk {
-    /// No bytes.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { bytes: Bytes::new(), pinned_bytes: 0 }
-    }
-}
-
 /// What stands behind a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadEnd {

@@ -24,6 +24,13 @@ const MOVE_SLACK: usize = 1;
 
 /// Opens a listening socket.
 pub(crate) fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(addr)?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// The same before it listens.
+pub(crate) fn bound(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), None)?;
     // Connections of an earlier run in TIME_WAIT do not stand in the way; a live listener does.
     socket.set_reuse_address(true)?;
@@ -31,8 +38,7 @@ pub(crate) fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(socket)
 }
 
 /// Sets what every client's socket has.

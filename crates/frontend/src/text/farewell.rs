@@ -13,14 +13,14 @@ impl Text {
     /// Says the last line, behind a line that was begun and answers that are owed.
     pub(crate) fn farewell(&mut self, link: &mut Link, env: &mut Env, reason: &CloseReason) {
         self.last_line = farewell_line(reason, &link.rules.limits);
-        if self.is_said() {
-            self.say_last_line(link, env);
-        }
+        self.say_last_line(link, env);
     }
 
-    /// What was begun or owed is said: says the last line, if there is one.
+    /// Says the last line, if there is one and nothing that was begun or is owed stands before it.
     pub(super) fn say_last_line(&mut self, link: &mut Link, env: &mut Env) {
-        if let Some(line) = self.last_line.take() {
+        if self.is_said()
+            && let Some(line) = self.last_line.take()
+        {
             link.say(env, &line);
         }
     }

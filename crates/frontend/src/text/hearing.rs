@@ -77,7 +77,7 @@ impl Text {
         let from = Position { message: slice.skip, part };
         let to = env.encoder.encode(&slice.run, from, style, size, &mut link.out, &mut env.pool);
         let Some(to) = to.filter(|to| to.part.is_some() || part.is_none()) else {
-            return self.line_ended(link, env);
+            return self.say_last_line(link, env);
         };
         slice.skip = to.message;
         // The rest is the core's again, but for a line that is written in part.
@@ -89,13 +89,6 @@ impl Text {
         let rest = rest.filter(|rest| part.is_none() && !rest.is_empty());
         if let (Some(rest), Some(session)) = (rest, link.session) {
             env.shard.put_back(session, rest);
-        }
-    }
-
-    /// A line is whole: a connection that ends may have something to say behind it.
-    fn line_ended(&mut self, link: &mut Link, env: &mut Env) {
-        if self.is_said() {
-            self.say_last_line(link, env);
         }
     }
 }

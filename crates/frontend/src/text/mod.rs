@@ -182,9 +182,7 @@ impl Text {
         link.out.append(&mut env.pool, |own| {
             (0..count).for_each(|_| own.extend_from_slice(OK_LINE.as_bytes()));
         });
-        if self.answers.owed() == 0 {
-            self.say_last_line(link, env);
-        }
+        self.say_last_line(link, env);
     }
 
     /// Its socket takes nothing: what was begun or promised is given up.
