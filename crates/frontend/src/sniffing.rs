@@ -1,11 +1,17 @@
 //! A connection that has not said which protocol it speaks, or anything at all.
 //!
 //! Nobody's hello begins here: the first bytes decide (`wire::sniff`), and go whole to the
-//! protocol that they begin. Who says nothing gets the prompt of the text protocol, and may
-//! still begin any other.
+//! protocol that they begin. Who says nothing, or nothing but blanks and line ends, gets the
+//! prompt of the text protocol. Whoever gets it without a word may still begin any other.
+//!
+//! ```text
+//! silent ──prompt delay──▶ prompted ──hello time──▶ ends
+//!    └────────bytes───────────┴──▶ a protocol
+//! ```
 
 use broker::{Instant, Limits};
 use wire::sniff::{Sniffed, sniff};
+use wire::text::is_blank;
 
 use crate::event::CloseReason;
 use crate::link::ReadEnd;
@@ -39,13 +45,15 @@ impl Sniffing {
     /// Looks at everything received so far.
     pub(crate) fn received(&self, now: Instant, bytes: &[u8], read_end: ReadEnd, limits: &Limits) -> Decided {
         let is_all = read_end == ReadEnd::Closed;
+        let is_silent = is_blank(bytes) && bytes.len() <= limits.hello_bytes_max;
         match sniff(bytes) {
+            Sniffed::Undecided | Sniffed::Text if is_silent => Decided::Wait(match self.first {
+                First::Client => self.opened.after(limits.prompt_delay),
+                First::Server => self.latest(limits),
+            }),
             Sniffed::Text => self.text(),
             // The beginning of a word of either protocol, and nothing follows.
-            Sniffed::Undecided if is_all && !bytes.is_empty() => self.text(),
-            Sniffed::Undecided if bytes.is_empty() && self.first == First::Client => {
-                Decided::Wait(self.opened.after(limits.prompt_delay))
-            }
+            Sniffed::Undecided if is_all => self.text(),
             // Whoever was prompted is typing.
             Sniffed::Undecided if self.first == First::Server => Decided::Wait(self.latest(limits)),
             Sniffed::Undecided => Decided::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
@@ -56,7 +64,7 @@ impl Sniffing {
     /// The time that was waited for has come.
     pub(crate) fn timeout(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Decided {
         match self.first {
-            _ if !bytes.is_empty() => self.text(),
+            _ if !is_blank(bytes) => self.text(),
             First::Server => Decided::End(CloseReason::Silent),
             First::Client => {
                 (self.first, self.opened) = (First::Server, now);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use broker::{HistoryRequest, Publisher, WallTime};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
-use wire::text::{Hello, ROLE_PROMPT, Replay, Role, TOPIC_PROMPT, is_blank, next_line};
+use wire::text::{Hello, Replay, Role, TOPIC_PROMPT, next_line};
 
 use crate::connection::{Next, Taken};
 use crate::env::Env;
@@ -39,8 +39,8 @@ impl Text {
     ) -> Taken {
         let State::Hello(hello) = &mut self.state else { return Taken::nothing() };
         let mut progress = hello.received(env.now.mono, bytes, &link.rules.limits);
-        if read_end == ReadEnd::Closed && matches!(progress, Progress::Wait(_)) && !is_blank(bytes) {
-            progress = hello.timeout(env.now.mono, bytes, &link.rules.limits);
+        if read_end == ReadEnd::Closed && matches!(progress, Progress::Wait(_)) {
+            progress = HelloState::timeout(bytes);
         }
         self.hello_progress(link, env, progress)
     }
@@ -48,10 +48,6 @@ impl Text {
     pub(super) fn hello_progress(&mut self, link: &mut Link, env: &mut Env, progress: Progress) -> Taken {
         match progress {
             Progress::Wait(until) => link.set_deadline(env, Some(until)),
-            Progress::Prompt(until) => {
-                link.set_deadline(env, Some(until));
-                link.say_fixed(env, ROLE_PROMPT);
-            }
             Progress::Refused(reason) => return Taken { used: 0, next: Next::End(reason) },
             Progress::Known { hello, framing, used } => {
                 return Taken { used, next: self.greeted(link, env, *hello, framing) };

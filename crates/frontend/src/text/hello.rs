@@ -1,10 +1,10 @@
-//! The hello of the text protocol: who speaks first, what it says, and whether it is framed.
+//! The hello of the text protocol: what its bytes say, when it is whole, and whether it is framed.
 //!
 //! ```text
-//! Silent ──prompt delay──▶ Prompted          (server speaks first)
-//!    └─────────bytes─────────┴──▶ Word ──newline──▶ known, framed
-//!                                  └──settle time──▶ known, unframed
+//! Word ──newline──▶ known, framed
+//!   └──settle time──▶ known, unframed
 //! ```
+//! It begins with the first word: who is silent, or sends blanks, has not decided for text yet.
 //! A hello without a newline is taken as whole once nothing follows for the settle time, or
 //! once bytes follow a role word that cannot belong to it. A shard that is behind may read what
 //! follows together with the hello, or long after the settle time: what the client had said
@@ -59,8 +59,6 @@ pub(super) struct HelloState {
 pub(super) enum Progress {
     /// Nothing yet; look again at this time at the latest.
     Wait(Instant),
-    /// The client is silent: send the prompt, look again at this time.
-    Prompt(Instant),
     /// A hello, in the first `used` bytes.
     Known { hello: Box<Hello>, framing: Framing, used: usize },
     /// No hello and no hope of one.
@@ -79,7 +77,7 @@ impl HelloState {
         }
         let progress = self.look(now, bytes, limits);
         self.settles = match &progress {
-            Progress::Wait(until) if !is_blank(bytes) => Some((bytes.len(), *until)),
+            Progress::Wait(until) => Some((bytes.len(), *until)),
             _ => None,
         };
         progress
@@ -117,7 +115,7 @@ impl HelloState {
         self.word = (role_word(bytes) == RoleWord::Complete && !ends_in_blank).then_some(bytes.len());
         match role_word(bytes) {
             // Whoever was prompted is typing.
-            RoleWord::Beginning if self.first == First::Server || is_blank(bytes) => self.wait(limits),
+            RoleWord::Beginning if self.first == First::Server => Progress::Wait(self.latest(limits)),
             RoleWord::Beginning => Progress::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
             _ => Progress::Wait(now.after(limits.settle_time).min(self.latest(limits))),
         }
@@ -134,25 +132,8 @@ impl HelloState {
     }
 
     /// The time that was waited for has come.
-    pub(super) fn timeout(&mut self, now: Instant, bytes: &[u8], limits: &Limits) -> Progress {
-        if !is_blank(bytes) {
-            return known(bytes, Framing::Fresh, bytes.len());
-        }
-        match self.first {
-            First::Server => Progress::Refused(CloseReason::Silent),
-            First::Client => {
-                self.first = First::Server;
-                self.opened = now;
-                Progress::Prompt(now.after(limits.hello_time))
-            }
-        }
-    }
-
-    fn wait(&self, limits: &Limits) -> Progress {
-        Progress::Wait(match self.first {
-            First::Client => self.opened.after(limits.prompt_delay),
-            First::Server => self.latest(limits),
-        })
+    pub(super) fn timeout(bytes: &[u8]) -> Progress {
+        known(bytes, Framing::Fresh, bytes.len())
     }
 
     /// When the hello must be whole, however slowly it comes.

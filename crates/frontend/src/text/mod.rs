@@ -148,10 +148,7 @@ impl Text {
     /// The time of the deadline has come.
     pub(crate) fn timeout(&mut self, link: &mut Link, env: &mut Env, carry: &[u8]) -> Taken {
         match &mut self.state {
-            State::Hello(hello) => {
-                let progress = hello.timeout(env.now.mono, carry, &link.rules.limits);
-                self.hello_progress(link, env, progress)
-            }
+            State::Hello(_) => self.hello_progress(link, env, HelloState::timeout(carry)),
             State::Topic(_) => Taken { used: 0, next: Next::End(CloseReason::Silent) },
             State::Publishing(_) | State::Subscribing(_) => Taken::nothing(),
         }
