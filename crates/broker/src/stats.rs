@@ -11,7 +11,7 @@ pub struct Stats {
     pub dropped: u64,
     /// Times that a publisher was paused for a queue or for memory.
     pub pauses: u64,
-    /// Subscriptions that stand.
+    /// Subscriptions that there are, with those that wait for an answer.
     pub subscriptions: u64,
 }
 

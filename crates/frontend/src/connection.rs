@@ -16,8 +16,8 @@ use topic::TopicName;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::half_closed::HalfClosed;
 use crate::link::{Chunk, Leftover, Link, ReadEnd};
-use crate::listening::Hearing;
 use crate::sniffing::{self, Decided, Sniffing};
 use crate::text::{self, Publishing, Text, TopicPrompt};
 
@@ -30,8 +30,8 @@ pub struct Rules {
     pub topic_prompt: TopicPrompt,
 }
 
-/// A connection on its way to another shard: what it speaks, and what it has said that nobody
-/// has looked at.
+/// A connection on its way to a shard, from a listener or from another shard: what it speaks, and
+/// what it has said that nobody has looked at. Its socket travels beside it.
 #[derive(Debug)]
 pub struct Handover {
     addr: SocketAddr,
@@ -44,13 +44,30 @@ pub struct Handover {
 /// What a protocol takes along: nothing that is written in part, and nothing of a shard.
 #[derive(Debug)]
 enum Speaks {
+    /// Nobody knows: it was accepted and not read.
+    Unknown,
     Text(Box<Publishing>),
+}
+
+impl Handover {
+    /// A connection that was accepted at `since`.
+    #[must_use]
+    pub fn accepted(addr: SocketAddr, since: Instant) -> Self {
+        let rest = Chunk { bytes: Bytes::new(), pinned_bytes: 0 };
+        Self { addr, since, speaks: Speaks::Unknown, rest, read_end: ReadEnd::Drained }
+    }
+
+    /// Bytes that it holds in memory.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.rest.pinned_bytes
+    }
 }
 
 /// A connection that is going to publish, before it is settled where it will live. What stood
 /// behind its hello is to be received there.
 #[derive(Debug)]
-pub(crate) struct Placing {
+pub(crate) struct Settling {
     pub(crate) topic: TopicName,
     pub(crate) rest: Chunk,
     pub(crate) read_end: ReadEnd,
@@ -116,7 +133,7 @@ pub(crate) enum Next {
     /// A run was published: the rest comes with the next chunk.
     Published,
     /// It is going to publish to this topic: the rest comes where it will live.
-    Place(TopicName),
+    Settle(TopicName),
     /// The connection ends.
     End(CloseReason),
 }
@@ -128,19 +145,20 @@ impl Taken {
 }
 
 impl Connection {
-    /// A connection that was accepted.
-    pub(crate) fn new(env: &mut Env, id: Origin, addr: SocketAddr, rules: Rc<Rules>) -> Self {
-        let mut link = Link::new(id, addr, env.now.mono, rules);
-        let silent_until = env.now.mono.after(link.rules.limits.prompt_delay);
-        link.set_deadline(env, Some(silent_until));
-        Self { link, protocol: Protocol::Sniffing(Sniffing::new(env.now.mono)) }
-    }
-
-    /// A connection that comes from another shard.
-    pub(crate) fn adopted(id: Origin, handover: Handover, rules: Rc<Rules>) -> Self {
-        let Speaks::Text(publishing) = handover.speaks;
-        let protocol = Protocol::Text(Box::new(Text::adopted(id, publishing)));
-        Self { link: Link::new(id, handover.addr, handover.since, rules), protocol }
+    /// A connection that was handed over, without what it has said that nobody has looked at.
+    pub(crate) fn new(env: &mut Env, id: Origin, handover: Handover, rules: Rc<Rules>) -> Self {
+        let Handover { addr, since, speaks, .. } = handover;
+        let mut link = Link::new(id, addr, since, rules);
+        let protocol = match speaks {
+            Speaks::Unknown => {
+                env.events.push(Event::Connected { addr });
+                let silent_until = env.now.mono.after(link.rules.limits.prompt_delay);
+                link.set_deadline(env, Some(silent_until));
+                Protocol::Sniffing(Sniffing::new(env.now.mono))
+            }
+            Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
+        };
+        Self { link, protocol }
     }
 
     /// Takes a publisher apart that has published nothing yet, for another shard. `None` for
@@ -158,8 +176,8 @@ impl Connection {
     }
 
     /// Takes a chunk: what was left over before, then what was read. What is left over this
-    /// time is in the link's carry, or behind the `Placing`.
-    pub(crate) fn receive(&mut self, env: &mut Env, chunk: Chunk, read_end: ReadEnd) -> Option<Placing> {
+    /// time is in the link's carry, or behind the `Settling`.
+    pub(crate) fn receive(&mut self, env: &mut Env, chunk: Chunk, read_end: ReadEnd) -> Option<Settling> {
         let mut rest = chunk;
         let mut leftover = Leftover::GoesOn;
         // A hello and messages may come in one chunk: each state takes its part.
@@ -173,10 +191,10 @@ impl Connection {
                     leftover = Leftover::Begins;
                     break;
                 }
-                Next::Place(topic) => {
+                Next::Settle(topic) => {
                     self.link.drop_carry(env);
                     self.link.starved = false;
-                    return Some(Placing { topic, rest, read_end });
+                    return Some(Settling { topic, rest, read_end });
                 }
                 Next::End(reason) => self.end(env, reason),
             }
@@ -198,7 +216,7 @@ impl Connection {
     /// The peer sends nothing more. Who says so together with what it wants to hear may go on to
     /// hear it; anyone else who says it has gone, as far as anyone can tell.
     fn read_closed(&mut self, env: &mut Env) {
-        if self.link.ending || self.link.hearing != Hearing::Open {
+        if self.link.ending || self.link.half_closed != HalfClosed::No {
             return; // it has said so before
         }
         let goes_on = match &self.protocol {
@@ -206,7 +224,7 @@ impl Connection {
             Protocol::Text(text) => text.goes_on_to_hear(env.now.mono, &self.link.rules.limits),
         };
         match goes_on {
-            Some(hearing) => self.link.set_hearing(env, hearing),
+            Some(half_closed) => self.link.set_half_closed(env, half_closed),
             None => self.end(env, CloseReason::Gone),
         }
     }
@@ -231,7 +249,7 @@ impl Connection {
     }
 
     /// The time of the deadline has come, and it was taken out of the list.
-    pub(crate) fn timeout(&mut self, env: &mut Env) -> Option<Placing> {
+    pub(crate) fn timeout(&mut self, env: &mut Env) -> Option<Settling> {
         self.link.deadline = None;
         if self.link.ending {
             // The peer takes nothing, not even its last line.
@@ -248,7 +266,7 @@ impl Connection {
         let rest = Bytes::copy_from_slice(carry.get(used..).unwrap_or_default());
         let rest = Chunk { pinned_bytes: rest.len(), bytes: rest };
         match next {
-            Next::Place(topic) => return Some(Placing { topic, rest, read_end: ReadEnd::Drained }),
+            Next::Settle(topic) => return Some(Settling { topic, rest, read_end: ReadEnd::Drained }),
             Next::End(reason) => self.end(env, reason),
             Next::GoOn | Next::Published => {
                 self.keep(env, rest, Leftover::GoesOn);
@@ -276,7 +294,7 @@ impl Connection {
         }
         let (link, now) = (&mut self.link, env.now.mono);
         link.drop_carry(env);
-        link.set_hearing(env, Hearing::Open);
+        link.set_half_closed(env, HalfClosed::No);
         link.set_deadline(env, Some(now.after(link.rules.limits.drain_time)));
         link.ending = true;
         link.list_to_write(env);

@@ -12,7 +12,7 @@ use broker::{
 use topic::Filter;
 
 use crate::event::Event;
-use crate::listening::Listening;
+use crate::half_closed::HalfClosedOnes;
 use crate::outgoing::Pool;
 use crate::station::Action;
 use crate::text;
@@ -34,7 +34,7 @@ pub(crate) struct Env {
     pub(crate) encoder: text::Encoder,
     pub(crate) deadlines: BTreeSet<(Instant, ConnId)>,
     pub(crate) unfinished: Unfinished,
-    pub(crate) listening: Listening,
+    pub(crate) half_closed: HalfClosedOnes,
     /// Connections that may have something to be written, besides those with deliveries.
     pub(crate) to_write: VecDeque<ConnId>,
     /// What the driver has to do.
@@ -60,7 +60,7 @@ impl Env {
             encoder: text::Encoder::new(config.gauge.clone()),
             deadlines: BTreeSet::new(),
             unfinished: Unfinished::default(),
-            listening: Listening::default(),
+            half_closed: HalfClosedOnes::default(),
             to_write: VecDeque::new(),
             actions: VecDeque::new(),
             draining: false,

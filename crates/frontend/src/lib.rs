@@ -4,7 +4,7 @@
 //! `connection` (its socket side, its protocol, its end), `link` (the socket side), `env` (what
 //! a connection acts on), `sniffing` (which protocol), `text` (the text protocol), `delivering`
 //! (how far ahead of a socket), `outgoing` (bytes that wait for one), `unfinished` (memory for
-//! what has not ended), `listening`, `census`, `watch`, `event`.
+//! what has not ended), `half_closed`, `census`, `watch`, `event`.
 //!
 //! A protocol is a folder and a variant of `connection::Protocol`.
 
@@ -15,8 +15,8 @@ mod connection;
 mod delivering;
 mod env;
 mod event;
+mod half_closed;
 mod link;
-mod listening;
 mod outgoing;
 mod sniffing;
 #[cfg(any(test, feature = "stage"))]
@@ -34,5 +34,5 @@ pub use connection::{ClientRow, Handover, RoleName, Rules};
 pub use event::{CloseReason, Event};
 pub use link::{Chunk, ReadEnd};
 pub use outgoing::Outgoing;
-pub use station::{Action, Lane, Move, Placement, Station, Waits};
+pub use station::{Action, Lane, Offer, Placement, Station, Waits};
 pub use text::TopicPrompt;

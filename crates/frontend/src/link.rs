@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::connection::Rules;
 use crate::env::Env;
-use crate::listening::Hearing;
+use crate::half_closed::HalfClosed;
 use crate::outgoing::Outgoing;
 use crate::station::Action;
 
@@ -49,7 +49,7 @@ pub(crate) struct Link {
     pub(crate) deadline: Option<Instant>,
     /// The session that it hears.
     pub(crate) session: Option<SessionId>,
-    pub(crate) hearing: Hearing,
+    pub(crate) half_closed: HalfClosed,
     /// Whether the core does not want this connection read.
     pub(crate) paused: bool,
     /// Whether it waits for memory to finish its message.
@@ -91,7 +91,7 @@ impl Link {
             unfinished: None,
             deadline: None,
             session: None,
-            hearing: Hearing::Open,
+            half_closed: HalfClosed::No,
             paused: false,
             starved: false,
             listed: false,
@@ -131,15 +131,15 @@ impl Link {
     }
 
     /// The peer has closed its sending half and goes on to hear, or does so no more.
-    pub(crate) fn set_hearing(&mut self, env: &mut Env, hearing: Hearing) {
-        if self.hearing == hearing {
+    pub(crate) fn set_half_closed(&mut self, env: &mut Env, half_closed: HalfClosed) {
+        if self.half_closed == half_closed {
             return;
         }
-        self.hearing = hearing;
-        match hearing {
-            Hearing::Open => env.listening.remove(self.id.conn),
-            Hearing::Listening | Hearing::HistoryOnly => {
-                env.listening.add(self.id.conn);
+        self.half_closed = half_closed;
+        match half_closed {
+            HalfClosed::No => env.half_closed.remove(self.id.conn),
+            HalfClosed::Hears | HalfClosed::HearsHistory => {
+                env.half_closed.add(self.id.conn);
                 env.actions.push_back(Action::Watch(self.id.conn));
                 // All that it asked for may have been written already.
                 self.list_to_write(env);

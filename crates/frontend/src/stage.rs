@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Action, Chunk, CloseReason, Event, ReadEnd, RoleName, Rules, Station, TopicPrompt};
+use crate::{Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, TopicPrompt};
 use broker::{ConnId, Gauge, Instant, Limits, Now, ShardConfig, ShardId, WallTime};
 use bytes::Bytes;
 
@@ -79,7 +79,8 @@ impl Stage {
         let port = 40_000 + u16::try_from(conn.slot).expect("a handful of connections");
         self.sockets.insert(conn, Socket::default());
         self.received.insert(conn, Vec::new());
-        self.station.connect(self.now, conn, ([127, 0, 0, 1], port).into(), &self.rules);
+        let handover = Handover::accepted(([127, 0, 0, 1], port).into(), self.now.mono);
+        self.station.adopt(self.now, conn, handover, &self.rules);
         self.turn();
     }
 
@@ -167,7 +168,7 @@ impl Stage {
                 match action {
                     Action::Read(conn) => to_read.push(conn),
                     Action::Watch(_) => {}
-                    Action::Mail { .. } | Action::Place(_) => panic!("a lone shard has no others"),
+                    Action::Mail { .. } | Action::Offer(_) => panic!("a lone shard has no others"),
                 }
             }
             to_read.retain(|conn| self.sockets.get(conn).is_some_and(|socket| !socket.unread.is_empty()));

@@ -3,8 +3,8 @@
 //! The contract, which the server, the simulator and the stage of the tests keep alike; none of
 //! them decides anything about messages:
 //!
-//! - **What happens** is told by a call with the time: `connect`, `receive`, `remove`, `adopt`,
-//!   `take_mail`, `timeout`, `step`, `drain`, `end`. A chunk begins with what `take_carry` gave.
+//! - **What happens** is told by a call with the time: `adopt`, `receive`, `remove`, `take_mail`,
+//!   `timeout`, `step`, `drain`, `end`. A chunk begins with what `take_carry` gave.
 //! - **What is to be done** is asked for after any number of those, with [`Station::poll_action`],
 //!   until there is none; but at once after `receive` and `timeout`, since a publisher that is to
 //!   be placed is not to be read before it is.
@@ -18,7 +18,6 @@
 //! - **A turn ends** with `end_turn`; `end_round` comes when everyone who was named was written.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ use broker::{
     ConnId, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardConfig, ShardId, Slab,
 };
 
-use crate::connection::{Connection, Handover, Placing, Rules};
+use crate::connection::{Connection, Handover, Rules, Settling};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::link::{Chunk, ReadEnd};
@@ -81,7 +80,7 @@ pub enum Action {
     Read(ConnId),
     /// A publisher would be better off on another shard: answer with [`Station::hand_over`] or
     /// [`Station::stay`] before anything else is received from it.
-    Place(Move),
+    Offer(Offer),
     /// Nobody knows whether this connection still listens: its socket is to ask the peer's
     /// kernel soon.
     Watch(ConnId),
@@ -99,7 +98,7 @@ pub enum Placement {
 /// A publisher that has said its hello and would be better off elsewhere. It waits until the
 /// driver has decided.
 #[derive(Debug)]
-pub struct Move {
+pub struct Offer {
     /// The connection.
     pub conn: ConnId,
     /// The only shard that hears its topic.
@@ -122,15 +121,6 @@ impl Station {
         }
     }
 
-    /// A connection was accepted and given the id `conn`.
-    pub fn connect(&mut self, now: Now, conn: ConnId, addr: SocketAddr, rules: &Rc<Rules>) {
-        self.env.now = now;
-        let id = Origin { shard: self.own, conn };
-        self.env.events.push(Event::Connected { addr });
-        let connection = Connection::new(&mut self.env, id, addr, Rc::clone(rules));
-        self.insert(now, conn, connection);
-    }
-
     /// Sets whether new publishers are offered to other shards.
     pub fn set_placement(&mut self, placement: Placement) {
         self.placement = placement;
@@ -143,7 +133,7 @@ impl Station {
 
     /// The publisher goes: takes it out of this shard, for [`Station::adopt`] of the other.
     /// `None` if it has ended meanwhile.
-    pub fn hand_over(&mut self, now: Now, offer: Move) -> Option<Handover> {
+    pub fn hand_over(&mut self, now: Now, offer: Offer) -> Option<Handover> {
         self.connections.get(offer.conn).filter(|connection| connection.publishes())?;
         let connection = self.connections.take(offer.conn)?;
         self.handle(now, Input::Closed(offer.conn));
@@ -151,15 +141,21 @@ impl Station {
     }
 
     /// The publisher stays: goes on with what stood behind its hello.
-    pub fn stay(&mut self, now: Now, offer: &Move) {
+    pub fn stay(&mut self, now: Now, offer: &Offer) {
         self.settle(now, offer.conn, offer.rest.clone(), offer.read_end);
     }
 
-    /// A publisher comes from another shard and is given the id `conn` here.
+    /// A connection comes, from a listener or from another shard, and is given the id `conn` here.
     pub fn adopt(&mut self, now: Now, conn: ConnId, handover: Handover, rules: &Rc<Rules>) {
+        self.env.now = now;
         let id = Origin { shard: self.own, conn };
         let (rest, read_end) = (handover.rest.clone(), handover.read_end);
-        self.insert(now, conn, Connection::adopted(id, handover, Rc::clone(rules)));
+        let connection = Connection::new(&mut self.env, id, handover, Rc::clone(rules));
+        self.connections.put(conn, Box::new(connection));
+        self.handle(now, Input::Connected(conn));
+        if self.env.draining {
+            self.end(now, conn, CloseReason::Shutdown);
+        }
         self.settle(now, conn, rest, read_end);
     }
 
@@ -197,7 +193,7 @@ impl Station {
         }
         link.drop_carry(&mut self.env);
         link.set_deadline(&mut self.env, None);
-        self.env.listening.remove(conn);
+        self.env.half_closed.remove(conn);
         self.handle(now, Input::Closed(conn));
     }
 
@@ -386,24 +382,16 @@ impl Station {
         self.env.shard.queue_state(self.connections.get(conn)?.link.session?)
     }
 
-    fn insert(&mut self, now: Now, conn: ConnId, connection: Connection) {
-        self.connections.put(conn, Box::new(connection));
-        self.handle(now, Input::Connected(conn));
-        if self.env.draining {
-            self.end(now, conn, CloseReason::Shutdown);
-        }
-    }
-
     /// A publisher has said its hello: offers it to the shard that hears it, or lets it begin.
-    fn place(&mut self, now: Now, conn: ConnId, placing: Placing) {
-        let Placing { topic, rest, read_end } = placing;
+    fn offer_or_settle(&mut self, now: Now, conn: ConnId, settling: Settling) {
+        let Settling { topic, rest, read_end } = settling;
         // Nobody gets here while the shard drains: who has not said its hello by then is ended.
         let is_written = self.connections.get(conn).is_some_and(|connection| connection.is_written());
         let may_move = self.placement == Placement::Offer && is_written;
         match may_move.then(|| self.env.shard.sole_interest(&topic)).flatten() {
             Some(to) => {
-                let offer = Move { conn, to, rest, read_end };
-                self.env.actions.push_back(Action::Place(offer));
+                let offer = Offer { conn, to, rest, read_end };
+                self.env.actions.push_back(Action::Offer(offer));
             }
             None => self.settle(now, conn, rest, read_end),
         }
@@ -431,17 +419,17 @@ impl Station {
         &mut self,
         now: Now,
         conn: ConnId,
-        act: impl FnOnce(&mut Connection, &mut Env) -> Option<Placing>,
+        act: impl FnOnce(&mut Connection, &mut Env) -> Option<Settling>,
     ) {
         self.env.now = now;
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        let placing = act(connection, &mut self.env);
+        let settling = act(connection, &mut self.env);
         self.drain_core(now);
-        if let Some(placing) = placing {
-            self.place(now, conn, placing);
+        if let Some(settling) = settling {
+            self.offer_or_settle(now, conn, settling);
         }
         self.bound_unfinished(now, conn);
-        self.bound_listening(now);
+        self.bound_half_closed(now);
     }
 
     fn handle(&mut self, now: Now, input: Input) {

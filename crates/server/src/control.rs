@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use broker::{Gauge, Limits, Origin, ShardConfig, ShardId};
-use frontend::Rules;
+use frontend::{Handover, Rules};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::io::Errno;
@@ -24,11 +24,12 @@ use crate::console::{self, Typed};
 use crate::error::ServeError;
 use crate::last_words;
 use crate::listener::{self, Balance, Loads};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{self, Mailbox};
+use crate::parcel::{HandOff, Order, Parcel, Reply, ShardReport};
 use crate::rates::SAMPLE_TIME;
 use crate::report::{self, EventSink, Level, Note, Screen, SharedFormat};
 use crate::roster;
-use crate::shard_thread::{Order, Setup, ShardReport, ShardThread, WAKER};
+use crate::shard_thread::{Setup, ShardThread, WAKER};
 use crate::signals;
 use crate::status::{self, Sought};
 
@@ -88,21 +89,6 @@ impl ControlSender {
     }
 }
 
-/// Where a shard's report goes: the control thread goes on meanwhile, and is woken.
-#[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    sender: Sender<ShardReport>,
-    waker: Arc<Waker>,
-}
-
-impl Reply {
-    pub(crate) fn send(&self, report: ShardReport) {
-        // Whoever asked may have stopped waiting.
-        drop(self.sender.send(report));
-        drop(self.waker.wake());
-    }
-}
-
 /// What an operator has asked and the shards have not all answered.
 #[derive(Debug)]
 struct Question {
@@ -112,19 +98,14 @@ struct Question {
     reports: Vec<ShardReport>,
 }
 
-/// One shard as the control thread sees it.
-#[derive(Debug)]
-struct ShardHandle {
-    orders: Sender<Order>,
-}
-
 struct Server {
     settings: Settings,
     reload: Reload,
     poll: Poll,
     control: Receiver<Control>,
+    clock: Clock,
     listeners: Vec<Listener>,
-    shards: Vec<ShardHandle>,
+    /// By shard.
     mailboxes: Arc<[Mailbox]>,
     balance: Balance,
     loads: Loads,
@@ -198,13 +179,14 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         report::print(&notes, output, &online);
     })?;
     let gauge = Gauge::new();
-    let (shards, mailboxes) = start_shards(&settings, &loads, &gauge, &events)?;
+    let clock = Clock::new();
+    let mailboxes = start_shards(&settings, clock, &loads, &gauge, &events)?;
     let server = Server {
         reload,
         poll,
         control,
+        clock,
         listeners,
-        shards,
         mailboxes,
         balance: Balance::new(loads.clone()),
         loads,
@@ -272,10 +254,11 @@ fn open_output(
 
 fn start_shards(
     settings: &Settings,
+    clock: Clock,
     loads: &Loads,
     gauge: &Gauge,
     events: &EventSink,
-) -> Result<(Vec<ShardHandle>, Arc<[Mailbox]>), ServeError> {
+) -> Result<Arc<[Mailbox]>, ServeError> {
     let count = usize::from(settings.shards);
     let mut polls = Vec::with_capacity(count);
     let mut mailboxes = Vec::with_capacity(count);
@@ -288,10 +271,7 @@ fn start_shards(
     let mailboxes: Arc<[Mailbox]> = mailboxes.into();
     let limits = Arc::new(settings.limits.clone());
     limits.check(settings.shards);
-    let clock = Clock::new();
-    let mut shards = Vec::with_capacity(count);
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
-    for ((own, poll), receiver) in (0..settings.shards).zip(polls).zip(receivers) {
+    for (own, poll) in (0..settings.shards).zip(polls) {
         let setup = Setup {
             config: ShardConfig {
                 own: ShardId(own),
@@ -304,9 +284,7 @@ fn start_shards(
             clock,
             poll,
             mailboxes: Arc::clone(&mailboxes),
-            orders: receiver,
             events: events.clone(),
-            shards: senders.clone(),
             loads: loads.clone(),
         };
         // A broker with a shard less is worse than none: this ends the process like any panic.
@@ -315,9 +293,8 @@ fn start_shards(
                 panic!("readiness cannot be waited for: {error}");
             }
         })?;
-        shards.push(ShardHandle { orders: senders[usize::from(own)].clone() });
     }
-    Ok((shards, mailboxes))
+    Ok(mailboxes)
 }
 
 fn rules(settings: &Settings, limits: &Arc<Limits>) -> Vec<Rules> {
@@ -397,7 +374,7 @@ impl Server {
 
     fn order_reports(&self, clients_max: usize, sender: Sender<ShardReport>) {
         let reply = Reply { sender, waker: Arc::clone(&self.waker) };
-        for shard in 0..self.shards.len() {
+        for shard in 0..self.mailboxes.len() {
             self.order(shard, Order::Report { clients_max, reply: reply.clone() });
         }
     }
@@ -427,7 +404,9 @@ impl Server {
                 // Options that cannot be set are no reason to turn a client away.
                 drop(listener::tune(&stream, self.settings.limits.untaken_time));
                 let shard = self.balance.place();
-                self.order(shard, Order::Accepted { stream, addr, listener: index });
+                let handover = Handover::accepted(addr, self.clock.now().mono);
+                let hand_off = HandOff { stream, listener: index, handover };
+                self.send(shard, Parcel::Connection(Box::new(hand_off)));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.listeners[index].ready = false,
             Err(error) => {
@@ -462,15 +441,17 @@ impl Server {
     }
 
     fn order(&self, shard: usize, order: Order) {
-        // A shard that has ended takes no orders; its thread's error is shown at the end.
-        drop(self.shards[shard].orders.send(order));
-        self.mailboxes[shard].nudge();
+        self.send(shard, Parcel::Order(order));
+    }
+
+    fn send(&self, shard: usize, parcel: Parcel) {
+        self.mailboxes[shard].push(mailbox::Sender::Control, vec![parcel]);
     }
 
     /// Asks every shard. A shard that does not answer in time is missing from the answers.
     fn ask<T>(&self, order: impl Fn(Sender<T>) -> Order, time: Duration) -> Vec<T> {
         let (sender, receiver) = channel();
-        for shard in 0..self.shards.len() {
+        for shard in 0..self.mailboxes.len() {
             self.order(shard, order(sender.clone()));
         }
         drop(sender);
@@ -494,7 +475,7 @@ impl Server {
     fn answer_questions(&mut self) {
         while let Some(question) = self.questions.front_mut() {
             question.reports.extend(question.answers.try_iter());
-            let is_whole = question.reports.len() == self.shards.len();
+            let is_whole = question.reports.len() == self.mailboxes.len();
             if !is_whole && question.asked.elapsed() < ANSWER_TIME {
                 return;
             }
@@ -551,10 +532,10 @@ impl Server {
         self.events.line(Level::Info, "shutting down: delivering what is queued");
         self.listeners.clear();
         // Twice. The first round stops every shard's reading, and with it the moving of publishers,
-        // but for one whose hello settles just then and that has published nothing.
-        // One that was handed over just before may still lie in the orders of a shard that had
-        // answered already; the second round stands behind it in those orders, so that what it had
-        // sent is published, and mailed, before anyone is told to drain.
+        // but for one whose hello settles just then and that has published nothing. One that was
+        // handed over just before may have come to a shard that had answered already; the second
+        // round stands behind it, so that what it had sent is published, and mailed, before anyone
+        // is told to drain.
         self.ask(Order::Quiesce, ANSWER_TIME);
         self.ask(Order::Quiesce, ANSWER_TIME);
         let drain_time = self.settings.limits.drain_time;

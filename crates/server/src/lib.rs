@@ -1,7 +1,8 @@
 //! The server: threads, sockets, configuration, console and log around the deterministic core.
 //!
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
-//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `mailbox` (between shards), `listener`, `report`, `console`, `status`,
+//! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `transport`,
+//! `parcel` and `mailbox` (what threads send each other), `listener`, `report`, `console`, `status`,
 //! `rates` and `roster` (what the operator sees), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
 
 mod clock;
@@ -12,6 +13,7 @@ mod error;
 mod last_words;
 mod listener;
 mod mailbox;
+mod parcel;
 mod rates;
 mod report;
 mod roster;
@@ -20,6 +22,7 @@ mod signals;
 mod socket;
 mod status;
 mod traffic;
+mod transport;
 mod turn;
 mod unavailable;
 

@@ -1,16 +1,19 @@
-//! Mail between shards: handed over in batches, with one wake-up per burst.
+//! Parcels between threads: handed over in batches, with one wake-up per burst.
 //!
-//! Each shard has one inbox. A sender pushes everything of its turn at once; it rings only if
-//! the receiver sleeps. What is under way from one shard to another is counted in bytes: over
+//! Each shard has one inbox, for the other shards and for the control thread. A sender pushes
+//! everything of its turn at once; it rings only if the receiver sleeps. What is under way from one shard to another is counted in bytes: over
 //! the bound the sender stops reading from its sockets until half of it is taken.
 
 #[cfg(test)]
 mod every_order;
 mod inbox;
 
-use broker::{Mail, ShardId, Urgency};
+use broker::{ShardId, Urgency};
 
+use crate::parcel::Parcel;
 use inbox::{Inbox, Ring};
+
+pub(crate) use inbox::Sender;
 
 /// What `inbox` is made of.
 mod sync {
@@ -18,13 +21,13 @@ mod sync {
     pub(super) use std::sync::{Mutex, MutexGuard};
 }
 
-/// The mail of one turn from one sender.
-pub(crate) type Batch = inbox::Batch<Mail>;
+/// What one sender put in at once.
+pub(crate) type Batch = inbox::Batch<Parcel>;
 
 /// One shard's inbox.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    inbox: Inbox<Mail>,
+    inbox: Inbox<Parcel>,
     waker: mio::Waker,
 }
 
@@ -33,20 +36,14 @@ impl Mailbox {
         Self { inbox: Inbox::new(shards), waker }
     }
 
-    /// Hands over a turn's mail and wakes the receiver if it sleeps and should know.
-    pub(crate) fn push(&self, from: ShardId, mail: Vec<Mail>) {
-        let bytes = mail.iter().map(Mail::cost).sum();
-        let wake = mail.iter().any(|mail| mail.urgency() == Urgency::Wake);
-        self.inbox.push(from, mail, bytes);
+    /// Hands a turn's parcels over and wakes the receiver if it sleeps and should know.
+    pub(crate) fn push(&self, from: Sender, parcels: Vec<Parcel>) {
+        let bytes = parcels.iter().map(Parcel::cost).sum();
+        let wake = parcels.iter().any(|parcel| parcel.urgency() == Urgency::Wake);
+        self.inbox.push(from, parcels, bytes);
         if wake {
             self.ring();
         }
-    }
-
-    /// Makes the receiver look around: something came by another way.
-    pub(crate) fn nudge(&self) {
-        self.inbox.note();
-        self.ring();
     }
 
     /// Takes everything that has come.
@@ -56,7 +53,7 @@ impl Mailbox {
 
     /// The receiver is done with a batch. Returns the sender if it waits for this.
     pub(crate) fn done(&self, batch: &Batch, bytes_max: usize) -> Option<ShardId> {
-        (self.inbox.done(batch, bytes_max) == Ring::Sleeper).then_some(batch.from)
+        self.inbox.done(batch, bytes_max)
     }
 
     /// Whether `from` has more under way than `bytes_max`; if so it will be rung when half is taken.
@@ -91,25 +88,28 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use broker::Mail;
     use topic::Filter;
+
+    const OTHER: Sender = Sender::Shard(ShardId(1));
 
     #[test]
     fn mail_arrives_in_order_and_senders_are_told() {
         let poll = mio::Poll::new().unwrap();
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let mailbox = Mailbox::new(waker, 2);
-        let unwant = |text: &str| Mail::Unwant(Filter::parse(text).unwrap());
+        let unwant = |text: &str| Parcel::Mail(Mail::Unwant(Filter::parse(text).unwrap()));
         assert!(mailbox.may_sleep());
-        mailbox.push(ShardId(1), vec![unwant("a"), unwant("b")]);
+        mailbox.push(OTHER, vec![unwant("a"), unwant("b")]);
         assert!(!mailbox.may_sleep(), "no sleep with mail in the box");
-        mailbox.push(ShardId(1), vec![unwant("c")]);
+        mailbox.push(OTHER, vec![unwant("c")]);
         let mut batches = Vec::new();
         mailbox.take(&mut batches);
         let filters: Vec<String> = batches
             .iter()
             .flat_map(|batch| &batch.mail)
             .map(|mail| match mail {
-                Mail::Unwant(filter) => filter.to_string(),
+                Parcel::Mail(Mail::Unwant(filter)) => filter.to_string(),
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -124,31 +124,32 @@ mod tests {
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let mailbox = Mailbox::new(waker, 2);
         let origin = broker::Origin { shard: ShardId(0), conn: broker::ConnId { slot: 0, generation: 0 } };
-        let unwant = || Mail::Unwant(Filter::everything());
+        let unwant = || Parcel::Mail(Mail::Unwant(Filter::everything()));
+        let brake = || Parcel::Mail(Mail::Brake(origin));
         let mut is_woken = |mail| {
             mailbox.take(&mut Vec::new());
             assert!(mailbox.may_sleep());
-            mailbox.push(ShardId(1), mail);
+            mailbox.push(OTHER, mail);
             let mut events = mio::Events::with_capacity(1);
             poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
             !events.is_empty()
         };
-        assert!(!is_woken(vec![Mail::Brake(origin)]));
-        assert!(is_woken(vec![Mail::Brake(origin), unwant()]));
-        assert!(is_woken(vec![unwant(), Mail::Brake(origin)]));
+        assert!(!is_woken(vec![brake()]));
+        assert!(is_woken(vec![brake(), unwant()]));
+        assert!(is_woken(vec![unwant(), brake()]));
     }
 
     #[test]
     fn a_full_box_tells_its_sender_when_half_is_taken() {
         let inbox = Inbox::new(2);
         let sender = ShardId(1);
-        inbox.push(sender, vec!["a"], 60);
-        inbox.push(sender, vec!["b"], 40);
+        inbox.push(OTHER, vec!["a"], 60);
+        inbox.push(OTHER, vec!["b"], 40);
         assert!(!inbox.is_full(sender, 100));
         assert!(inbox.is_full(sender, 99));
         let mut batches = Vec::new();
         inbox.take(&mut batches);
         let rings = batches.iter().map(|batch| inbox.done(batch, 99));
-        assert_eq!(rings.collect::<Vec<_>>(), [Ring::Sleeper, Ring::Nobody]);
+        assert_eq!(rings.collect::<Vec<_>>(), [Some(sender), None]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use frontend::{ClientRow, RoleName};
 
-use crate::shard_thread::ShardReport;
+use crate::parcel::ShardReport;
 use crate::status::{LINES_MAX, everyone, incomplete, more, safe};
 
 /// A line each, in the order of the ids.

@@ -1,60 +1,31 @@
 //! One shard's thread: the loop that moves bytes between sockets and a station.
 //!
-//! A turn: wait for readiness; take mail and orders; read; send mail; do what is due and what
-//! waits; write; send mail. Each of these has a budget and leaves the rest for the next turn.
+//! A turn: wait for readiness; take what other threads sent; read; send mail; do what is due and
+//! what waits; write; send mail. Each of these has a budget and leaves the rest for the next turn.
 //! How sockets are read and written is in `traffic`. Nothing here decides about messages.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use broker::{ConnId, Instant, Limits, Mail, Now, ShardConfig, ShardId, Slab, Stats};
-use frontend::{Action, Census, ClientRow, CloseReason, Handover, Move, Placement, Rules, Station};
-use mio::net::TcpStream;
+use broker::{ConnId, Instant, Limits, Now, ShardConfig, ShardId, Slab};
+use frontend::{Action, CloseReason, Offer, Placement, Rules, Station};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
-use crate::control::Reply;
 use crate::listener::{self, Loads};
-use crate::mailbox::{Batch, Mailbox};
+use crate::mailbox::{Batch, Mailbox, Sender};
+use crate::parcel::{HandOff, Order, Parcel, ShardReport};
 use crate::report::EventSink;
-use crate::socket::{LIGHT_READ_BYTES, ReadBuffer, Socket};
+use crate::socket::{LIGHT_READ_BYTES, Socket};
+use crate::transport::{ReadBuffer, Transport};
 use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines, WriteLines};
 
 /// The token of the waker; sockets have their slots.
 pub(crate) const WAKER: Token = Token(usize::MAX);
-
-/// What the control thread tells a shard.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// A client was accepted by this listener.
-    Accepted { stream: TcpStream, addr: SocketAddr, listener: usize },
-    /// A publisher comes from another shard.
-    Moved { stream: TcpStream, handover: Handover, listener: usize },
-    /// Tell what you have, and so many clients.
-    Report { clients_max: usize, reply: Reply },
-    /// End one connection.
-    Kick(ConnId),
-    /// Read no more; answer when your mail is out.
-    Quiesce(Sender<()>),
-    /// Write what is queued, then the last line, then end; answer with how many clients did not get everything.
-    Drain { time: Duration, done: Sender<usize> },
-}
-
-/// One shard's figures.
-#[derive(Debug, Clone)]
-pub(crate) struct ShardReport {
-    pub(crate) at: Instant,
-    pub(crate) shard: ShardId,
-    pub(crate) stats: Stats,
-    pub(crate) census: Census,
-    pub(crate) clients: Vec<ClientRow>,
-    pub(crate) history_bytes: usize,
-}
 
 /// What a shard's thread is made with.
 #[derive(Debug)]
@@ -64,10 +35,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) poll: Poll,
     pub(crate) mailboxes: Arc<[Mailbox]>,
-    pub(crate) orders: Receiver<Order>,
     pub(crate) events: EventSink,
-    /// Where the other shards take orders, to hand publishers over.
-    pub(crate) shards: Vec<Sender<Order>>,
     pub(crate) loads: Loads,
 }
 
@@ -78,7 +46,14 @@ enum Reading {
     Held,
 }
 
-/// Whether the shard goes on.
+/// Whether another turn follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Stop,
+}
+
+/// How far the shard is on its way to its end.
 #[derive(Debug)]
 enum Phase {
     Serving,
@@ -87,15 +62,15 @@ enum Phase {
     /// Writes what is left, until then; first it takes all mail.
     Draining {
         until: Instant,
-        done: Sender<usize>,
+        done: mpsc::Sender<usize>,
         begun: bool,
     },
 }
 
-/// Mail of one sender that is being taken.
+/// A batch of one sender that is being taken.
 #[derive(Debug)]
 struct Opened {
-    mail: VecDeque<Mail>,
+    parcels: VecDeque<Parcel>,
     batch: Batch,
 }
 
@@ -107,9 +82,7 @@ pub(crate) struct ShardThread {
     clock: Clock,
     poll: Poll,
     mailboxes: Arc<[Mailbox]>,
-    orders: Receiver<Order>,
     events: EventSink,
-    shards: Vec<Sender<Order>>,
     loads: Loads,
     /// Gives out the ids of connections.
     pub(crate) sockets: Slab<ConnId, Socket>,
@@ -119,9 +92,16 @@ pub(crate) struct ShardThread {
     pub(crate) to_read: ReadLines,
     pub(crate) to_write: WriteLines,
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
-    inbox: VecDeque<Opened>,
-    orders_left: bool,
-    outbox: Vec<Vec<Mail>>,
+    /// Empty, between turns: to be filled again.
+    batches: Vec<Batch>,
+    /// What was sent and is not taken: a line and a budget each, so that those who come in
+    /// thousands do not hold mail up, nor mail them.
+    from_shards: VecDeque<Opened>,
+    from_control: VecDeque<Opened>,
+    /// By shard.
+    outbox: Vec<Vec<Parcel>>,
+    /// Who waits to hear that this shard is quiet.
+    quiet_told: Vec<mpsc::Sender<()>>,
     pub(crate) limits: Arc<Limits>,
     mail_bytes_max: usize,
     phase: Phase,
@@ -144,9 +124,7 @@ impl ShardThread {
             clock: setup.clock,
             poll: setup.poll,
             mailboxes: setup.mailboxes,
-            orders: setup.orders,
             events: setup.events,
-            shards: setup.shards,
             loads: setup.loads,
             sockets: Slab::default(),
             buffer: ReadBuffer::new(limits.read_bytes),
@@ -155,8 +133,10 @@ impl ShardThread {
             to_read: ReadLines::default(),
             to_write: WriteLines::default(),
             lingering: VecDeque::new(),
-            inbox: VecDeque::new(),
-            orders_left: false,
+            batches: Vec::new(),
+            from_shards: VecDeque::new(),
+            from_control: VecDeque::new(),
+            quiet_told: Vec::new(),
             limits,
             mail_bytes_max,
             phase: Phase::Serving,
@@ -169,28 +149,28 @@ impl ShardThread {
     /// If the operating system's readiness queue fails.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut ready = Events::with_capacity(1024);
-        let mut batches = Vec::new();
-        loop {
-            let reading = self.reading();
-            self.wait(&mut ready, reading)?;
-            let now = self.clock.now();
-            self.note_readiness(&ready);
-            self.take_mail(now, &mut batches);
-            self.take_orders(now);
-            if reading == Reading::Open {
-                self.read_all(now);
-                self.send_mail(now);
-            }
-            self.do_what_is_due(now, &mut ready)?;
-            self.write_all(now);
-            self.station.end_turn();
-            self.end_lingering(now);
+        while self.turn(&mut ready)? == Then::GoOn {}
+        Ok(())
+    }
+
+    fn turn(&mut self, ready: &mut Events) -> io::Result<Then> {
+        let reading = self.reading();
+        self.wait(ready, reading)?;
+        let now = self.clock.now();
+        self.note_readiness(ready);
+        self.take_parcels(now);
+        if reading == Reading::Open {
+            self.read_all(now);
             self.send_mail(now);
-            self.events.send(self.station.take_events());
-            if self.has_drained(now) {
-                return Ok(());
-            }
         }
+        self.do_what_is_due(now, ready)?;
+        self.write_all(now);
+        self.station.end_turn();
+        self.end_lingering(now);
+        self.send_mail(now);
+        self.tell_quiet(now);
+        self.events.send(self.station.take_events());
+        Ok(if self.has_drained(now) { Then::Stop } else { Then::GoOn })
     }
 
     /// What one phase of a turn may cost.
@@ -205,7 +185,7 @@ impl ShardThread {
             self.poll_again(ready)?;
         }
         let sockets = &self.sockets;
-        let unread = |conn: ConnId| sockets.get(conn).is_some_and(|socket| socket.readable);
+        let unread = |conn: ConnId| sockets.get(conn).is_some_and(|socket| socket.transport.is_readable());
         self.station.timeout(now, self.phase().left(), unread);
         self.act(now);
         let mut budget = self.phase();
@@ -231,8 +211,8 @@ impl ShardThread {
         let mailbox = &self.mailboxes[usize::from(self.own.0)];
         let to_read = reading == Reading::Open && !self.to_read.is_empty();
         let to_write = !self.to_write.is_empty() || self.station.has_writes();
-        let to_take = !self.inbox.is_empty() || self.orders_left;
-        let busy = to_read || to_write || to_take || self.station.has_work() || self.is_about_to_drain();
+        let to_take = !self.from_shards.is_empty() || !self.from_control.is_empty();
+        let busy = to_read || to_write || to_take || self.station.has_work();
         let timeout = match self.next_deadline() {
             _ if busy || !mailbox.may_sleep() => Some(Duration::ZERO),
             // One nanosecond more than due, so that a rounded wait does not end too early.
@@ -270,62 +250,97 @@ impl ShardThread {
             // A slot is as good as an id: no socket has closed since this was asked for.
             let Ok(slot) = u32::try_from(event.token().0) else { continue };
             let Some((conn, socket)) = self.sockets.in_slot(slot) else { continue };
-            if event.is_writable() && socket.blocked {
-                socket.blocked = false;
+            let (reads, writes) = socket.transport.note(event);
+            if writes {
                 self.list_to_write(conn);
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                let Some(socket) = self.sockets.get_mut(conn) else { continue };
-                // Each edge names the end again; it has been read. A reset is an error.
-                socket.readable |= !socket.read_to_end || event.is_error();
-                socket.read_closed |= event.is_read_closed() || event.is_error();
+            if reads {
                 self.list_to_read(conn);
             }
         }
     }
 
-    /// Takes mail in order, as much as the budget allows: what is taken goes to queues, and they
-    /// must be written before the rest is taken.
-    fn take_mail(&mut self, now: Now, batches: &mut Vec<Batch>) {
+    /// Takes what other threads sent.
+    fn take_parcels(&mut self, now: Now) {
         let mailboxes = Arc::clone(&self.mailboxes);
         let own = &mailboxes[usize::from(self.own.0)];
-        own.take(batches);
-        self.inbox.extend(batches.drain(..).map(|mut batch| {
-            let mail = VecDeque::from(std::mem::take(&mut batch.mail));
-            Opened { mail, batch }
-        }));
+        let mut batches = std::mem::take(&mut self.batches);
+        own.take(&mut batches);
+        for mut batch in batches.drain(..) {
+            let parcels = VecDeque::from(std::mem::take(&mut batch.mail));
+            let line = match batch.from {
+                Sender::Shard(_) => &mut self.from_shards,
+                Sender::Control => &mut self.from_control,
+            };
+            line.push_back(Opened { parcels, batch });
+        }
+        self.batches = batches;
+        self.take_from_shards(now, &mailboxes);
+        self.take_from_control(now);
+        if self.from_shards.is_empty() {
+            self.begin_to_drain(now);
+        }
+    }
+
+    /// Takes what shards sent in order, as much as the budget allows: it goes to queues, and they
+    /// must be written before the rest is taken.
+    fn take_from_shards(&mut self, now: Now, mailboxes: &[Mailbox]) {
         let (mut budget, bytes_max) = (self.phase(), self.limits.mail_turn_bytes_max);
         let mut taken = 0;
-        while let Some(opened) = self.inbox.front_mut() {
-            let next = opened.mail.front().map_or(0, Mail::cost);
+        while let Some(opened) = self.from_shards.front_mut() {
+            let next = opened.parcels.front().map_or(0, Parcel::cost);
             if budget.is_over() || (taken > 0 && taken + next > bytes_max) {
                 return;
             }
-            if let Some(mail) = opened.mail.pop_front() {
+            if let Some(parcel) = opened.parcels.pop_front() {
                 taken += next;
-                self.station.take_mail(now, opened.batch.from, mail);
+                let from = opened.batch.from;
+                self.unpack(now, from, parcel);
                 budget.spend(self.station.take_work());
                 continue;
             }
+            let own = &mailboxes[usize::from(self.own.0)];
             if let Some(sender) = own.done(&opened.batch, self.mail_bytes_max) {
                 mailboxes[usize::from(sender.0)].wake();
             }
-            self.inbox.pop_front();
+            self.from_shards.pop_front();
         }
-        self.begin_to_drain(now);
+    }
+
+    fn take_from_control(&mut self, now: Now) {
+        let mut budget = self.phase();
+        while !budget.is_over()
+            && let Some(opened) = self.from_control.front_mut()
+        {
+            let Some(parcel) = opened.parcels.pop_front() else {
+                self.from_control.pop_front();
+                continue;
+            };
+            self.unpack(now, Sender::Control, parcel);
+            budget.spend(ACCEPT + self.station.take_work());
+        }
+    }
+
+    fn unpack(&mut self, now: Now, from: Sender, parcel: Parcel) {
+        match (from, parcel) {
+            (Sender::Shard(from), Parcel::Mail(mail)) => self.station.take_mail(now, from, mail),
+            (Sender::Control, Parcel::Mail(_)) => unreachable!("the control thread has no core"),
+            (_, Parcel::Connection(hand_off)) => self.adopt(now, *hand_off),
+            (_, Parcel::Order(order)) => self.obey(now, order),
+        }
     }
 
     /// Does what the station has to say.
     pub(crate) fn act(&mut self, now: Now) {
         while let Some(action) = self.station.poll_action() {
             match action {
-                Action::Mail { to, mail } => self.outbox[usize::from(to.0)].push(mail),
+                Action::Mail { to, mail } => self.outbox[usize::from(to.0)].push(Parcel::Mail(mail)),
                 Action::Read(conn) => self.list_to_read(conn),
-                Action::Place(offer) => self.place(now, offer),
+                Action::Offer(offer) => self.hand_over_or_stay(now, offer),
                 Action::Watch(conn) => {
                     // Who has closed the sending half may have gone: the kernel asks.
                     if let Some(socket) = self.sockets.get_mut(conn) {
-                        listener::watch_closely(socket.stream());
+                        listener::watch_closely(socket.transport.stream());
                     }
                 }
             }
@@ -334,48 +349,20 @@ impl ShardThread {
 
     fn send_mail(&mut self, now: Now) {
         self.act(now);
-        for (mailbox, mail) in self.mailboxes.iter().zip(&mut self.outbox) {
-            if !mail.is_empty() {
-                mailbox.push(self.own, std::mem::take(mail));
-            }
-        }
-    }
-
-    fn take_orders(&mut self, now: Now) {
-        let mut budget = self.phase();
-        self.orders_left = false;
-        while let Ok(order) = self.orders.try_recv() {
-            self.obey(now, order);
-            budget.spend(ACCEPT + self.station.take_work());
-            if budget.is_over() {
-                self.orders_left = true; // there may be more
-                return;
+        for (mailbox, parcels) in self.mailboxes.iter().zip(&mut self.outbox) {
+            if !parcels.is_empty() {
+                mailbox.push(Sender::Shard(self.own), std::mem::take(parcels));
             }
         }
     }
 
     fn obey(&mut self, now: Now, order: Order) {
         match order {
-            Order::Accepted { stream, addr, listener } => {
-                if let Some(conn) = self.add_socket(stream, listener) {
-                    self.station.connect(now, conn, addr, &self.rules[listener]);
-                    self.list_to_read(conn);
-                }
-            }
-            Order::Moved { stream, handover, listener } => {
-                if let Some(conn) = self.add_socket(stream, listener) {
-                    self.station.adopt(now, conn, handover, &self.rules[listener]);
-                    self.list_to_read(conn);
-                }
-            }
-            Order::Report { clients_max, reply } => {
-                reply.send(self.report(now, clients_max));
-            }
+            Order::Report { clients_max, reply } => reply.send(self.report(now, clients_max)),
             Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
             Order::Quiesce(reply) => {
                 self.phase = Phase::Quiet;
-                self.send_mail(now);
-                reply.send(()).ok();
+                self.quiet_told.push(reply);
             }
             Order::Drain { time, done } => {
                 self.phase = Phase::Draining { until: now.mono.after(time), done, begun: false };
@@ -383,8 +370,17 @@ impl ShardThread {
         }
     }
 
-    fn is_about_to_drain(&self) -> bool {
-        matches!(self.phase, Phase::Draining { begun: false, .. })
+    /// At the end of a turn: everything that had been sent before the order is taken, and what
+    /// came of it is out.
+    fn tell_quiet(&mut self, now: Now) {
+        if self.from_shards.is_empty() && !self.quiet_told.is_empty() {
+            self.act(now);
+            assert!(self.outbox.iter().all(Vec::is_empty), "who is quiet has sent what it had");
+            // Whoever asked may have stopped waiting.
+            for told in self.quiet_told.drain(..) {
+                told.send(()).ok();
+            }
+        }
     }
 
     /// All mail is taken. Everyone's last mail was sent before anyone was told to drain, so what
@@ -408,33 +404,34 @@ impl ShardThread {
         }
     }
 
-    /// Registers a socket and gives it a slot.
-    fn add_socket(&mut self, stream: TcpStream, listener: usize) -> Option<ConnId> {
-        let mut socket = Socket::new(stream, listener);
+    /// A client comes: registers its socket and gives it a slot.
+    fn adopt(&mut self, now: Now, hand_off: HandOff) {
+        let HandOff { stream, listener, handover } = hand_off;
+        let mut transport = Transport::new(stream);
         let token = Token(self.sockets.next_key().slot as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if self.poll.registry().register(socket.stream(), token, interest).is_err() {
+        if self.poll.registry().register(transport.stream(), token, interest).is_err() {
             self.loads.ended(usize::from(self.own.0));
-            return None;
+            return;
         }
-        Some(self.sockets.insert(socket))
+        let conn = self.sockets.insert(Socket::new(transport, listener));
+        self.station.adopt(now, conn, handover, &self.rules[listener]);
+        self.list_to_read(conn);
     }
 
     /// Hands a publisher to the shard that hears it, if the balance bears it.
-    fn place(&mut self, now: Now, offer: Move) {
+    fn hand_over_or_stay(&mut self, now: Now, offer: Offer) {
         let (conn, own, to) = (offer.conn, usize::from(self.own.0), usize::from(offer.to.0));
         if !self.loads.may_move(own, to) {
             return self.station.stay(now, &offer);
         }
         // None of them: the connection has ended since it was offered.
         let Some(handover) = self.station.hand_over(now, offer) else { return };
-        let Some(socket) = self.sockets.remove(conn) else { return };
-        let listener = socket.listener;
-        let stream = socket.into_stream(self.poll.registry());
+        let Some(Socket { transport, listener, .. }) = self.sockets.remove(conn) else { return };
+        let stream = transport.into_stream(self.poll.registry());
         self.loads.moved(own, to);
-        // A shard that has ended takes no orders: the socket closes with it.
-        self.shards[to].send(Order::Moved { stream, handover, listener }).ok();
-        self.mailboxes[to].nudge();
+        let hand_off = HandOff { stream, listener, handover };
+        self.outbox[to].push(Parcel::Connection(Box::new(hand_off)));
     }
 
     /// Closes a socket and gives its slot back.
@@ -473,3 +470,6 @@ impl ShardThread {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use broker::{ConnId, Gauge, Origin, ShardId, Stats, Use};
 use frontend::{Census, ClientRow, RoleName};
 use wire::printable::Label;
 
+use crate::parcel::ShardReport;
 use crate::rates::{Rate, Rates};
-use crate::shard_thread::ShardReport;
 
 /// Lines of a list.
 pub(crate) const LINES_MAX: usize = 200;

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use broker::{ConnId, Now};
-use frontend::{Chunk, CloseReason, Lane, ReadEnd, Waits};
+use frontend::{CloseReason, Lane, Waits};
 
 use crate::shard_thread::ShardThread;
-use crate::socket::{Read, Written};
+use crate::transport::{Read, Written};
 use crate::turn::{Budget, CLOSE, KERNEL_BYTES_PER_UNIT, READ_CALL, SORT, WRITE_CALL};
 
 /// How long a finished connection may take to read its last line and close.
@@ -24,11 +24,11 @@ impl ShardThread {
     /// Puts a connection in its line, if there may be something to read.
     pub(crate) fn list_to_read(&mut self, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(conn) else { return };
-        if !socket.readable || socket.listed {
+        if !socket.transport.is_readable() || socket.listed {
             return;
         }
         socket.listed = true;
-        let ends = socket.read_closed || socket.lingers_until.is_some();
+        let ends = socket.transport.is_read_closed() || socket.lingers_until.is_some();
         let line = match self.station.lane(conn) {
             Lane::Publishing if ends => &mut self.to_read.other,
             Lane::Publishing if socket.is_heavy() => &mut self.to_read.bulk,
@@ -76,7 +76,7 @@ impl ShardThread {
         if socket.lingers_until.is_some() {
             return self.read_lingering(now, conn, budget);
         }
-        if !socket.readable || !serving || !self.station.may_read(conn) {
+        if !socket.transport.is_readable() || !serving || !self.station.may_read(conn) {
             return;
         }
         // One that turns out to send much is not read in the line of those who send little; nor is
@@ -98,14 +98,7 @@ impl ShardThread {
                 self.act(now);
                 self.list_to_read(conn);
             }
-            Read::Nothing(carry) => {
-                // The read before may have filled its buffer to the byte: now it was the last one.
-                if !carry.is_empty() {
-                    let chunk = Chunk { pinned_bytes: carry.capacity(), bytes: carry.into() };
-                    self.station.receive(now, conn, chunk, ReadEnd::Drained);
-                    self.act(now);
-                }
-            }
+            Read::Nothing => {}
             Read::Broken(reason) => {
                 self.close(now, conn, reason);
                 budget.spend(CLOSE);
@@ -178,7 +171,7 @@ impl ShardThread {
             return;
         }
         let (mut written, mut goes_on) = (0, false);
-        while !socket.blocked {
+        while !socket.transport.is_blocked() {
             if written >= BULK_BYTES || (written > 0 && budget.is_over()) {
                 goes_on = true;
                 break;
@@ -188,7 +181,7 @@ impl ShardThread {
                 break;
             }
             let waiting = out.bytes();
-            let outcome = socket.write(out);
+            let outcome = socket.transport.write(out);
             let count = waiting - out.bytes();
             written += count;
             budget.spend(WRITE_CALL + count as u64 / KERNEL_BYTES_PER_UNIT);
@@ -211,12 +204,11 @@ impl ShardThread {
     fn finish(&mut self, now: Now, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(conn) else { return };
         self.station.remove(now, conn, CloseReason::Gone);
-        if socket.read_to_end || socket.finish_writing().is_err() {
+        if socket.transport.is_read_to_end() || socket.transport.finish_writing().is_err() {
             return self.close(now, conn, CloseReason::Gone);
         }
         let until = now.mono.after(LINGER);
         socket.lingers_until = Some(until);
-        socket.readable = true;
         self.lingering.push_back((until, conn));
         self.list_to_read(conn);
     }

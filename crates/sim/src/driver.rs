@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use broker::{ConnId, Mail, Origin, ShardId, Slab};
-use frontend::{CloseReason, RoleName, Station, Waits};
+use frontend::{CloseReason, Handover, RoleName, Station, Waits};
 
 use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
@@ -245,7 +245,8 @@ impl World {
         self.record.remains.connections += 1;
         self.clients[id].link = Link::Open(conn);
         self.trace.note(self.now_ns, Kind::Connect, id as u64, site as u64, &[]);
-        self.sites[site].station.connect(now, conn, self.clients[id].addr, &self.rules);
+        let handover = Handover::accepted(self.clients[id].addr, now.mono);
+        self.sites[site].station.adopt(now, conn, handover, &self.rules);
         self.schedule_step(id);
     }
 

@@ -1,6 +1,6 @@
 //! Publishers that move to the station that hears them, and the time that it takes.
 
-use frontend::{Action, Handover, Move};
+use frontend::{Action, Handover, Offer};
 
 use crate::check::Violation;
 use crate::client::{Link, Meaning};
@@ -28,7 +28,7 @@ impl World {
                         self.pend(site, Pending::Readable(id));
                     }
                 }
-                Action::Place(offer) => self.place(site, offer, &mut told),
+                Action::Offer(offer) => self.place(site, offer, &mut told),
                 Action::Watch(_) => {} // who has gone is found out in any case here
             }
         }
@@ -36,7 +36,7 @@ impl World {
     }
 
     /// A publisher that is offered to another station goes there or stays, by chance.
-    fn place(&mut self, site: usize, offer: Move, told: &mut Vec<Meaning>) {
+    fn place(&mut self, site: usize, offer: Offer, told: &mut Vec<Meaning>) {
         let now = self.now();
         let (conn, to) = (offer.conn, offer.to);
         if self.sites[site].drains {

@@ -132,7 +132,7 @@ impl Text {
                 let acks = if hello.ack { Acks::Wanted } else { Acks::None };
                 let publishing = Publishing::new(publisher, topic.clone(), framing, acks);
                 self.state = State::Publishing(Box::new(publishing));
-                Next::Place(topic)
+                Next::Settle(topic)
             }
             Role::Subscriber(filter) => {
                 let filter = filter.unwrap_or_else(Filter::everything);

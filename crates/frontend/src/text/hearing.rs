@@ -6,8 +6,8 @@ use wire::text::{LinePart, WAITING_LINE, gap_line};
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::half_closed::HalfClosed;
 use crate::link::Link;
-use crate::listening::Hearing;
 use crate::text::encode::{LineStyle, Position};
 use crate::text::hello::First;
 use crate::text::{State, Text};
@@ -57,7 +57,9 @@ impl Text {
             // Its history, and what is queued behind it, come with the last answer.
             None if env.shard.is_asking(session) => return Delivered::Nothing,
             None if env.draining => return Delivered::End(CloseReason::Shutdown),
-            None if link.hearing == Hearing::HistoryOnly => return Delivered::End(CloseReason::HistoryRead),
+            None if link.half_closed == HalfClosed::HearsHistory => {
+                return Delivered::End(CloseReason::HistoryRead);
+            }
             None => return Delivered::Nothing,
         }
         Delivered::Something

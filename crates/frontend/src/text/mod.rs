@@ -29,13 +29,13 @@ pub(crate) use wire::text::ROLE_PROMPT as PROMPT;
 use crate::connection::{Next, RoleName, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::half_closed::HalfClosed;
 use crate::link::{Chunk, Link, ReadEnd};
-use crate::listening::Hearing;
 use encode::LineStyle;
 use greeting::AwaitingTopic;
 use hearing::Begun;
 use hello::HelloState;
-use publishing::Acks;
+use publishing::{Acks, Parsed};
 
 /// One connection that speaks the text protocol.
 #[derive(Debug)]
@@ -128,9 +128,10 @@ impl Text {
             State::Hello(_) => self.receive_hello(link, env, &chunk.bytes, read_end),
             State::Topic(_) => self.receive_topic(link, env, &chunk.bytes, read_end),
             State::Publishing(publishing) => {
-                let taken = publishing.take(env.now, chunk, read_end, &link.rules.limits, &env.gauge);
+                let Parsed { used, run, end } =
+                    publishing.parse(env.now, chunk, read_end, &link.rules.limits, &env.gauge);
                 let mut next = Next::GoOn;
-                if let Some(run) = taken.run {
+                if let Some(run) = run {
                     self.answers.published += match publishing.acks {
                         Acks::Wanted => u64::from(run.len()),
                         Acks::None => 0,
@@ -139,7 +140,7 @@ impl Text {
                     next = Next::Published;
                 }
                 // A `terminate` behind the messages ends the connection after them.
-                Taken { used: taken.used, next: taken.end.map_or(next, Next::End) }
+                Taken { used, next: end.map_or(next, Next::End) }
             }
             State::Subscribing(_) => from_subscriber(&chunk.bytes, read_end),
         }
@@ -156,11 +157,12 @@ impl Text {
 
     /// The peer has closed its sending half. A subscriber that does so together with its hello
     /// goes on to hear what it asked for.
-    pub(crate) fn goes_on_to_hear(&self, now: Instant, limits: &Limits) -> Option<Hearing> {
+    pub(crate) fn goes_on_to_hear(&self, now: Instant, limits: &Limits) -> Option<HalfClosed> {
         let State::Subscribing(subscribing) = &self.state else { return None };
         let with_hello = now.since(subscribing.since) < limits.prompt_delay;
-        let hearing = if subscribing.wants_history { Hearing::HistoryOnly } else { Hearing::Listening };
-        with_hello.then_some(hearing)
+        let half_closed =
+            if subscribing.wants_history { HalfClosed::HearsHistory } else { HalfClosed::Hears };
+        with_hello.then_some(half_closed)
     }
 
     /// The core has accepted the first `upto` messages that it published.

@@ -35,7 +35,7 @@ pub(super) enum Acks {
 
 /// What a chunk amounts to.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct Parsed {
     /// Bytes of the chunk that are done with; the rest comes again with the next chunk.
     pub(super) used: usize,
     pub(super) run: Option<Run>,
@@ -54,14 +54,14 @@ impl Publishing {
     }
 
     /// Finds the messages of a chunk.
-    pub(super) fn take(
+    pub(super) fn parse(
         &mut self,
         now: Now,
         chunk: &Chunk,
         read_end: ReadEnd,
         limits: &Limits,
         gauge: &Gauge,
-    ) -> Taken {
+    ) -> Parsed {
         let mut spans = RunBuilder::with_capacity(self.messages_hint);
         let (used, end) = self.find(&chunk.bytes, read_end, limits, &mut spans);
         self.messages_hint = spans.len();
@@ -73,7 +73,7 @@ impl Publishing {
             let about = About { topic: &self.topic, publisher: &self.publisher, time: now.wall, number };
             spans.finish(about, body, gauge)
         });
-        Taken { used, run, end }
+        Parsed { used, run, end }
     }
 
     fn find(

@@ -13,10 +13,18 @@ use broker::ShardId;
 
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 
-/// The mail of one turn from one sender.
+/// Who puts something in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    Shard(ShardId),
+    /// The control thread: what it sends is bounded by itself, and it never waits for room.
+    Control,
+}
+
+/// What one sender put in at once.
 #[derive(Debug)]
 pub(crate) struct Batch<M> {
-    pub(crate) from: ShardId,
+    pub(crate) from: Sender,
     pub(crate) mail: Vec<M>,
     bytes: usize,
 }
@@ -36,7 +44,7 @@ pub(super) struct Inbox<M> {
     /// Whether there is something to look at: read without the lock.
     has_mail: AtomicBool,
     sleeping: AtomicBool,
-    /// By sender: bytes under way, and whether it waits for them to be taken.
+    /// By shard: bytes under way, and whether it waits for them to be taken.
     under_way: Vec<UnderWay>,
 }
 
@@ -47,30 +55,27 @@ struct UnderWay {
 }
 
 impl<M> Inbox<M> {
-    pub(super) fn new(senders: usize) -> Self {
+    pub(super) fn new(shards: usize) -> Self {
         let under_way = || UnderWay { bytes: AtomicUsize::new(0), sender_waits: AtomicBool::new(false) };
         Self {
             batches: Mutex::new(Vec::new()),
             has_mail: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
-            under_way: (0..senders).map(|_| under_way()).collect(),
+            under_way: (0..shards).map(|_| under_way()).collect(),
         }
     }
 
     /// Puts something in. Whether the receiver must know is for [`Self::ring`].
-    pub(super) fn push(&self, from: ShardId, mail: Vec<M>, bytes: usize) {
-        // Before it can be taken, or the count would go below zero.
-        self.of(from).bytes.fetch_add(bytes, Ordering::Relaxed);
+    pub(super) fn push(&self, from: Sender, mail: Vec<M>, bytes: usize) {
+        if let Sender::Shard(shard) = from {
+            // Before it can be taken, or the count would go below zero.
+            self.of(shard).bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         lock(&self.batches).push(Batch { from, mail, bytes });
-        self.note();
-    }
-
-    /// Something came by another way.
-    pub(super) fn note(&self) {
         self.has_mail.store(true, Ordering::SeqCst);
     }
 
-    /// Behind a push or a note: whether the receiver sleeps and nobody has woken it yet.
+    /// Behind a push: whether the receiver sleeps and nobody has woken it yet.
     pub(super) fn ring(&self) -> Ring {
         match self.sleeping.swap(false, Ordering::SeqCst) {
             true => Ring::Sleeper,
@@ -100,14 +105,15 @@ impl<M> Inbox<M> {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// The receiver is done with a batch. Returns whether its sender waits for this.
-    pub(super) fn done(&self, batch: &Batch<M>, bytes_max: usize) -> Ring {
-        let under_way = self.of(batch.from);
+    /// The receiver is done with a batch. Returns the sender if it waits for this.
+    pub(super) fn done(&self, batch: &Batch<M>, bytes_max: usize) -> Option<ShardId> {
+        let Sender::Shard(sender) = batch.from else { return None };
+        let under_way = self.of(sender);
         let before = under_way.bytes.fetch_sub(batch.bytes, Ordering::SeqCst);
         assert!(before >= batch.bytes, "what is taken was counted before it could be");
         let waits =
             before - batch.bytes <= bytes_max / 2 && under_way.sender_waits.swap(false, Ordering::SeqCst);
-        if waits { Ring::Sleeper } else { Ring::Nobody }
+        waits.then_some(sender)
     }
 
     /// Whether `from` has more under way than `bytes_max`; if so it will be rung when half is taken.

@@ -11,29 +11,29 @@ use crate::event::CloseReason;
 use crate::station::Station;
 
 /// So many on one shard; then the one that began first goes.
-const LISTENING_MAX: usize = 1024;
+const HALF_CLOSED_MAX: usize = 1024;
 
-/// What a connection goes on to hear.
+/// Whether a connection has closed its sending half, and what it goes on to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hearing {
+pub(crate) enum HalfClosed {
     /// It may still say something.
-    Open,
-    /// It has closed its sending half and hears what it asked for.
-    Listening,
+    No,
+    /// It has, and hears what it asked for.
+    Hears,
     /// The same, and it asked for history: that is all that it hears.
-    HistoryOnly,
+    HearsHistory,
 }
 
 /// Those of one shard.
 #[derive(Debug, Default)]
-pub(crate) struct Listening {
+pub(crate) struct HalfClosedOnes {
     /// In the order in which they began.
     all: BTreeMap<u64, ConnId>,
     numbers: BTreeMap<ConnId, u64>,
     next: u64,
 }
 
-impl Listening {
+impl HalfClosedOnes {
     pub(crate) fn add(&mut self, conn: ConnId) {
         self.next += 1;
         self.all.insert(self.next, conn);
@@ -49,12 +49,12 @@ impl Listening {
 
 impl Station {
     /// One may have come: over the bound the first one goes.
-    pub(crate) fn bound_listening(&mut self, now: Now) {
-        let listening = &mut self.env.listening;
-        if listening.all.len() > LISTENING_MAX
-            && let Some((_, conn)) = listening.all.pop_first()
+    pub(crate) fn bound_half_closed(&mut self, now: Now) {
+        let half_closed = &mut self.env.half_closed;
+        if half_closed.all.len() > HALF_CLOSED_MAX
+            && let Some((_, conn)) = half_closed.all.pop_first()
         {
-            listening.numbers.remove(&conn);
+            half_closed.numbers.remove(&conn);
             self.end(now, conn, CloseReason::Gone);
         }
     }
