@@ -10,9 +10,9 @@
 
 use std::time::Duration;
 
-use broker::{ConnId, Gauge, Limits};
+use broker::{ConnId, Gauge};
 use frontend::stage::{Peer, Stage};
-use frontend::{Event, ReadEnd, TopicPrompt};
+use frontend::{Event, Limits, ReadEnd, TopicPrompt};
 use libfuzzer_sys::fuzz_target;
 use tidings_fuzz::line::{Told, is_dangerous, lines, read_json, read_plain};
 
@@ -196,18 +196,22 @@ fn subscriber(index: usize) -> Option<ConnId> {
 
 /// Small bounds, so that a short input reaches them.
 fn limits(little_memory: bool) -> Limits {
-    Limits {
-        hello_bytes_max: 128,
-        message_bytes_max: 512,
+    let core = broker::Limits {
         queue_bytes_max: 4096,
         brake_bytes: 2048,
         brake_origins_max: 2,
         memory_bytes_max: if little_memory { 24 * 1024 } else { 1024 * 1024 },
-        unfinished_bytes_free: 64,
         history_messages_max: 5,
         history_bytes_max: 8 * 1024,
         replay_bytes_max: 4 * 1024,
         routes_max: 2,
+        ..broker::Limits::default()
+    };
+    Limits {
+        core,
+        hello_bytes_max: 128,
+        message_bytes_max: 512,
+        unfinished_bytes_free: 64,
         write_bytes: 512,
         replies_bytes_max: 64,
         ..Limits::default()

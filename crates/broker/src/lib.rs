@@ -32,7 +32,7 @@ mod work;
 pub use history::{HistoryRequest, Kept, Replay};
 pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId};
 pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
-pub use limits::{LONG_CARRY_READS, Limits};
+pub use limits::Limits;
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use run::{About, Body, LocalRun, Publisher, Run, RunBuilder, Span};

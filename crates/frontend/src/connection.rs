@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::limits::Limits;
 use broker::planted::{self, Bug};
-use broker::{Input, Instant, Limits, Origin};
+use broker::{Input, Instant, Origin};
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 

@@ -6,15 +6,16 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::limits::Limits;
 use broker::{
-    ConnId, Gauge, HistoryRequest, Input, Instant, Limits, Now, Refusal, Run, SessionId, Shard, ShardConfig,
+    ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, Run, SessionId, Shard, ShardConfig,
 };
 use topic::Filter;
 
 use crate::event::Event;
 use crate::half_closed::HalfClosedOnes;
 use crate::outgoing::Pool;
-use crate::station::Action;
+use crate::station::{Action, StationConfig};
 use crate::text;
 use crate::unfinished::Unfinished;
 use crate::watch::Watch;
@@ -48,7 +49,7 @@ pub(crate) struct Env {
 }
 
 impl Env {
-    pub(crate) fn new(config: ShardConfig) -> Self {
+    pub(crate) fn new(config: StationConfig) -> Self {
         let shown = config.limits.events_shown_per_second.div_ceil(u32::from(config.shards));
         Self {
             now: Now::default(),
@@ -66,7 +67,13 @@ impl Env {
             draining: false,
             published_bytes: 0,
             spent: 0,
-            shard: Shard::new(config),
+            shard: Shard::new(ShardConfig {
+                own: config.own,
+                shards: config.shards,
+                limits: Arc::new(config.limits.core.clone()),
+                seed: config.seed,
+                gauge: config.gauge,
+            }),
         }
     }
 

@@ -10,9 +10,6 @@ use broker::{ConnId, Now};
 use crate::event::CloseReason;
 use crate::station::Station;
 
-/// So many on one shard; then the one that began first goes.
-const HALF_CLOSED_MAX: usize = 1024;
-
 /// Whether a connection has closed its sending half, and what it goes on to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HalfClosed {
@@ -51,7 +48,7 @@ impl Station {
     /// One may have come: over the bound the first one goes.
     pub(crate) fn bound_half_closed(&mut self, now: Now) {
         let half_closed = &mut self.env.half_closed;
-        if half_closed.all.len() > HALF_CLOSED_MAX
+        if half_closed.all.len() > self.env.limits.half_closed_max
             && let Some((_, conn)) = half_closed.all.pop_first()
         {
             half_closed.numbers.remove(&conn);

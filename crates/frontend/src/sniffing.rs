@@ -9,7 +9,8 @@
 //!    └────────bytes───────────┴──▶ a protocol
 //! ```
 
-use broker::{Instant, Limits};
+use crate::limits::Limits;
+use broker::Instant;
 use wire::sniff::{Sniffed, sniff};
 use wire::text::is_blank;
 

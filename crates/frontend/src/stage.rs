@@ -10,8 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, TopicPrompt};
-use broker::{ConnId, Gauge, Instant, Limits, Now, ShardConfig, ShardId, WallTime};
+use crate::limits::Limits;
+use crate::{
+    Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig,
+    TopicPrompt,
+};
+use broker::{ConnId, Gauge, Instant, Now, ShardId, WallTime};
 use bytes::Bytes;
 
 /// A lone shard with pretended sockets.
@@ -53,7 +57,7 @@ impl Stage {
     #[must_use]
     pub fn new(limits: Limits, topic_prompt: TopicPrompt, gauge: &Gauge) -> Self {
         let limits = Arc::new(limits);
-        let config = ShardConfig {
+        let config = StationConfig {
             own: ShardId(0),
             shards: 1,
             limits: Arc::clone(&limits),

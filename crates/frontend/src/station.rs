@@ -19,16 +19,16 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use broker::planted::{self, Bug};
-use broker::{
-    ConnId, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardConfig, ShardId, Slab,
-};
+use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardId, Slab};
 
 use crate::connection::{Connection, Handover, Rules, Settling};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::limits::Limits;
 use crate::link::{Chunk, ReadEnd};
 use crate::work;
 
@@ -46,6 +46,21 @@ pub struct Station {
     placement: Placement,
     /// What the next chunk begins with and was looked at before.
     carried_bytes: usize,
+}
+
+/// What a station is made with.
+#[derive(Debug, Clone)]
+pub struct StationConfig {
+    /// Which one it is.
+    pub own: ShardId,
+    /// How many there are.
+    pub shards: u8,
+    /// The bounds of its core and of its connections.
+    pub limits: Arc<Limits>,
+    /// Seed of its hashers; unpredictable to clients.
+    pub seed: u64,
+    /// The process-wide memory account.
+    pub gauge: Gauge,
 }
 
 /// What waits to be written to a connection.
@@ -110,7 +125,7 @@ pub struct Offer {
 impl Station {
     /// A station without connections.
     #[must_use]
-    pub fn new(config: ShardConfig) -> Self {
+    pub fn new(config: StationConfig) -> Self {
         Self {
             own: config.own,
             env: Env::new(config),

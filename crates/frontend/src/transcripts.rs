@@ -27,7 +27,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use broker::{ConnId, Gauge, Limits};
+use crate::limits::Limits;
+use broker::{ConnId, Gauge};
 
 use crate::stage::{Peer, Stage};
 use crate::{ReadEnd, TopicPrompt};
@@ -81,11 +82,11 @@ impl Play {
         match name {
             "message_bytes_max" => self.limits.message_bytes_max = value,
             "hello_bytes_max" => self.limits.hello_bytes_max = value,
-            "queue_bytes_max" => self.limits.queue_bytes_max = value,
-            "brake_bytes" => self.limits.brake_bytes = value,
+            "queue_bytes_max" => self.limits.core.queue_bytes_max = value,
+            "brake_bytes" => self.limits.core.brake_bytes = value,
             "replies_bytes_max" => self.limits.replies_bytes_max = value,
             "write_bytes" => self.limits.write_bytes = value,
-            "filter_bytes_max" => self.limits.filter_bytes_max = value,
+            "filter_bytes_max" => self.limits.core.filter_bytes_max = value,
             _ => return Err(format!("{name} is not known here")),
         }
         Ok(())

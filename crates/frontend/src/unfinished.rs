@@ -63,7 +63,7 @@ impl Station {
     #[must_use]
     pub fn reads_little(&self, conn: ConnId) -> bool {
         let is_first = || self.env.unfinished.first().is_some_and(|(_, first)| first == conn);
-        (self.is_short() && !is_first()) || self.env.gauge.used() > self.env.limits.memory_bytes_max
+        (self.is_short() && !is_first()) || self.env.gauge.used() > self.env.limits.core.memory_bytes_max
     }
 
     /// A connection may have begun or ended a long message: lets it wait if there is no memory
@@ -141,16 +141,18 @@ impl Station {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker::{Gauge, Limits, ShardConfig, ShardId};
+    use crate::limits::Limits;
+    use crate::station::StationConfig;
+    use broker::{Gauge, ShardId};
     use std::sync::Arc;
 
     #[test]
     fn over_the_budget_everyone_is_read_a_little() {
         let gauge = Gauge::new();
         let limits = Arc::new(Limits::default());
-        let budget = limits.memory_bytes_max;
+        let budget = limits.core.memory_bytes_max;
         let own = ShardId(0);
-        let station = Station::new(ShardConfig { own, shards: 1, limits, seed: 1, gauge: gauge.clone() });
+        let station = Station::new(StationConfig { own, shards: 1, limits, seed: 1, gauge: gauge.clone() });
         let conn = ConnId { slot: 0, generation: 0 };
         let mut charge = gauge.charge(Use::Runs, budget);
         assert!(!station.reads_little(conn));

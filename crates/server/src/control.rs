@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use broker::{Gauge, Limits, Origin, ShardConfig, ShardId};
-use frontend::{Handover, Rules};
+use broker::{Gauge, Origin, ShardId};
+use frontend::{Handover, Rules, StationConfig};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::io::Errno;
@@ -271,16 +271,18 @@ fn start_shards(
     let mailboxes: Arc<[Mailbox]> = mailboxes.into();
     let limits = Arc::new(settings.limits.clone());
     limits.check(settings.shards);
+    let station_limits = Arc::new(settings.limits.station.clone());
     for (own, poll) in (0..settings.shards).zip(polls) {
         let setup = Setup {
-            config: ShardConfig {
+            config: StationConfig {
                 own: ShardId(own),
                 shards: settings.shards,
-                limits: Arc::clone(&limits),
+                limits: Arc::clone(&station_limits),
                 seed: random_seed(),
                 gauge: gauge.clone(),
             },
-            rules: rules(settings, &limits),
+            limits: Arc::clone(&limits),
+            rules: rules(settings, &station_limits),
             clock,
             poll,
             mailboxes: Arc::clone(&mailboxes),
@@ -297,7 +299,7 @@ fn start_shards(
     Ok(mailboxes)
 }
 
-fn rules(settings: &Settings, limits: &Arc<Limits>) -> Vec<Rules> {
+fn rules(settings: &Settings, limits: &Arc<frontend::Limits>) -> Vec<Rules> {
     let rules = |topic_prompt| Rules { limits: Arc::clone(limits), topic_prompt };
     settings.listeners.iter().map(|listener| rules(listener.topic_prompt)).collect()
 }
@@ -538,7 +540,7 @@ impl Server {
         // is told to drain.
         self.ask(Order::Quiesce, ANSWER_TIME);
         self.ask(Order::Quiesce, ANSWER_TIME);
-        let drain_time = self.settings.limits.drain_time;
+        let drain_time = self.settings.limits.station.drain_time;
         let left: Vec<usize> =
             self.ask(|done| Order::Drain { time: drain_time, done }, drain_time + ANSWER_TIME);
         let given_up: usize = left.iter().sum();

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use broker::{ConnId, Instant, Limits, Now, ShardConfig, ShardId, Slab};
-use frontend::{Action, CloseReason, Offer, Placement, Rules, Station};
+use broker::{ConnId, Instant, Now, ShardId, Slab};
+use frontend::{Action, CloseReason, Offer, Placement, Rules, Station, StationConfig};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
+use crate::limits::Limits;
 use crate::listener::{self, Loads};
 use crate::mailbox::{Batch, Mailbox, Sender};
 use crate::parcel::{HandOff, Order, Parcel, ShardReport};
@@ -30,7 +31,8 @@ pub(crate) const WAKER: Token = Token(usize::MAX);
 /// What a shard's thread is made with.
 #[derive(Debug)]
 pub(crate) struct Setup {
-    pub(crate) config: ShardConfig,
+    pub(crate) config: StationConfig,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) rules: Vec<Rules>,
     pub(crate) clock: Clock,
     pub(crate) poll: Poll,
@@ -109,7 +111,7 @@ pub(crate) struct ShardThread {
 
 impl ShardThread {
     pub(crate) fn new(setup: Setup) -> Self {
-        let limits = Arc::clone(&setup.config.limits);
+        let limits = setup.limits;
         let senders = usize::from(setup.config.shards.saturating_sub(1)).max(1);
         let mail_bytes_max = limits.mail_bytes_max / senders;
         let own = setup.config.own;
@@ -127,9 +129,9 @@ impl ShardThread {
             events: setup.events,
             loads: setup.loads,
             sockets: Slab::default(),
-            buffer: ReadBuffer::new(limits.read_bytes),
-            light_buffer: ReadBuffer::new(limits.read_bytes.min(LIGHT_READ_BYTES)),
-            short_buffer: ReadBuffer::new(limits.unfinished_bytes_free),
+            buffer: ReadBuffer::new(limits.station.core.read_bytes),
+            light_buffer: ReadBuffer::new(limits.station.core.read_bytes.min(LIGHT_READ_BYTES)),
+            short_buffer: ReadBuffer::new(limits.station.unfinished_bytes_free),
             to_read: ReadLines::default(),
             to_write: WriteLines::default(),
             lingering: VecDeque::new(),
@@ -285,7 +287,7 @@ impl ShardThread {
     /// Takes what shards sent in order, as much as the budget allows: it goes to queues, and they
     /// must be written before the rest is taken.
     fn take_from_shards(&mut self, now: Now, mailboxes: &[Mailbox]) {
-        let (mut budget, bytes_max) = (self.phase(), self.limits.mail_turn_bytes_max);
+        let (mut budget, bytes_max) = (self.phase(), self.limits.station.mail_turn_bytes_max);
         let mut taken = 0;
         while let Some(opened) = self.from_shards.front_mut() {
             let next = opened.parcels.front().map_or(0, Parcel::cost);

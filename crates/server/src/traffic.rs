@@ -41,7 +41,7 @@ impl ShardThread {
     /// Reads from everyone in turn, once each, until nothing is left or the budgets are spent.
     pub(crate) fn read_all(&mut self, now: Now) {
         self.act(now);
-        let bytes_max = self.limits.read_turn_bytes_max;
+        let bytes_max = self.limits.station.read_turn_bytes_max;
         let (mut budget, mut bytes_left) = (self.phase(), bytes_max / 2);
         while let Some(conn) = self.to_read.light.pop_front() {
             self.read(now, conn, &mut budget, &mut bytes_left);

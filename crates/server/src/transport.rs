@@ -7,8 +7,7 @@
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::net::Shutdown;
 
-use broker::LONG_CARRY_READS;
-use frontend::{Chunk, CloseReason, Outgoing, ReadEnd};
+use frontend::{Chunk, CloseReason, LONG_CARRY_READS, Outgoing, ReadEnd};
 use mio::Registry;
 use mio::event::Event;
 use mio::net::TcpStream;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::Limits;
+use frontend::Limits;
 use frontend::{Placement, TopicPrompt};
 
 use crate::rng::Rng;
@@ -141,16 +141,15 @@ impl Swarm {
     /// So many topics that reading history takes several steps, while others publish.
     fn with_archive(mut self, rng: &mut Rng) -> Self {
         self.stations = rng.pick(&[1, 1, 2]);
-        self.limits = Arc::new(Limits {
-            memory_bytes_max: 256 << 20,
-            history_messages_max: rng.pick(&[3, 20, 100]),
-            history_bytes_max: 32 << 20,
-            // What is found is short, so that the steps are spent on looking for it.
-            replay_bytes_max: 64 << 10,
-            replays_bytes_max: rng.pick(&[16 << 20, 16 << 20, 64]),
-            read_bytes: 1024,
-            ..self.limits.as_ref().clone()
-        });
+        let mut limits = self.limits.as_ref().clone();
+        limits.core.memory_bytes_max = 256 << 20;
+        limits.core.history_messages_max = rng.pick(&[3, 20, 100]);
+        limits.core.history_bytes_max = 32 << 20;
+        // What is found is short, so that the steps are spent on looking for it.
+        limits.core.replay_bytes_max = 64 << 10;
+        limits.core.replays_bytes_max = rng.pick(&[16 << 20, 16 << 20, 64]);
+        limits.core.read_bytes = 1024;
+        self.limits = Arc::new(limits);
         // Others publish while it is read: its steps are apart, and they hardly pause.
         self.turn_delay_max_ns = MS;
         self.load.pause_max_ns = 2 * MS;
@@ -165,16 +164,14 @@ impl Swarm {
     /// loses nothing.
     fn with_late_turns(mut self, rng: &mut Rng) -> Self {
         self.stations = rng.pick(&[1, 3, 3, 5]);
-        let mut limits = Limits {
-            memory_bytes_max: 256 << 20,
-            message_bytes_max: 256,
-            read_bytes: rng.pick(&[100, 1024]),
-            read_turn_bytes_max: rng.pick(&[64, 4 * 1024]),
-            mail_turn_bytes_max: rng.pick(&[64, 4 * 1024]),
-            ..self.limits.as_ref().clone()
-        };
-        limits.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
-        limits.brake_bytes = limits.queue_bytes_max / 2;
+        let mut limits = self.limits.as_ref().clone();
+        limits.core.memory_bytes_max = 256 << 20;
+        limits.message_bytes_max = 256;
+        limits.core.read_bytes = rng.pick(&[100, 1024]);
+        limits.read_turn_bytes_max = rng.pick(&[64, 4 * 1024]);
+        limits.mail_turn_bytes_max = rng.pick(&[64, 4 * 1024]);
+        limits.core.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+        limits.core.brake_bytes = limits.core.queue_bytes_max / 2;
         self.limits = Arc::new(limits);
         self.turn_inputs_max = 64;
         self.turn_delay_max_ns = 20 * MS;
@@ -201,32 +198,32 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         hello_bytes_max: rng.pick(&[200, 4096]),
         hello_time: Duration::from_millis(rng.range(400, 3000)),
         message_bytes_max: rng.pick(&[256, 1024, 6 * 1024]),
-        queue_bytes_max,
-        brake_bytes: queue_bytes_max / rng.size(1, 16),
-        brake_origins_max: rng.pick(&[1, 2, 64]),
-        memory_bytes_max,
-        unfinished_bytes_free: rng.pick(&[64, 1024]),
-        unfinished_bytes_max: rng.pick(&[1 << 10, memory_bytes_max / 8, memory_bytes_max / 8]),
-        replays_bytes_max: memory_bytes_max / rng.pick(&[16, 16, 4096]),
-        outgoing_bytes_max: memory_bytes_max / rng.pick(&[16, 1 << 20]),
-        history_messages_max: rng.pick(&[0, 1, 3, 20, 20, 100]),
-        history_bytes_max,
-        replay_bytes_max: rng.pick(&[2 * 1024, 8 << 20, 8 << 20]),
-        routes_max: rng.pick(&[1, 2, 5, 100]),
-        read_bytes: rng.pick(&[16, 100, 1024, 64 * 1024]),
-        read_turn_bytes_max: rng.pick(&[64, 4 * 1024, 256 * 1024]),
-        mail_turn_bytes_max: rng.pick(&[64, 4 * 1024, 256 * 1024]),
-        write_bytes,
-        // Each part costs a head: not too many of them for one socket at once.
-        part_bytes: rng.pick(&[100, 2048, 64 * 1024]).max(write_bytes / 64),
-        replies_bytes_max: rng.pick(&[3, 64, 4 * 1024]),
-        drain_time: Duration::from_secs(2),
         ..Limits::default()
     };
+    limits.core.queue_bytes_max = queue_bytes_max;
+    limits.core.brake_bytes = queue_bytes_max / rng.size(1, 16);
+    limits.core.brake_origins_max = rng.pick(&[1, 2, 64]);
+    limits.core.memory_bytes_max = memory_bytes_max;
+    limits.unfinished_bytes_free = rng.pick(&[64, 1024]);
+    limits.unfinished_bytes_max = rng.pick(&[1 << 10, memory_bytes_max / 8, memory_bytes_max / 8]);
+    limits.core.replays_bytes_max = memory_bytes_max / rng.pick(&[16, 16, 4096]);
+    limits.outgoing_bytes_max = memory_bytes_max / rng.pick(&[16, 1 << 20]);
+    limits.core.history_messages_max = rng.pick(&[0, 1, 3, 20, 20, 100]);
+    limits.core.history_bytes_max = history_bytes_max;
+    limits.core.replay_bytes_max = rng.pick(&[2 * 1024, 8 << 20, 8 << 20]);
+    limits.core.routes_max = rng.pick(&[1, 2, 5, 100]);
+    limits.core.read_bytes = rng.pick(&[16, 100, 1024, 64 * 1024]);
+    limits.read_turn_bytes_max = rng.pick(&[64, 4 * 1024, 256 * 1024]);
+    limits.mail_turn_bytes_max = rng.pick(&[64, 4 * 1024, 256 * 1024]);
+    limits.write_bytes = write_bytes;
+    // Each part costs a head: not too many of them for one socket at once.
+    limits.part_bytes = rng.pick(&[100, 2048, 64 * 1024]).max(write_bytes / 64);
+    limits.replies_bytes_max = rng.pick(&[3, 64, 4 * 1024]);
+    limits.drain_time = Duration::from_secs(2);
     // In some worlds a queue holds what a turn brings, and not a byte more.
     if rng.percent(30) && limits.turn_bytes_max(limits.message_bytes_max) <= 256 * 1024 {
-        limits.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
-        limits.brake_bytes = limits.queue_bytes_max / rng.size(2, 16);
+        limits.core.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+        limits.core.brake_bytes = limits.core.queue_bytes_max / rng.size(2, 16);
     }
     limits
 }

@@ -27,8 +27,8 @@ impl World {
             }
             let limits = &self.swarm.limits;
             let bytes_max = match self.sites[site].station.reads_little(conn) {
-                true => limits.read_bytes.min(limits.unfinished_bytes_free),
-                false => limits.read_bytes,
+                true => limits.core.read_bytes.min(limits.unfinished_bytes_free),
+                false => limits.core.read_bytes,
             };
             let (bytes, end) = match self.clients[id].up.read(self.now_ns, bytes_max, &mut self.network) {
                 Read::Nothing => return,
@@ -61,7 +61,7 @@ impl World {
         self.trace.note(self.now_ns, kind, id as u64, bytes.len() as u64, bytes);
         let place = &mut self.sites[site];
         let chunk = [place.station.take_carry(conn).as_slice(), bytes].concat();
-        let room = if self.swarm.roomy_buffers { self.swarm.limits.read_bytes.min(2048) } else { 0 };
+        let room = if self.swarm.roomy_buffers { self.swarm.limits.core.read_bytes.min(2048) } else { 0 };
         let pinned_bytes = chunk.len().max(room);
         let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };
         let told = self.clients[id].was_handed(bytes.len(), end);

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use broker::{Gauge, Instant, Now, ShardConfig, ShardId, WallTime};
-use frontend::{Rules, Station};
+use broker::{Gauge, Instant, Now, ShardId, WallTime};
+use frontend::{Rules, Station, StationConfig};
 
 use crate::check::Violation;
 use crate::check::bounds::Largest;
@@ -82,7 +82,7 @@ impl World {
         let swarm = Swarm::draw(&mut Rng::new(seed, Concern::Limits));
         let gauge = Gauge::new();
         let site = |own| {
-            let mut station = Station::new(ShardConfig {
+            let mut station = Station::new(StationConfig {
                 own: ShardId(own),
                 shards: swarm.stations,
                 limits: swarm.limits.clone(),
@@ -94,8 +94,9 @@ impl World {
         };
         let sites = (0..swarm.stations).map(site).collect();
         let mut record = Record::default();
-        record.facts.history_messages_max = swarm.limits.history_messages_max;
-        let unbounded = swarm.limits.history_bytes_max > 1 << 20 && swarm.limits.replay_bytes_max > 1 << 20;
+        record.facts.history_messages_max = swarm.limits.core.history_messages_max;
+        let unbounded =
+            swarm.limits.core.history_bytes_max > 1 << 20 && swarm.limits.core.replay_bytes_max > 1 << 20;
         record.facts.history_cut_by_bytes = !unbounded;
         record.facts.clock_steady = swarm.clock == Clock::Steady;
         let clients = client::draw_all(&mut Rng::new(seed, Concern::Clients), &swarm, &mut record);

@@ -1,6 +1,7 @@
 //! Last lines: what a client gets to read for the reason why its connection ends.
 
-use broker::{Limits, Refusal};
+use crate::limits::Limits;
+use broker::Refusal;
 use wire::printable::Printable;
 use wire::text::TERMINATE_LINE;
 

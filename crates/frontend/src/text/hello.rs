@@ -10,7 +10,8 @@
 //! follows together with the hello, or long after the settle time: what the client had said
 //! when that time was over is the hello.
 
-use broker::{Instant, Limits};
+use crate::limits::Limits;
+use broker::Instant;
 use wire::text::{Hello, RoleWord, is_blank, next_line, parse_hello, role_word};
 
 use crate::event::CloseReason;

@@ -15,7 +15,8 @@ mod hearing;
 mod hello;
 mod publishing;
 
-use broker::{Instant, Limits, Origin};
+use crate::limits::Limits;
+use broker::{Instant, Origin};
 use topic::Filter;
 use wire::text::{OK_LINE, is_terminate, next_line};
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::limits::Limits;
 use broker::planted::{self, Bug};
-use broker::{About, Body, Gauge, Limits, Now, Origin, Publisher, Run, RunBuilder};
+use broker::{About, Body, Gauge, Now, Origin, Publisher, Run, RunBuilder};
 use topic::TopicName;
 use wire::text::{is_blank, is_terminate, next_line, utf8_tail};
 

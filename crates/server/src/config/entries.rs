@@ -155,8 +155,10 @@ pub(super) const ENTRIES: [Entry; 12] = [
         kind: Kind::Size,
         reload: Reload::Restart,
         meaning: "Bytes that may wait for one subscriber before it loses the oldest, at least 64KiB [default: 4MiB]",
-        set: |to, text| value::size(text, QUEUE_BYTES_MIN).map(|bytes| to.limits.queue_bytes_max = bytes),
-        text: |of| size_text(of.limits.queue_bytes_max),
+        set: |to, text| {
+            value::size(text, QUEUE_BYTES_MIN).map(|bytes| to.limits.station.core.queue_bytes_max = bytes)
+        },
+        text: |of| size_text(of.limits.station.core.queue_bytes_max),
     },
     Entry {
         key: Key::MemoryMax,
@@ -167,8 +169,10 @@ pub(super) const ENTRIES: [Entry; 12] = [
         kind: Kind::Size,
         reload: Reload::Restart,
         meaning: "Bytes of all messages in memory, at least 16MiB; publishers wait above it [default: 1GiB]",
-        set: |to, text| value::size(text, MEMORY_BYTES_MIN).map(|bytes| to.limits.memory_bytes_max = bytes),
-        text: |of| size_text(of.limits.memory_bytes_max),
+        set: |to, text| {
+            value::size(text, MEMORY_BYTES_MIN).map(|bytes| to.limits.station.core.memory_bytes_max = bytes)
+        },
+        text: |of| size_text(of.limits.station.core.memory_bytes_max),
     },
     Entry {
         key: Key::HistoryLast,
@@ -179,8 +183,10 @@ pub(super) const ENTRIES: [Entry; 12] = [
         kind: Kind::Number,
         reload: Reload::Restart,
         meaning: "Messages kept per topic for late subscribers, 0 for none [default: 100]",
-        set: |to, text| value::number(text, 0..=u32::MAX).map(|count| to.limits.history_messages_max = count),
-        text: |of| of.limits.history_messages_max.to_string(),
+        set: |to, text| {
+            value::number(text, 0..=u32::MAX).map(|count| to.limits.station.core.history_messages_max = count)
+        },
+        text: |of| of.limits.station.core.history_messages_max.to_string(),
     },
     Entry {
         key: Key::HistoryMax,
@@ -191,8 +197,8 @@ pub(super) const ENTRIES: [Entry; 12] = [
         kind: Kind::Size,
         reload: Reload::Restart,
         meaning: "Bytes of history over all topics, at most half of memory-max [default: 64MiB]",
-        set: |to, text| value::size(text, 0).map(|bytes| to.limits.history_bytes_max = bytes),
-        text: |of| size_text(of.limits.history_bytes_max),
+        set: |to, text| value::size(text, 0).map(|bytes| to.limits.station.core.history_bytes_max = bytes),
+        text: |of| size_text(of.limits.station.core.history_bytes_max),
     },
 ];
 

@@ -28,6 +28,8 @@ use std::path::PathBuf;
 
 use frontend::TopicPrompt;
 
+use crate::limits::Limits;
+
 pub use args::ServerArgs;
 pub use changes::{changed_at_once, changes};
 pub use error::{ConfigError, Origin, Place};
@@ -47,7 +49,7 @@ pub struct Settings {
     /// Who may reach it without authentication.
     pub allow_anonymous: AnonymousAccess,
     /// The broker's bounds.
-    pub limits: broker::Limits,
+    pub limits: Limits,
     /// The file that was read, if one was named.
     pub config_file: Option<PathBuf>,
 }
@@ -115,7 +117,7 @@ impl Default for Settings {
             shards: u8::try_from(cores).unwrap_or(u8::MAX).clamp(1, SHARDS_MAX),
             log_format: LogFormat::default(),
             allow_anonymous: AnonymousAccess::default(),
-            limits: broker::Limits::default(),
+            limits: Limits::default(),
             config_file: None,
         }
     }

@@ -27,8 +27,8 @@ pub(super) fn resolve(layers: &[Layer; 3], command: &str) -> Result<Settings, Co
         }
     }
     check_listeners(&settings, &origins, command)?;
-    bound_history(&mut settings.limits, history)?;
-    settings.limits.share_out();
+    bound_history(&mut settings.limits.station.core, history)?;
+    settings.limits.station.share_out();
     Ok(settings)
 }
 

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use broker::{Gauge, Limits, Stats};
+use broker::{Gauge, Stats};
 use frontend::{Handover, TopicPrompt};
 use mio::Waker;
 
@@ -20,7 +20,7 @@ struct Pair {
 
 impl Pair {
     fn new(limits: Limits) -> Self {
-        let limits = Arc::new(limits);
+        let (limits, station_limits) = (Arc::new(limits.clone()), Arc::new(limits.station));
         let polls = [0, 1].map(|_| Poll::new().unwrap());
         let mailboxes: Arc<[Mailbox]> =
             polls.iter().map(|poll| Mailbox::new(Waker::new(poll.registry(), WAKER).unwrap(), 2)).collect();
@@ -29,14 +29,15 @@ impl Pair {
         let mut own = 0..;
         let shards = polls.map(|poll| {
             ShardThread::new(Setup {
-                config: ShardConfig {
+                config: StationConfig {
                     own: ShardId(own.next().unwrap()),
                     shards: 2,
-                    limits: Arc::clone(&limits),
+                    limits: Arc::clone(&station_limits),
                     seed: 1,
                     gauge: gauge.clone(),
                 },
-                rules: vec![Rules { limits: Arc::clone(&limits), topic_prompt: TopicPrompt::Off }],
+                limits: Arc::clone(&limits),
+                rules: vec![Rules { limits: Arc::clone(&station_limits), topic_prompt: TopicPrompt::Off }],
                 clock,
                 poll,
                 mailboxes: Arc::clone(&mailboxes),
@@ -154,7 +155,9 @@ fn publish(pair: &mut Pair, publisher: &mut Client, count: u64) {
 }
 
 fn one_mail_per_turn() -> Limits {
-    Limits { mail_turn_bytes_max: 1, ..Limits::default() }
+    let mut limits = Limits::default();
+    limits.station.mail_turn_bytes_max = 1;
+    limits
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Queues within their bounds, looked at after every turn.
 
-use broker::{Limits, QueueState};
+use broker::QueueState;
+use frontend::Limits;
 
 use crate::check::Violation;
 use crate::record::Replay;
@@ -46,9 +47,9 @@ pub(crate) fn check_queue(
     limits: &Limits,
     found: &mut Vec<Violation>,
 ) {
-    let history = if replay == Replay::None { 0 } else { limits.replay_bytes_max };
+    let history = if replay == Replay::None { 0 } else { limits.core.replay_bytes_max };
     // The newest run stays however long it is, and so does one that was begun.
-    let most = limits.queue_bytes_max + 2 * largest.run_bytes() + history;
+    let most = limits.core.queue_bytes_max + 2 * largest.run_bytes() + history;
     if queued > most {
         found.push(Violation::new("bounds", format!("{queued} bytes wait in a queue, at most {most} may")));
     }
@@ -99,7 +100,7 @@ pub(crate) fn check_memory(
     found: &mut Vec<Violation>,
 ) {
     let short_run = limits.short_run_bytes_max().min(largest.run_bytes());
-    let budget = limits.memory_bytes_max + limits.memory_bytes_max / 32;
+    let budget = limits.core.memory_bytes_max + limits.core.memory_bytes_max / 32;
     let most = budget + stations * largest.run_bytes() + publishers * short_run;
     if used > most {
         found.push(Violation::new("bounds", format!("{used} bytes are charged, at most {most} may be")));

@@ -262,19 +262,25 @@ fn figures_agree() {
 
 #[test]
 fn queues_have_bounds() {
-    let limits = broker::Limits::default();
+    let limits = frontend::Limits::default();
     let mut largest = bounds::Largest::default();
     largest.saw(1000, 10);
     let mut found: Vec<Violation> = Vec::new();
-    bounds::check_queue(limits.queue_bytes_max, Replay::None, &largest, &limits, &mut found);
+    bounds::check_queue(limits.core.queue_bytes_max, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes, &largest, &limits, &mut found);
-    bounds::check_memory(limits.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
+    bounds::check_memory(limits.core.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max, &largest, &limits, &mut found);
     assert_eq!(found, []);
     bounds::check_replies(limits.replies_bytes_max + 1000, &largest, &limits, &mut found);
-    bounds::check_queue(limits.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
+    bounds::check_queue(limits.core.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes * 5, &largest, &limits, &mut found);
-    bounds::check_memory(limits.memory_bytes_max / 32 * 33 + 30_000, (2, 3), &largest, &limits, &mut found);
+    bounds::check_memory(
+        limits.core.memory_bytes_max / 32 * 33 + 30_000,
+        (2, 3),
+        &largest,
+        &limits,
+        &mut found,
+    );
     assert_eq!(found.len(), 4);
 }
 

@@ -23,9 +23,9 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Subscrib
     let capacity = if bottomless { BOTTOMLESS } else { rng.size(1, swarm.network.capacity_max) };
     // What one turn brings must fit its queue.
     let keeps_up = bottomless
-        && swarm.limits.turn_bytes_max(swarm.limits.message_bytes_max) <= swarm.limits.queue_bytes_max
+        && swarm.limits.turn_bytes_max(swarm.limits.message_bytes_max) <= swarm.limits.core.queue_bytes_max
         && swarm.network.short_write_percent == 0
-        && swarm.limits.memory_bytes_max > 1 << 20;
+        && swarm.limits.core.memory_bytes_max > 1 << 20;
     let station = draw_station(rng, swarm);
     let mut client = Client::new(Role::Subscriber, station, draw_addr(rng, id), begins_ns, reader, capacity);
     let mut record = SubscriberRecord {

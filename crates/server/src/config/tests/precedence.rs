@@ -144,7 +144,7 @@ fn some_variables_mean_nothing_to_a_server() {
 fn sizes_have_units() {
     let check = |text: &str, bytes: usize| {
         let line = ["--memory-max", "8GiB", "--history-max", text];
-        assert_eq!(start(line, &[]).unwrap().limits.history_bytes_max, bytes, "{text}");
+        assert_eq!(start(line, &[]).unwrap().limits.station.core.history_bytes_max, bytes, "{text}");
     };
     for (text, bytes) in
         [("7", 7), ("7b", 7), ("64KiB", 65_536), ("64K", 65_536), ("1MiB", 1 << 20), ("2G", 2 << 30)]
@@ -160,11 +160,17 @@ fn sizes_have_units() {
 #[test]
 fn bounds_follow_each_other() {
     let limits = |line: &str| start(words(line), &[]).unwrap().limits;
-    assert_eq!(limits("--queue-max 64KiB").brake_bytes, 16 * 1024);
-    assert_eq!(limits("--queue-max 1GiB").brake_bytes, broker::Limits::default().brake_bytes);
-    assert_eq!(limits("--memory-max 16MiB").history_bytes_max, 8 * 1024 * 1024);
-    assert_eq!(limits("--memory-max 16MiB --history-max 8MiB").history_bytes_max, 8 * 1024 * 1024);
-    assert_eq!(limits("--memory-max 2GiB").history_bytes_max, broker::Limits::default().history_bytes_max);
+    assert_eq!(limits("--queue-max 64KiB").station.core.brake_bytes, 16 * 1024);
+    assert_eq!(limits("--queue-max 1GiB").station.core.brake_bytes, broker::Limits::default().brake_bytes);
+    assert_eq!(limits("--memory-max 16MiB").station.core.history_bytes_max, 8 * 1024 * 1024);
+    assert_eq!(
+        limits("--memory-max 16MiB --history-max 8MiB").station.core.history_bytes_max,
+        8 * 1024 * 1024
+    );
+    assert_eq!(
+        limits("--memory-max 2GiB").station.core.history_bytes_max,
+        broker::Limits::default().history_bytes_max
+    );
     assert_eq!(start(words(""), &[]).unwrap().allow_anonymous, AnonymousAccess::Loopback);
-    assert_eq!(limits(""), broker::Limits::default());
+    assert_eq!(limits(""), crate::Limits::default());
 }

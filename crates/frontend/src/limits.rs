@@ -1,0 +1,215 @@
+//! The front ends' bounds, and what a driver keeps to: default, why, and what happens at each.
+
+use std::time::Duration;
+
+use broker::limits::{KIB, MIB, Row, bytes, count, row, run_bytes_max, time};
+
+/// Reads for which there may be room behind the beginning of a long message.
+pub const LONG_CARRY_READS: usize = 4;
+
+/// The bounds of a station: those of its core, those of its connections, and those that its
+/// driver keeps to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table below says what each one bounds")]
+pub struct Limits {
+    pub core: broker::Limits,
+    pub hello_bytes_max: usize,
+    pub hello_time: Duration,
+    pub prompt_delay: Duration,
+    pub settle_time: Duration,
+    pub half_closed_max: usize,
+    pub message_bytes_max: usize,
+    pub unfinished_bytes_free: usize,
+    pub unfinished_bytes_max: usize,
+    pub outgoing_bytes_max: usize,
+    pub write_bytes: usize,
+    pub part_bytes: usize,
+    pub replies_bytes_max: usize,
+    pub read_turn_bytes_max: usize,
+    pub mail_turn_bytes_max: usize,
+    pub events_shown_per_second: u32,
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let mut limits = Self {
+            core: broker::Limits::default(),
+            hello_bytes_max: 4 * KIB,
+            hello_time: Duration::from_secs(60),
+            prompt_delay: Duration::from_millis(250),
+            settle_time: Duration::from_millis(20),
+            half_closed_max: 1024,
+            message_bytes_max: MIB,
+            unfinished_bytes_free: KIB,
+            unfinished_bytes_max: 0,
+            outgoing_bytes_max: 0,
+            write_bytes: 256 * KIB,
+            part_bytes: 64 * KIB,
+            replies_bytes_max: 64 * KIB,
+            read_turn_bytes_max: 512 * KIB,
+            mail_turn_bytes_max: MIB,
+            events_shown_per_second: 24,
+            drain_time: Duration::from_secs(5),
+        };
+        limits.share_out();
+        limits
+    }
+}
+
+impl Limits {
+    /// Sets what follows from the bounds that an operator may change: the parts of the memory
+    /// budget, and what has to stay below a queue.
+    pub fn share_out(&mut self) {
+        self.core.share_out();
+        let sixteenth = self.core.memory_bytes_max / 16;
+        self.unfinished_bytes_max = 2 * sixteenth;
+        self.outgoing_bytes_max = sixteenth / 2;
+        let quarter = self.core.queue_bytes_max / 4;
+        self.read_turn_bytes_max = (512 * KIB).min(quarter);
+        self.mail_turn_bytes_max = MIB.min(quarter);
+    }
+
+    /// The largest cost of a run of one read while memory is short, apart from a message that
+    /// was begun before.
+    #[must_use]
+    pub fn short_run_bytes_max(&self) -> usize {
+        run_bytes_max(self.unfinished_bytes_free)
+    }
+
+    /// What a turn may add to one queue if no message is longer than this: mail, of which the
+    /// first run may be longer than what is allowed, and reads of its own with one run over.
+    ///
+    /// A run is at most a long message and [`LONG_CARRY_READS`] of short ones behind it.
+    #[must_use]
+    pub fn turn_bytes_max(&self, message_bytes: usize) -> usize {
+        let run = message_bytes + LONG_CARRY_READS * self.core.read_run_bytes_max();
+        self.mail_turn_bytes_max.max(run) + self.read_turn_bytes_max + run
+    }
+
+    /// Checks what the code relies on between bounds, for so many shards.
+    ///
+    /// # Panics
+    /// If a relation does not hold: the bounds that an operator may set cannot break one.
+    pub fn check(&self, shards: u8) {
+        self.core.check(shards);
+        // Cutting queues gets below the level at which publishers go on, whatever else is held.
+        let held = self.core.parts_bytes() + self.unfinished_bytes_max + 2 * self.outgoing_bytes_max;
+        assert!(held <= self.core.memory_goes_on_at(), "the parts of the budget leave room");
+        // Whoever is alone may finish any message.
+        assert!(self.unfinished_bytes_max > self.message_bytes_max, "one message may be unfinished");
+        // A line is cut into parts, and a part is what is encoded beyond `write_bytes`.
+        assert!(self.part_bytes <= self.write_bytes, "a part fits what is encoded ahead");
+        assert!(self.hello_bytes_max <= 4 * KIB, "hellos are not in the account: 4 KiB each at most");
+        assert!(self.unfinished_bytes_free <= KIB, "what is free is small");
+        assert!(self.settle_time < self.prompt_delay, "a hello settles before it is prompted");
+        let quarter = self.core.queue_bytes_max / 4;
+        assert!(self.mail_turn_bytes_max <= quarter, "a turn's mail fits a queue");
+        assert!(self.read_turn_bytes_max <= quarter, "a turn's reads fit a queue");
+    }
+}
+
+/// The front ends' bounds with their defaults.
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "a table is as long as it has rows")]
+pub fn table() -> Vec<Row> {
+    let d = Limits::default();
+    vec![
+        row(
+            "hello_bytes_max",
+            bytes(d.hello_bytes_max),
+            "a role, a topic and some options fit many times over",
+            "one line, then the connection is closed",
+        ),
+        row(
+            "hello_time",
+            time(d.hello_time),
+            "a person must be able to type a role",
+            "one line, then the connection is closed",
+        ),
+        row(
+            "prompt_delay",
+            time(d.prompt_delay),
+            "a client that speaks first has spoken by then; a person does not notice",
+            "the silent client gets the role prompt",
+        ),
+        row(
+            "settle_time",
+            time(d.settle_time),
+            "the rest of a hello that TCP split in two has arrived by then",
+            "a role word without a newline is taken as the whole hello",
+        ),
+        row(
+            "half_closed_max",
+            count(d.half_closed_max),
+            "subscribers per shard that have closed their sending half: whether they still listen is not known until something is written",
+            "the one that began first is closed",
+        ),
+        row(
+            "message_bytes_max",
+            bytes(d.message_bytes_max),
+            "more is a file transfer; one message must fit a queue",
+            "one line, then the connection is closed; nothing of the message is delivered",
+        ),
+        row(
+            "unfinished_bytes_free",
+            bytes(d.unfinished_bytes_free),
+            "a longer unfinished message counts against the memory budget",
+            "it is counted",
+        ),
+        row(
+            "unfinished_bytes_max",
+            bytes(d.unfinished_bytes_max),
+            "an eighth of the budget for unfinished messages",
+            "only the message that began first is read on, the others wait; one that does not get on for 25 ms meanwhile gets one line and is closed",
+        ),
+        row(
+            "outgoing_bytes_max",
+            bytes(d.outgoing_bytes_max),
+            "a thirty-second of the budget for encoded bytes that wait for sockets",
+            "8 KiB are encoded ahead, and for a socket that does not take them a line or a part of one; over twice as much for all sockets",
+        ),
+        row(
+            "write_bytes",
+            bytes(d.write_bytes),
+            "what is encoded for one connection ahead of its socket",
+            "the rest waits in the queue",
+        ),
+        row(
+            "part_bytes",
+            bytes(d.part_bytes),
+            "runs and long messages are encoded in parts of about this size",
+            "the next part is made when the socket has room",
+        ),
+        row(
+            "replies_bytes_max",
+            bytes(d.replies_bytes_max),
+            "answers that a client does not read (OK lines)",
+            "the client is not read until it has read",
+        ),
+        row(
+            "read_turn_bytes_max",
+            bytes(d.read_turn_bytes_max),
+            "one fire hose must not starve the others: what a shard reads before it writes, one read per connection in turn; runs of short messages count at what they cost",
+            "the rest is read in the next turn",
+        ),
+        row(
+            "mail_turn_bytes_max",
+            bytes(d.mail_turn_bytes_max),
+            "runs that a shard takes from the others before it writes: with its own reads they fit a queue, so that a subscriber that keeps up loses nothing, however many shards send",
+            "the rest is taken in the next turn",
+        ),
+        row(
+            "events_shown_per_second",
+            format!("{} messages", d.events_shown_per_second),
+            "more nobody reads",
+            "further messages are counted and the count is shown",
+        ),
+        row(
+            "drain_time",
+            time(d.drain_time),
+            "below the usual 10 s between SIGTERM and SIGKILL",
+            "what is still queued is given up and counted; so is what waits for a connection that has ended",
+        ),
+    ]
+}
