@@ -5,7 +5,7 @@
 //! comes with it, whatever it publishes after is live. The question registers the interest;
 //! the answer may come later, when the history has been read. A shard asks itself as well.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use topic::Filter;
 
@@ -25,6 +25,8 @@ use crate::time::Instant;
 pub(crate) struct Grants {
     waiting: ShardSet,
     granted: ShardSet,
+    /// When it is given up.
+    until: Instant,
     request: HistoryRequest,
     /// What each shard kept, in the order of their answers.
     kept: Vec<(ShardId, Replay)>,
@@ -38,6 +40,9 @@ impl Grants {
         self.granted
     }
 }
+
+/// Subscriptions that wait, by when they are given up.
+pub(crate) type Deadlines = BTreeSet<(Instant, SubscriptionId)>;
 
 /// This shard and how many others there are.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +58,7 @@ pub(crate) struct Tables<'a> {
     pub(crate) interest: &'a mut Interest,
     pub(crate) history: &'a mut History,
     pub(crate) readers: &'a mut Readers,
+    pub(crate) deadlines: &'a mut Deadlines,
     pub(crate) ready: &'a mut Ready,
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) stats: &'a mut Stats,
@@ -66,6 +72,7 @@ pub(crate) struct Tables<'a> {
 /// If the session is unknown: its front end sees to that.
 pub(crate) fn subscribe(
     t: &mut Tables<'_>,
+    now: Instant,
     gauge: &Gauge,
     session: SessionId,
     filter: &Filter,
@@ -79,8 +86,10 @@ pub(crate) fn subscribe(
     let place = t.interest.add_local(filter, session.next_holder());
     let mut waiting = t.neighbours.others;
     waiting.insert(t.neighbours.own);
-    let grants = Grants { waiting, granted: ShardSet::EMPTY, request, kept: Vec::new() };
+    let until = now.after(t.limits.grant_time);
+    let grants = Grants { waiting, granted: ShardSet::EMPTY, until, request, kept: Vec::new() };
     let subscription = session.ask(place, grants);
+    t.deadlines.insert((until, subscription));
     for to in t.neighbours.others.iter() {
         let mail = Mail::Want { filter: filter.clone(), subscription, history: request };
         t.out.push_back(Output::Mail { to, mail });
@@ -182,17 +191,8 @@ pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
         t.ready.list(session); // nothing more may be waited for
     }
     t.stats.subscriptions -= 1;
-    if let Some(grants) = subscription.grants
-        && grants.request != HistoryRequest::None
-        && !planted::is(Bug::NeverCancel)
-    {
-        for to in grants.waiting.iter() {
-            if to == t.neighbours.own {
-                cancel(t, to, id);
-            } else {
-                t.out.push_back(Output::Mail { to, mail: Mail::Cancel(id) });
-            }
-        }
+    if let Some(grants) = subscription.grants {
+        give_up(t, id, &grants);
     }
     let left = t.interest.remove_local(subscription.place);
     if let Some(holder) = left.moved {
@@ -208,9 +208,33 @@ pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
     }
 }
 
+/// Nobody waits for these answers any more.
+fn give_up(t: &mut Tables<'_>, id: SubscriptionId, grants: &Grants) {
+    t.deadlines.remove(&(grants.until, id));
+    if grants.request == HistoryRequest::None || planted::is(Bug::NeverCancel) {
+        return; // answered without being read for
+    }
+    for to in grants.waiting.iter() {
+        if to == t.neighbours.own {
+            cancel(t, to, id);
+        } else {
+            t.out.push_back(Output::Mail { to, mail: Mail::Cancel(id) });
+        }
+    }
+}
+
+/// Gives up the subscription that has waited longest, if its time is over.
+pub(crate) fn timeout(t: &mut Tables<'_>, now: Instant) {
+    let Some((_, id)) = t.deadlines.first().copied().filter(|(until, _)| *until <= now) else { return };
+    let conn = t.sessions.get(id.session).expect("what waits has a session").conn;
+    leave(t, id);
+    t.out.push_back(Output::Refused { conn, subscription: id, why: Refusal::Unanswered });
+}
+
 fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Granted {
     let session = t.sessions.get_mut(id.session).expect("the caller found it");
     let mut grants = session.stand(id.key).expect("the caller found it waiting");
+    t.deadlines.remove(&(grants.until, id));
     // Ties in time are settled by shard, not by whose answer was first.
     grants.kept.sort_by_key(|(shard, _)| *shard);
     let lists: Vec<Vec<Kept>> =

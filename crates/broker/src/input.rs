@@ -111,6 +111,15 @@ pub enum Output {
         /// Which one.
         subscription: SubscriptionId,
     },
+    /// The subscription has gone: it was not answered in time.
+    Refused {
+        /// The connection that wanted to hear it.
+        conn: ConnId,
+        /// Which one.
+        subscription: SubscriptionId,
+        /// Why.
+        why: Refusal,
+    },
     /// The first `upto` messages that a connection has published are kept as they were promised
     /// to be: they may be acknowledged.
     Accepted {
@@ -132,6 +141,8 @@ pub enum Refusal {
     FilterMemory,
     /// Filters mix names and `+` in too many ways already: routes would cost too much.
     FilterShapes,
+    /// A shard has not answered for `grant_time`.
+    Unanswered,
 }
 
 /// The next thing for a subscriber.

@@ -24,6 +24,7 @@ pub struct Limits {
     pub brake_time: Duration,
     pub brake_origins_max: usize,
     pub memory_bytes_max: usize,
+    pub grant_time: Duration,
     pub filter_bytes_max: usize,
     pub filter_shapes_max: usize,
     pub replays_bytes_max: usize,
@@ -43,6 +44,7 @@ impl Default for Limits {
             brake_time: Duration::from_millis(10),
             brake_origins_max: 64,
             memory_bytes_max: 1024 * MIB,
+            grant_time: Duration::from_secs(30),
             filter_bytes_max: 0,
             filter_shapes_max: 4096,
             replays_bytes_max: 0,
@@ -173,6 +175,12 @@ pub fn table() -> Vec<Row> {
             bytes(d.memory_bytes_max),
             "everything that clients make grow in the whole process; changed with --memory-max",
             "publishers are not read, and every queue is cut to a fair share of a sixteenth of it",
+        ),
+        row(
+            "grant_time",
+            time(d.grant_time),
+            "how long a subscription may wait for the answers of all shards: microseconds if nothing is wrong, and longer only behind many who ask for history",
+            "the subscriber gets one line and is closed",
         ),
         row(
             "filter_bytes_max",

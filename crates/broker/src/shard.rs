@@ -7,7 +7,7 @@ use std::time::Duration;
 use topic::{Filter, TopicName};
 
 use crate::fanout::{self, Receivers};
-use crate::grant::{self, Granted, Neighbours, Tables};
+use crate::grant::{self, Deadlines, Granted, Neighbours, Tables};
 use crate::history::{History, HistoryBounds, HistoryRequest, Readers, Replay};
 use crate::ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId};
 use crate::input::{Delivery, Input, Mail, Output, Refusal};
@@ -72,6 +72,8 @@ pub struct Shard {
     interest: Interest,
     history: History,
     readers: Readers,
+    /// By when its subscriptions are to be answered.
+    deadlines: Deadlines,
     overload: Overload,
     pauses: Pauses,
     memory: Memory,
@@ -110,6 +112,7 @@ impl Shard {
             interest: Interest::new(Routes::new(route_bounds, config.seed), &config.gauge),
             history: History::new(bounds, config.seed.rotate_left(32), config.gauge.clone()),
             readers: Readers::new(&config.gauge),
+            deadlines: Deadlines::default(),
             overload: Overload::new(&config.gauge),
             pauses: Pauses::default(),
             memory: Memory::new(config.gauge),
@@ -166,7 +169,7 @@ impl Shard {
     ) -> Result<SubscriptionId, Refusal> {
         self.spent += work::INPUT + work::SESSION;
         let gauge = self.memory.gauge().clone();
-        let subscribed = grant::subscribe(&mut self.tables(), &gauge, session, filter, history);
+        let subscribed = grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filter, history);
         self.answer(now.mono);
         subscribed
     }
@@ -273,8 +276,9 @@ impl Shard {
         let waiting = !self.has_work() && self.is_asked();
         // Who waits for room in memory looks again; nobody tells when there is some.
         let line = waiting.then_some(self.line_check).flatten();
-        let due = [self.pauses.poll_timeout(), self.memory.poll_timeout(), self.history.poll_timeout(), line];
-        due.into_iter().flatten().min()
+        let grant = self.deadlines.first().map(|(until, _)| *until);
+        let (pauses, memory) = (self.pauses.poll_timeout(), self.memory.poll_timeout());
+        [pauses, memory, self.history.poll_timeout(), line, grant].into_iter().flatten().min()
     }
 
     /// The one other shard that hears `topic`, if it is the only one that does.
@@ -327,11 +331,12 @@ impl Shard {
         })
     }
 
-    /// Connections and sessions, filters, extra trie nodes and brakes held: all zero when everyone has gone.
+    /// Connections and sessions, filters, extra trie nodes, and what brakes or waits: all zero when
+    /// everyone has gone.
     #[must_use]
     pub fn leftovers(&self) -> [usize; 4] {
         let (filters, nodes) = self.interest.size();
-        let waiting = usize::from(self.is_asked());
+        let waiting = usize::from(self.is_asked()) + self.deadlines.len();
         [
             self.sources.len() + self.sessions.len(),
             filters,
@@ -426,6 +431,7 @@ impl Shard {
             };
             self.memory.timeout(now, &mut crowd);
         }
+        grant::timeout(&mut self.tables(), now);
         self.history.compact(now);
         self.line_check = Some(now.after(LINE_CHECK));
     }
@@ -466,6 +472,7 @@ impl Shard {
             interest: &mut self.interest,
             history: &mut self.history,
             readers: &mut self.readers,
+            deadlines: &mut self.deadlines,
             ready: &mut self.ready,
             out: &mut self.out,
             stats: &mut self.stats,

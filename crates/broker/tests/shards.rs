@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::time::Duration;
+
 use broker::{Delivery, HistoryRequest, Input, Limits, Shard, ShardId};
 use topic::TopicName;
 
@@ -150,7 +152,7 @@ fn a_publisher_of_small_messages_is_hardly_slowed() {
     world.said.clear();
     let text = "x".repeat(100);
     let messages = 2000;
-    let mut paused = std::time::Duration::ZERO;
+    let mut paused = Duration::ZERO;
     for _ in 0..messages {
         world.publish(0, 7, "t", &text);
         world.settle();
@@ -183,7 +185,7 @@ fn a_stuck_subscriber_brakes_nobody() {
     world.publish(0, 7, "t", &text);
     world.settle();
     world.said.clear();
-    world.now.mono = world.now.mono.after(std::time::Duration::from_millis(100));
+    world.now.mono = world.now.mono.after(Duration::from_millis(100));
     world.time_out(0);
     world.said.clear();
     for _ in 0..10 {
@@ -414,6 +416,35 @@ fn a_question_that_is_given_up_holds_nothing_back() {
     assert_eq!(world.hears(0, 0), ["one"]);
     world.settle(); // the late answer meets nobody
     assert_eq!(world.said, ["0 subscribed", "1 subscribed"]);
+}
+
+/// A shard that does not answer keeps nobody waiting for ever, nor anything of whoever asked.
+#[test]
+fn a_question_that_is_not_answered_in_time_is_given_up() {
+    let mut world = World::new(2, Limits::default());
+    let grant_time = Limits::default().grant_time;
+    world.subscribe(0, 0, "a", HistoryRequest::None);
+    world.settle();
+    world.now.mono = world.now.mono.after(Duration::from_secs(1));
+    let asked = world.now.mono;
+    world.subscribe_also(0, 0, "b", HistoryRequest::Last(1));
+    world.publish(0, 9, "a", "one");
+    assert_eq!(world.hears(0, 0), [""; 0]);
+    world.now.mono = asked.after(grant_time - Duration::from_nanos(1));
+    world.time_out(0);
+    assert_eq!(world.hears(0, 0), [""; 0]);
+    assert_eq!(world.shards[0].poll_timeout(), Some(asked.after(grant_time)));
+    world.now.mono = asked.after(grant_time);
+    world.time_out(0);
+    assert_eq!(world.said, ["0 subscribed", "0 refused: Unanswered"]);
+    assert_eq!(world.hears(0, 0), ["one"], "what it has subscribed to before");
+    let mail: Vec<String> = world.mail[0][1].iter().map(|mail| format!("{mail:?}")).collect();
+    assert_eq!(mail.len(), 3, "{mail:?}");
+    assert!(mail[1].starts_with("Cancel") && mail[2].starts_with("Unwant"), "{mail:?}");
+    world.settle(); // the late answer meets nobody
+    world.input(0, Input::Closed(conn(0)));
+    world.settle();
+    assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
 }
 
 #[test]

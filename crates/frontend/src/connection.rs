@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::limits::Limits;
 use broker::planted::{self, Bug};
-use broker::{Input, Instant, Origin};
+use broker::{Input, Instant, Origin, Refusal};
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
@@ -239,6 +239,15 @@ impl Connection {
             Protocol::Text(text) => text.subscribed(&mut self.link, env),
             Protocol::Sniffing(_) => {}
         }
+    }
+
+    /// The core has given a subscription up.
+    pub(crate) fn refused(&mut self, env: &mut Env, why: Refusal) {
+        let reason = match &self.protocol {
+            Protocol::Text(_) => text::bad_filter(why),
+            Protocol::Sniffing(_) => return,
+        };
+        self.end(env, reason);
     }
 
     /// The core has accepted the first `upto` messages that it published.

@@ -470,6 +470,7 @@ impl Station {
             Output::Mail { to, mail } if to == self.own => return self.own_mail.push_back(mail),
             Output::Mail { to, mail } => return self.env.actions.push_back(Action::Mail { to, mail }),
             Output::Subscribed { conn, .. }
+            | Output::Refused { conn, .. }
             | Output::Accepted { conn, .. }
             | Output::Pause(conn)
             | Output::Resume(conn) => conn,
@@ -477,6 +478,7 @@ impl Station {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         match output {
             Output::Subscribed { .. } => connection.subscribed(&mut self.env),
+            Output::Refused { why, .. } => connection.refused(&mut self.env, why),
             Output::Accepted { upto, .. } => connection.accepted(&mut self.env, upto),
             Output::Pause(_) => connection.link.paused = true,
             Output::Resume(_) => {

@@ -66,6 +66,9 @@ impl World {
                     self.said.push(format!("{} subscribed", conn.slot));
                     self.stood.push((shard, subscription));
                 }
+                Output::Refused { conn, why, .. } => {
+                    self.said.push(format!("{} refused: {why:?}", conn.slot))
+                }
                 Output::Accepted { conn, upto } => self.accepted.push((conn.slot, upto)),
                 Output::Pause(conn) => self.said.push(format!("{} paused", conn.slot)),
                 Output::Resume(conn) => self.said.push(format!("{} resumed", conn.slot)),

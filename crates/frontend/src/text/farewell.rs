@@ -50,10 +50,11 @@ pub(super) fn bad_topic(bytes: &[u8], error: topic::TopicError) -> CloseReason {
     CloseReason::Refused(format!("Invalid topic \"{}\": {error}", Printable::new(bytes, 40)))
 }
 
-/// Refuses a filter that the core cannot take.
-pub(super) fn bad_filter(why: Refusal) -> CloseReason {
+/// Refuses a subscription that the core cannot take, or has given up.
+pub(crate) fn bad_filter(why: Refusal) -> CloseReason {
     let line = match why {
         Refusal::FilterMemory => "Out of memory for subscriptions: try again later",
+        Refusal::Unanswered => "No answer to the subscription in time: try again later",
         Refusal::FilterShapes => "Too many ways to mix names and + in filters: use fewer levels",
     };
     CloseReason::Refused(line.to_owned())

@@ -21,7 +21,7 @@ use topic::Filter;
 use wire::text::{OK_LINE, is_terminate, next_line};
 
 pub(crate) use encode::Encoder;
-pub(crate) use farewell::farewell_line;
+pub(crate) use farewell::{bad_filter, farewell_line};
 pub(crate) use hello::First;
 pub use hello::TopicPrompt;
 pub(crate) use publishing::Publishing;

@@ -135,7 +135,7 @@ impl Client {
             assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
         }
         self.heard += std::str::from_utf8(&bytes).unwrap();
-        self.heard.lines().map(|line| line.rsplit(" : ").next().unwrap()).collect()
+        self.heard.lines().map(|line| line.rsplit("] : ").next().unwrap()).collect()
     }
 }
 
@@ -189,6 +189,16 @@ fn a_shard_is_quiet_once_its_mail_is_out() {
     assert!(!pair.stands(1), "it has not taken the answer");
     pair.turn(1);
     assert!(pair.stands(1));
+}
+
+#[test]
+fn a_subscriber_is_told_if_a_shard_does_not_answer() {
+    let mut limits = Limits::default();
+    limits.station.core.grant_time = Duration::ZERO;
+    let mut pair = Pair::new(limits);
+    let mut subscriber = pair.connect(1, "SUBSCRIBER news\n");
+    pair.turns(1, 2);
+    assert_eq!(subscriber.lines(), ["No answer to the subscription in time: try again later"]);
 }
 
 #[test]
