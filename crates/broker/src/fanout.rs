@@ -41,6 +41,7 @@ pub(crate) fn deliver(
 ) {
     let origin = run.run().publisher().origin;
     let mut brake = false;
+    // By filter and by holder: a thousand filters that nobody here holds cost as well.
     *r.spent += work::HOLDERS * filters.len() as u64;
     let receivers = filters.iter().map(|filter| r.interest.local(*filter).len()).sum();
     for holder in filters.iter().flat_map(|filter| r.interest.local(*filter)) {
@@ -56,6 +57,7 @@ pub(crate) fn deliver(
         }
         r.ready.list_among(session, receivers);
     }
+    // Once per run, whatever the number of queues: the brake is the shard's, not the queue's.
     if brake {
         Overload::ask_to_brake(origin, r.out);
     }

@@ -85,11 +85,13 @@ pub(crate) fn subscribe(
     t.stats.subscriptions += 1;
     let place = t.interest.add_local(filter, session.next_holder());
     let mut waiting = t.neighbours.others;
+    // Itself too: its own history may take several steps to read.
     waiting.insert(t.neighbours.own);
     let until = now.after(t.limits.grant_time);
     let grants = Grants { waiting, granted: ShardSet::EMPTY, until, request, kept: Vec::new() };
     let subscription = session.ask(place, grants);
     t.deadlines.insert((until, subscription));
+    // Before its own history is read: the others read meanwhile.
     for to in t.neighbours.others.iter() {
         let mail = Mail::Want { filter: filter.clone(), subscription, history: request };
         t.out.push_back(Output::Mail { to, mail });
@@ -100,6 +102,8 @@ pub(crate) fn subscribe(
 
 /// Why a filter that nobody here holds yet may not be added.
 fn refusal(t: &Tables<'_>, gauge: &Gauge, filter: &Filter) -> Option<Refusal> {
+    // One more holder of a filter that is there costs no memory worth counting, and refusing it
+    // would make one client's luck depend on what others hear.
     if t.interest.knows(filter) {
         return None;
     }
@@ -199,6 +203,7 @@ pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
         let (_, other) = t.sessions.in_slot(holder.session).expect("holders leave with their session");
         other.in_slot(holder.subscription).place = subscription.place;
     }
+    // The others route to this shard by filter, not by subscription: they hear of the last one only.
     let Some(filter) = left.last else { return };
     if planted::is(Bug::NeverUnwant) {
         return;

@@ -72,7 +72,6 @@ impl SubscriptionId {
 pub struct Origin {
     /// The shard that owns the connection.
     pub shard: ShardId,
-    /// The connection.
     pub conn: ConnId,
 }
 
@@ -88,7 +87,6 @@ impl fmt::Display for Origin {
 pub struct ShardSet(u64);
 
 impl ShardSet {
-    /// No shard.
     pub const EMPTY: Self = Self(0);
 
     /// The shards 0 to `count - 1`.
@@ -101,12 +99,10 @@ impl ShardSet {
         Self(if count == 64 { u64::MAX } else { (1 << count) - 1 })
     }
 
-    /// Adds a shard.
     pub fn insert(&mut self, shard: ShardId) {
         self.0 |= 1 << shard.0;
     }
 
-    /// Takes a shard out.
     pub fn remove(&mut self, shard: ShardId) {
         self.0 &= !(1 << shard.0);
     }

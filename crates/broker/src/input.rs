@@ -21,12 +21,7 @@ pub enum Input {
     /// A connection is gone, and its session with it: everything that they held is given back.
     Closed(ConnId),
     /// Another shard wrote.
-    Mail {
-        /// The sender.
-        from: ShardId,
-        /// What it says.
-        mail: Mail,
-    },
+    Mail { from: ShardId, mail: Mail },
     /// The time of `poll_timeout` has come.
     Timeout,
 }
@@ -38,7 +33,6 @@ pub enum Mail {
     Publish(Arc<Run>),
     /// I am interested in `filter`; answer with [`Mail::Granted`].
     Want {
-        /// The filter.
         filter: Filter,
         /// Who asks, handed back in the answer.
         subscription: SubscriptionId,
@@ -47,7 +41,6 @@ pub enum Mail {
     },
     /// From here on you get everything; this is what was before.
     Granted {
-        /// Who asked.
         subscription: SubscriptionId,
         /// Kept messages that match.
         history: Replay,
@@ -98,32 +91,23 @@ impl Mail {
 #[derive(Debug)]
 pub enum Output {
     /// Hand this to a shard, in order; to this one itself as well as to others.
-    Mail {
-        /// The receiver.
-        to: ShardId,
-        /// What to hand over.
-        mail: Mail,
-    },
+    Mail { to: ShardId, mail: Mail },
     /// The subscription stands: whatever is published from now on arrives.
     Subscribed {
         /// The connection that hears it.
         conn: ConnId,
-        /// Which one.
         subscription: SubscriptionId,
     },
     /// The subscription has gone: it was not answered in time.
     Refused {
         /// The connection that wanted to hear it.
         conn: ConnId,
-        /// Which one.
         subscription: SubscriptionId,
-        /// Why.
         why: Refusal,
     },
     /// The first `upto` messages that a connection has published are kept as they were promised
     /// to be: they may be acknowledged.
     Accepted {
-        /// The connection.
         conn: ConnId,
         /// How many, since it connected.
         upto: u64,
@@ -148,7 +132,6 @@ pub enum Refusal {
 /// The next thing for a subscriber.
 #[derive(Debug)]
 pub enum Delivery {
-    /// Messages.
     Messages(Slice),
     /// This many messages were dropped here.
     Gap(u64),

@@ -111,6 +111,7 @@ impl Interest {
     /// Takes a subscription out; if another one moved to its place, that one's place is `place` now.
     pub(crate) fn remove_local(&mut self, place: Place) -> Left {
         let holders = &mut self.holders[place.filter.0 as usize];
+        // The last one takes the place: leaving costs the same among ten and among a million.
         holders.local.swap_remove(place.index);
         let moved = holders.local.get(place.index).copied();
         let last = holders.local.is_empty() || planted::is(Bug::UnwantTooEarly);
@@ -140,6 +141,7 @@ impl Interest {
     fn insert(&mut self, filter: &Filter) -> FilterId {
         self.spent += levels(filter) * work::FILTER_LEVEL;
         let (id, inserted) = self.trie.insert(filter);
+        // A filter that was there is in every route already.
         if matches!(inserted, Inserted::New) {
             self.routes.forget(filter);
             let needed = id.0 as usize + 1;
@@ -153,6 +155,7 @@ impl Interest {
     fn drop_if_unheld(&mut self, id: FilterId) {
         let holders = &mut self.holders[id.0 as usize];
         if holders.local.is_empty() && holders.remote.is_empty() {
+            // Ids are used again, so a crowd's memory would stay with whoever gets this one.
             holders.local = Vec::new();
             let filter = self.trie.filter(id).clone();
             self.spent += levels(&filter) * work::FILTER_LEVEL;

@@ -16,7 +16,6 @@ const SHORT_RUN_FACTOR: usize = 5;
 
 /// The bounds of the core.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table below says what each one bounds")]
 pub struct Limits {
     pub read_bytes: usize,
     pub queue_bytes_max: usize,
@@ -273,7 +272,6 @@ pub fn bytes(value: usize) -> String {
     }
 }
 
-/// A number.
 #[must_use]
 pub fn count(value: usize) -> String {
     value.to_string()

@@ -34,7 +34,6 @@ pub enum Use {
 const USES: usize = 7;
 
 impl Gauge {
-    /// An empty account.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -55,6 +54,7 @@ impl Gauge {
     /// Charges `bytes` until the returned value is dropped.
     #[must_use]
     pub fn charge(&self, what: Use, bytes: usize) -> Charge {
+        // Relaxed: sums are compared with bounds, and nothing else is read because of them.
         self.account(what).fetch_add(bytes, Ordering::Relaxed);
         Charge { gauge: self.clone(), what, bytes }
     }
@@ -93,7 +93,8 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.gauge.account(self.what).fetch_sub(self.bytes, Ordering::Relaxed);
+        let before = self.gauge.account(self.what).fetch_sub(self.bytes, Ordering::Relaxed);
+        assert!(before >= self.bytes, "nothing is paid back twice");
     }
 }
 

@@ -21,7 +21,6 @@ const KEPT_PLACES: usize = 32;
 /// Some messages of a run: from `skip` to before `end`.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// The run.
     pub run: Rc<LocalRun>,
     /// Messages at its front that are not meant.
     pub skip: u32,
@@ -83,6 +82,7 @@ pub(crate) struct Dropped {
 impl Queue {
     /// Puts history in front of whatever is live, behind history that waits.
     pub(crate) fn add_history(&mut self, now: Instant, kept: VecDeque<Kept>) {
+        // The time of a stuck reader begins when something waits for it.
         if self.is_empty() {
             self.taken_at = now;
         }
@@ -131,6 +131,7 @@ impl Queue {
 
     /// Drops the oldest live runs until at most `bytes_max` or one run remain.
     pub(crate) fn drop_live(&mut self, bytes_max: usize) -> Dropped {
+        // One stays, however long: else a run over the bound could never be delivered to anyone.
         let (messages, live) = self.live.drop_oldest(bytes_max, 1);
         Dropped { messages, live, history: 0 }
     }
@@ -156,6 +157,7 @@ impl Queue {
             self.history.gap += begun.len();
         }
         let gap = self.history.gap;
+        // History goes before what is live: it can be asked for again.
         let (dropped, history) = self.history.drop_oldest(bytes_max.saturating_sub(self.live.bytes), 0);
         if planted::is(Bug::CutUnannounced) {
             self.history.gap = gap;
@@ -172,6 +174,7 @@ impl Queue {
         let mut popped = self.take()?;
         self.taken_at = now;
         if let Delivery::Messages(slice) = &mut popped.delivery {
+            // Cut here and not by the receiver: a run is looked at once, however many windows it takes.
             let end = slice.run.run().end_of(slice.skip, messages_max, bytes_max).min(slice.end);
             if end < slice.end {
                 self.begun = Some(Slice { run: Rc::clone(&slice.run), skip: end, end: slice.end });
@@ -295,6 +298,7 @@ impl<T: Entry> Part<T> {
 
     /// An empty queue gives its places back, or a burst would be remembered for ever.
     fn shrink(&mut self) {
+        assert!(self.bytes == 0 || !self.entries.is_empty(), "bytes are those of entries");
         if self.entries.is_empty() && self.entries.capacity() > KEPT_PLACES {
             self.entries = VecDeque::new();
         }

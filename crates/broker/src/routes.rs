@@ -68,6 +68,7 @@ impl Routes {
         self.scratch.clear();
         let visited = trie.matches(topic, &mut self.scratch);
         *spent += work::VISIT * visited as u64;
+        // Shared, not copied: the caller changes what routes stand on while it walks this one.
         let filters: Rc<[FilterId]> = Rc::from(self.scratch.as_slice());
         self.keep(topic, Route { epoch: self.epoch, filters: Rc::clone(&filters) });
         filters
@@ -104,7 +105,7 @@ impl Routes {
 
     fn remove(&mut self, topic: &TopicName) {
         if let Some(route) = self.cached.remove(topic) {
-            self.bytes -= route.bytes(topic);
+            self.bytes = self.bytes.checked_sub(route.bytes(topic)).expect("counted when it was kept");
         }
     }
 }

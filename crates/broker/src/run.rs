@@ -21,9 +21,7 @@ const RUN_OVERHEAD_BYTES: usize = 256;
 /// Who published; shared by all runs of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publisher {
-    /// The connection.
     pub origin: Origin,
-    /// Where it comes from.
     pub addr: SocketAddr,
     /// The name that it gave itself.
     pub name: Option<Box<str>>,
@@ -62,13 +60,11 @@ enum Spans {
 }
 
 impl Run {
-    /// The topic.
     #[must_use]
     pub fn topic(&self) -> &TopicName {
         &self.topic
     }
 
-    /// The publisher.
     #[must_use]
     pub fn publisher(&self) -> &Arc<Publisher> {
         &self.publisher
@@ -131,6 +127,7 @@ impl Run {
     #[must_use]
     pub fn end_of(&self, skip: u32, messages_max: u32, bytes_max: usize) -> u32 {
         let most = skip.saturating_add(messages_max.max(1)).min(self.len());
+        // Nearly always: most receivers have no window, and most runs fit one.
         if self.body.len() <= bytes_max || most <= skip + 1 {
             return most;
         }
@@ -185,9 +182,7 @@ impl Body {
 /// What a run is besides its messages.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
-    /// The topic.
     pub topic: &'a TopicName,
-    /// The publisher.
     pub publisher: &'a Arc<Publisher>,
     /// When it was accepted.
     pub time: WallTime,
@@ -243,6 +238,7 @@ impl RunBuilder {
         if self.spans.capacity() > self.spans.len() + self.spans.len() / 4 + 8 {
             self.spans.shrink_to_fit();
         }
+        // What it keeps alive, not what it shows: three bytes out of a read buffer cost the buffer.
         let cost = body.pinned_bytes + self.spans.capacity() * size_of::<Span>() + RUN_OVERHEAD_BYTES;
         let spans = match self.spans.as_slice() {
             [one] => Spans::One(*one),
@@ -275,7 +271,6 @@ impl LocalRun {
         Rc::new(Self { run })
     }
 
-    /// The run.
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run

@@ -104,6 +104,7 @@ impl Session {
     /// history.
     #[inline]
     pub(crate) fn hears(&mut self, subscription: u32, from: ShardId) -> bool {
+        // All but the first milliseconds of a session: one comparison per run and receiver.
         if self.asking == 0 {
             return true;
         }
@@ -144,6 +145,7 @@ impl Ready {
     }
 
     pub(crate) fn pop(&mut self) -> Option<SessionId> {
+        // In turn, so that neither line can hold the other up, however long it is.
         self.crowd_is_next = !self.crowd_is_next;
         let (first, second) = match self.crowd_is_next {
             true => (&mut self.few, &mut self.crowd),

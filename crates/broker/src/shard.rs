@@ -33,11 +33,8 @@ const LINE_CHECK: Duration = Duration::from_millis(10);
 /// What a shard is made with.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
-    /// Which one it is.
     pub own: ShardId,
-    /// How many there are.
     pub shards: u8,
-    /// Its bounds.
     pub limits: Arc<Limits>,
     /// Seed of its hashers; unpredictable to clients.
     pub seed: u64,
@@ -110,6 +107,7 @@ impl Shard {
             sources: Sources::default(),
             sessions: Sessions::default(),
             interest: Interest::new(Routes::new(route_bounds, config.seed), &config.gauge),
+            // Two seeds of one: topics that collide in one table do not in the other.
             history: History::new(bounds, config.seed.rotate_left(32), config.gauge.clone()),
             readers: Readers::new(&config.gauge),
             deadlines: Deadlines::default(),
@@ -259,6 +257,7 @@ impl Shard {
     /// dropped before.
     pub fn put_back(&mut self, session: SessionId, rest: Slice) {
         let Some(session) = self.sessions.get_mut(session) else { return };
+        // It was counted when it was taken; the rest is counted when it is taken again.
         self.stats.delivered -= rest.len();
         session.queue.put_back(rest);
     }
@@ -356,6 +355,7 @@ impl Shard {
         let filters = self.interest.route(run.topic());
         for to in self.interest.remote(&filters).iter() {
             self.spent += work::INPUT;
+            // The run itself is shared: to another shard goes a reference, whatever it holds.
             self.out.push_back(Output::Mail { to, mail: Mail::Publish(Arc::clone(&run)) });
             if planted::is(Bug::MailFirstShardOnly) {
                 break;
@@ -406,7 +406,9 @@ impl Shard {
         for subscription in subscriptions.into_iter().flatten() {
             grant::leave(&mut self.tables(), subscription);
         }
+        // Subscriptions first: while one of them stands, a holder names this session's slot.
         let Some(mut session) = self.sessions.remove(id) else { return };
+        // Dropping a queue drops its references one by one, and some of them are the last.
         self.spent += work::QUEUE_ENTRY * session.queue.places().0 as u64;
         self.overload.forget(&mut session, &mut self.out);
     }

@@ -84,6 +84,8 @@ impl<K: Key, T> Slab<K, T> {
     pub fn remove(&mut self, key: K) -> Option<T> {
         let value = self.take(key)?;
         let slot = &mut self.slots[key.slot() as usize];
+        // After four billion lives of one slot an old id would mean a new value: years at any rate
+        // that sockets allow.
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(key.slot());
         Some(value)

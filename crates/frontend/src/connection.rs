@@ -25,7 +25,6 @@ use crate::text::{self, Publishing, Text, TopicPrompt};
 /// What a listener asks of its clients.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// The bounds.
     pub limits: Arc<Limits>,
     /// Whether a hello of the text protocol without a topic is followed by one.
     pub topic_prompt: TopicPrompt,
@@ -79,24 +78,18 @@ pub(crate) struct Settling {
 pub enum RoleName {
     /// Has not said anything yet, or ends.
     Unknown,
-    /// Publishes.
     Publisher,
-    /// Subscribes.
     Subscriber,
 }
 
 /// A connection as an operator sees it.
 #[derive(Debug, Clone)]
 pub struct ClientRow {
-    /// Its id.
     pub id: Origin,
-    /// Where it comes from.
     pub addr: SocketAddr,
     /// When it was accepted.
     pub since: Instant,
-    /// Its own name.
     pub name: Option<Box<str>>,
-    /// What it is.
     pub role: RoleName,
     /// The topic it publishes to or the filter it hears.
     pub topic: String,
@@ -309,6 +302,8 @@ impl Connection {
         link.ending = true;
         link.list_to_write(env);
         env.events.push(Event::Closing { id: link.id, addr: link.addr, reason });
+        // Now and not when it is closed: a client that does not take its last line would go on
+        // filling a queue, and braking publishers, for `drain_time`.
         env.shard.handle(env.now, Input::Closed(link.id.conn));
     }
 

@@ -55,6 +55,7 @@ impl Station {
     /// waits for it is charged.
     pub fn wrote(&mut self, conn: ConnId) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
+        // Here and not at each append: what a socket takes at once was never waiting.
         connection.link.out.settle(&mut self.env.pool, &self.env.gauge);
         if connection.publishes() && connection.may_read() {
             self.env.actions.push_back(Action::Read(conn));

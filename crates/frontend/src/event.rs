@@ -11,54 +11,24 @@ use wire::sniff::Sniffed;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A connection was accepted.
-    Connected {
-        /// Where it comes from.
-        addr: SocketAddr,
-    },
+    Connected { addr: SocketAddr },
     /// A connection said that it publishes.
-    Publisher {
-        /// The connection.
-        id: Origin,
-        /// Where it comes from.
-        addr: SocketAddr,
-        /// Its own name.
-        name: Option<Box<str>>,
-        /// What it publishes to.
-        topic: TopicName,
-    },
+    Publisher { id: Origin, addr: SocketAddr, name: Option<Box<str>>, topic: TopicName },
     /// A connection's subscription stands.
-    Subscriber {
-        /// The connection.
-        id: Origin,
-        /// Where it comes from.
-        addr: SocketAddr,
-        /// Its own name.
-        name: Option<Box<str>>,
-        /// What it hears.
-        filter: Filter,
-    },
+    Subscriber { id: Origin, addr: SocketAddr, name: Option<Box<str>>, filter: Filter },
     /// A message was published.
     Published {
         /// Where its publisher comes from.
         addr: SocketAddr,
         /// The publisher's own name.
         name: Option<Box<str>>,
-        /// Its topic.
         topic: TopicName,
-        /// Its first bytes.
         payload: Bytes,
     },
     /// So many messages were published and not shown.
     NotShown(u64),
     /// A connection is over, or will be once its last bytes are written.
-    Closing {
-        /// The connection.
-        id: Origin,
-        /// Where it comes from.
-        addr: SocketAddr,
-        /// Why.
-        reason: CloseReason,
-    },
+    Closing { id: Origin, addr: SocketAddr, reason: CloseReason },
 }
 
 /// Why a connection ends.

@@ -47,6 +47,7 @@ impl HalfClosedOnes {
 impl Station {
     /// One may have come: over the bound the first one goes.
     pub(crate) fn bound_half_closed(&mut self, now: Now) {
+        // One at a time is enough: each call of a connection adds one at most.
         let half_closed = &mut self.env.half_closed;
         if half_closed.all.len() > self.env.limits.half_closed_max
             && let Some((_, conn)) = half_closed.all.pop_first()

@@ -10,7 +10,6 @@ pub const LONG_CARRY_READS: usize = 4;
 /// The bounds of a station: those of its core, those of its connections, and those that its
 /// driver keeps to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table below says what each one bounds")]
 pub struct Limits {
     pub core: broker::Limits,
     pub hello_bytes_max: usize,

@@ -16,7 +16,6 @@ use crate::station::Action;
 /// Bytes of one read, behind what the connection had left over.
 #[derive(Debug, Clone)]
 pub struct Chunk {
-    /// The bytes.
     pub bytes: Bytes,
     /// Size of the allocation that they are a part of.
     pub pinned_bytes: usize,
@@ -154,6 +153,7 @@ impl Link {
         if planted::is(Bug::LoseCarry) && counts {
             return;
         }
+        // A few bytes of a large read must not keep all of it.
         let fills = rest.bytes.len() * 2 >= rest.pinned_bytes;
         self.carry = if fills { rest.bytes.into() } else { rest.bytes.to_vec() };
         if !counts || self.carry.len() <= self.rules.limits.unfinished_bytes_free {

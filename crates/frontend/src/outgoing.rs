@@ -100,6 +100,7 @@ impl Outgoing {
             None if own_bytes > 0 => self.charge = Some(gauge.charge(Use::Outgoing, own_bytes)),
             _ => self.charge = None,
         }
+        // Thousands of connections that once had much to write keep nothing of it.
         if self.pieces.is_empty() && self.pieces.capacity() > PIECES_KEPT {
             self.pieces = VecDeque::new();
         }

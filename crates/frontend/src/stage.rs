@@ -53,7 +53,6 @@ pub enum Peer {
 }
 
 impl Stage {
-    /// A shard without connections.
     #[must_use]
     pub fn new(limits: Limits, topic_prompt: TopicPrompt, gauge: &Gauge) -> Self {
         let limits = Arc::new(limits);

@@ -51,9 +51,7 @@ pub struct Station {
 /// What a station is made with.
 #[derive(Debug, Clone)]
 pub struct StationConfig {
-    /// Which one it is.
     pub own: ShardId,
-    /// How many there are.
     pub shards: u8,
     /// The bounds of its core and of its connections.
     pub limits: Arc<Limits>,
@@ -85,12 +83,7 @@ pub enum Lane {
 #[derive(Debug)]
 pub enum Action {
     /// Hand this to another shard, in order.
-    Mail {
-        /// The receiver.
-        to: ShardId,
-        /// What to hand over.
-        mail: Mail,
-    },
+    Mail { to: ShardId, mail: Mail },
     /// A connection may be read again.
     Read(ConnId),
     /// A publisher would be better off on another shard: answer with [`Station::hand_over`] or
@@ -114,7 +107,6 @@ pub enum Placement {
 /// driver has decided.
 #[derive(Debug)]
 pub struct Offer {
-    /// The connection.
     pub conn: ConnId,
     /// The only shard that hears its topic.
     pub to: ShardId,
@@ -123,7 +115,6 @@ pub struct Offer {
 }
 
 impl Station {
-    /// A station without connections.
     #[must_use]
     pub fn new(config: StationConfig) -> Self {
         Self {
@@ -242,6 +233,7 @@ impl Station {
             if at > now.mono || self.env.spent >= spent_max {
                 break;
             }
+            // Taken out first: whatever the connection does may set a new one.
             self.env.deadlines.pop_first();
             self.env.spent += work::DEADLINE;
             let connection = self.connections.get_mut(conn).filter(|connection| connection.is_greeting());
@@ -402,6 +394,7 @@ impl Station {
         let Settling { topic, rest, read_end } = settling;
         // Nobody gets here while the shard drains: who has not said its hello by then is ended.
         let is_written = self.connections.get(conn).is_some_and(|connection| connection.is_written());
+        // Half a prompt cannot be written from two shards.
         let may_move = self.placement == Placement::Offer && is_written;
         match may_move.then(|| self.env.shard.sole_interest(&topic)).flatten() {
             Some(to) => {

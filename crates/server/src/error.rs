@@ -7,7 +7,6 @@ use thiserror::Error;
 
 /// An error of the environment; the text is one line for an operator.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "the message beside each variant says it")]
 pub enum ServeError {
     #[error("cannot listen on {addr}: {}", bind_hint(*addr, .source))]
     Bind { addr: SocketAddr, source: io::Error },

@@ -7,7 +7,6 @@ use broker::limits::{KIB, MIB, Row, bytes, count, row, time};
 
 /// The bounds that an operator may change or a test makes small.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table below says what each one bounds")]
 pub struct Limits {
     pub station: frontend::Limits,
     pub connections_max: usize,

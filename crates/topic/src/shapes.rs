@@ -23,7 +23,6 @@ struct Shape {
 const _: () = assert!(crate::TOPIC_LEVELS_MAX <= 64, "a shape is one word");
 
 impl Shapes {
-    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -165,6 +165,7 @@ impl Trie {
     /// apart, so they are at most the topic's own path and one for each shape that any filter
     /// begins with. [`Trie::walk_max_with`] counts the shapes: whoever bounds that bounds this.
     pub fn matches(&self, topic: &TopicName, out: &mut Vec<FilterId>) -> usize {
+        // On the stack: this runs for every topic that has no route, and must not allocate.
         let mut levels = [""; TOPIC_LEVELS_MAX];
         let mut levels_len = 0;
         for (slot, level) in levels.iter_mut().zip(topic.as_str().split('/')) {

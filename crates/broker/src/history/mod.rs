@@ -42,7 +42,6 @@ const NAMED_MAX: usize = 16;
 /// How much of the past a subscriber wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryRequest {
-    /// Nothing.
     None,
     /// The last messages over everything that matches.
     Last(u32),
@@ -53,7 +52,6 @@ pub enum HistoryRequest {
 /// A kept run without its first `skip` messages.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// The run.
     pub run: Arc<Run>,
     /// Messages at its front that are not meant.
     pub skip: u32,
@@ -160,6 +158,7 @@ impl History {
         }
         self.spent += work::RECORD;
         self.sequence += 1;
+        // Never falls, so that a walk for `since` may end at the first entry that is too old.
         self.newest = self.newest.max(run.time());
         let (slot, is_new) = match self.slots.get(run.topic()) {
             Some(slot) => (*slot, false),
@@ -195,6 +194,7 @@ impl History {
         let (_, slot) = self.loose.first().copied().expect("poll_timeout saw it");
         let topic = at(&mut self.topics, slot);
         if now.since(topic.latest_at) < QUIET {
+            // Listed once and not at each run: a busy topic is looked at once a second.
             self.loose.pop_first();
             topic.loose_since = Some(now);
             self.loose.insert((now, slot));
@@ -259,6 +259,7 @@ impl History {
         while self.bytes > self.bounds.bytes_max {
             let Some(slot) = self.age.oldest else { return };
             let topic = self.topics[slot as usize].as_mut().expect("the list names kept topics");
+            // The only topic left: its newest run stays, and more of it if it fits.
             if self.age.latest == Some(slot) && topic.runs.len() > 1 {
                 let before = topic.bytes;
                 topic.drop_oldest();
@@ -281,16 +282,18 @@ impl History {
         self.free.push(slot);
         self.bytes -= topic.bytes + topic.overhead();
         self.tally.subtract(topic.overhead());
-        self.runs -= topic.runs.len();
+        self.runs = self.runs.checked_sub(topic.runs.len()).expect("counted when they came");
         self.spent += work::RECORD + work::QUEUE_ENTRY * topic.runs.len() as u64;
     }
 
     /// Takes what is kept no more out of the log, once it is more than half of it.
     fn trim_log(&mut self) {
+        // At half, so that a pass over all of it has been paid for by as many runs as it drops.
         if self.log.len() > 2 * self.runs + 64 {
             self.spent += work::SCAN * self.log.len() as u64;
             let topics = &self.topics;
             self.log.retain(|logged| is_kept(topics, *logged));
+            // Not at twice: it would shrink and grow again around one size.
             if self.log.capacity() > 4 * self.log.len() + 64 {
                 self.log.shrink_to_fit();
             }
@@ -302,6 +305,7 @@ impl History {
         if let Some(topic) = filter.exact() {
             return Some(self.slots.get(&topic).into_iter().copied().collect());
         }
+        // Names are sorted, so all that begin alike stand together.
         let stem = filter.as_str().split(['+', '#']).next().unwrap_or_default();
         if stem.is_empty() {
             return None;
@@ -371,9 +375,10 @@ impl Topic {
     }
 
     fn drop_oldest(&mut self) {
+        // Checked, not wrapped: a sum that is wrong here would let history grow without a bound.
         let (_, oldest) = self.runs.pop_front().expect("the caller saw a run");
-        self.messages -= oldest.messages();
-        self.bytes -= oldest.run.cost();
+        self.messages = self.messages.checked_sub(oldest.messages()).expect("counted when it came");
+        self.bytes = self.bytes.checked_sub(oldest.run.cost()).expect("counted when it came");
     }
 
     fn run(&self, sequence: u64) -> Option<&Kept> {
@@ -397,6 +402,7 @@ impl Topic {
             copied += kept.run.cost();
             self.bytes += kept.run.cost();
         }
+        // It was quiet for a while: a burst's places are given back with its bytes.
         self.runs.shrink_to_fit();
         self.loose_since = None;
         (spent, true)

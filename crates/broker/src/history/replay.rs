@@ -86,11 +86,12 @@ impl Cut {
         if self.is_done() || self.from.is_some_and(|from| kept.run.time() < from) {
             return None;
         }
+        // Whole runs only: half of one would still pin all of it.
         self.bytes_left = self.bytes_left.and_then(|left| left.checked_sub(kept.run.cost()));
         self.bytes_left?;
         let extra = kept.messages().saturating_sub(self.messages_left);
         kept.skip += u32::try_from(extra).expect("less than the run holds");
-        self.messages_left -= kept.messages();
+        self.messages_left = self.messages_left.checked_sub(kept.messages()).expect("cut to what is left");
         Some(kept)
     }
 

@@ -107,6 +107,7 @@ impl Readers {
         self.next_ticket += 1;
         self.tickets.insert(question.asker, self.next_ticket);
         self.line.insert(self.next_ticket, question);
+        // Costs less than coming back for it, and answers within the same turn.
         if self.line.len() == 1 && self.scan.is_none() && history.log.len() <= SHORT_LOG {
             self.step(history, u64::MAX, replays_max);
         }
@@ -117,6 +118,7 @@ impl Readers {
         if let Some(ticket) = self.tickets.remove(&asker) {
             self.line.remove(&ticket);
         }
+        // Also in the middle of a walk: nobody else waits for what it has found.
         self.scan.take_if(|scan| scan.question.asker == asker);
     }
 
@@ -262,6 +264,7 @@ impl Scan {
             // Nothing further down is of a later time.
             let too_old = matches!(self.question.request,
                 HistoryRequest::Since(from) if logged.newest < from);
+            // Looked at before the budget: the end of a walk must not cost one more step.
             if too_old || self.cut.is_done() {
                 return None;
             }
@@ -287,6 +290,7 @@ impl Scan {
             self.verdicts.resize(slot.max(history.topics.len() - 1) + 1, Verdict::Unknown);
         }
         if self.verdicts[slot] == Verdict::Unknown {
+            // Once per topic and walk: names are long, and a topic has many runs.
             *left = left.saturating_sub(work::MATCH);
             let wanted = self.question.filter.matches(&topic.name);
             self.verdicts[slot] = if wanted { Verdict::Wanted } else { Verdict::Unwanted };

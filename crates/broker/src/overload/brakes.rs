@@ -75,11 +75,13 @@ impl Brakes {
         match &session.flow {
             Flow::Keeping => {}
             Flow::Braking(_) => {
+                // Half, not just below the level: else every run would brake and release again.
                 if session.queue.live_bytes() <= limits.brake_bytes / 2 {
                     self.release_all(session, out);
                 }
             }
             Flow::Behind => {
+                // Empty, not half empty: it has shown that it may hold others up for nothing.
                 if session.queue.is_empty() && !planted::is(Bug::BehindForever) {
                     session.flow = Flow::Keeping;
                 }
@@ -98,6 +100,7 @@ impl Brakes {
         let Flow::Braking(origins) = std::mem::replace(&mut session.flow, Flow::Keeping) else { return };
         for origin in origins {
             let count = self.counts.get_mut(&origin).expect("counted when it was braked");
+            assert!(*count > 0, "each queue takes its own brake back");
             *count -= 1;
             if *count == 0 {
                 self.counts.remove(&origin);

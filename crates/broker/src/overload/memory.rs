@@ -109,6 +109,7 @@ impl Memory {
             self.check_at = Some(now);
             self.was_short = false;
         }
+        // A person who types or a sensor is not what fills the memory, and would feel a pause most.
         if source.pause.is_light() && over <= limits.memory_bytes_max / 32 {
             return;
         }
@@ -158,7 +159,8 @@ impl Memory {
     /// A connection goes: nothing of it stays here.
     pub(crate) fn forget_source(&mut self, source: &Source) {
         if source.pause.memory {
-            self.waiting -= 1;
+            // Its place in the line stays until it is its turn: finding it would cost the line.
+            self.waiting = self.waiting.checked_sub(1).expect("counted when it was paused");
             if self.waiting == 0 {
                 self.waits = VecDeque::new();
             }
@@ -217,6 +219,7 @@ impl Memory {
                 break;
             }
             let Some((_, session)) = c.sessions.in_slot(slot) else { continue };
+            // Whoever has little keeps it: only the long queues make room.
             if session.queue.bytes() <= share {
                 continue;
             }
@@ -227,6 +230,7 @@ impl Memory {
             c.ready.list(session);
         }
         c.overload.places.settle();
+        // By slot, not by list: whoever comes or goes meanwhile does not disturb the walk.
         self.cutting = (to < c.sessions.slots()).then_some(Cutting { from: to, share });
     }
 

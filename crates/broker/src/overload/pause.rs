@@ -63,6 +63,8 @@ impl Pause {
 
     /// How long what was read since the last pause allows the next one to be.
     fn fair_time(&self, limits: &Limits) -> Duration {
+        // By bytes, not per brake: else a publisher of ten bytes would be slowed a thousand times as
+        // much per byte as one of ten thousand.
         let share = self.read_bytes as f64 / FULL_PAUSE_BYTES as f64;
         limits.brake_time.mul_f64(share.min(1.0))
     }
@@ -90,13 +92,15 @@ impl Pauses {
             if time < PAUSE_MIN.min(limits.brake_time) {
                 return false;
             }
+            // Memory may have stopped it already: its front end is told of the first reason only.
             if !pause.is_on() {
                 out.push_back(Output::Pause(conn));
             }
             pause.read_bytes = 0;
             pause.until = now.after(time);
             if !planted::is(Bug::BrakeForever) {
-                self.ends.insert((pause.until, conn));
+                let is_new = self.ends.insert((pause.until, conn));
+                assert!(is_new, "one pause at a time");
             }
         }
         pause.brakes.insert(by);
@@ -106,6 +110,7 @@ impl Pauses {
     /// A shard takes its brake back.
     pub(crate) fn release(&mut self, source: &mut Source, by: ShardId, out: &mut VecDeque<Output>) {
         let pause = &mut source.pause;
+        // It may have gone on by its timer meanwhile, and be braked by others now.
         if !pause.brakes.contains(by) || planted::is(Bug::BrakeForever) {
             return;
         }

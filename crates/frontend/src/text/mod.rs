@@ -177,6 +177,7 @@ impl Text {
 
     /// Writes the next answers that are due, at most `bytes_max` of them or one.
     fn answer(&mut self, link: &mut Link, env: &mut Env, bytes_max: usize) {
+        // In parts, like anything that is written: a million of them are owed as easily as one.
         let count = self.answers.due().min((bytes_max / OK_LINE.len()).max(1));
         self.answers.written += count as u64;
         link.out.append(&mut env.pool, |own| {

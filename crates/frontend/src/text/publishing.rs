@@ -63,9 +63,11 @@ impl Publishing {
         limits: &Limits,
         gauge: &Gauge,
     ) -> Parsed {
+        // Growing while it is filled would copy it several times per read.
         let mut spans = RunBuilder::with_capacity(self.messages_hint);
         let (used, end) = self.find(&chunk.bytes, read_end, limits, &mut spans);
         self.messages_hint = spans.len();
+        // A long message that comes in pieces is searched once, not once per piece.
         self.scanned = chunk.bytes.len() - used;
         let run = (!spans.is_empty()).then(|| {
             let body = Body { bytes: chunk.bytes.clone(), pinned_bytes: chunk.pinned_bytes };

@@ -11,7 +11,6 @@ use super::value::{ValueError, size_text};
 
 /// A character of a file; lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are what they are called")]
 pub struct Place {
     pub path: PathBuf,
     pub line: usize,
@@ -31,7 +30,6 @@ pub enum Origin {
 
 /// Why there is no configuration. One line each, whatever the file says.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum ConfigError {
     #[error("there is no configuration file {}", .path.display())]
     FileMissing { path: PathBuf },

@@ -6,7 +6,6 @@ use super::entries::{ENTRIES, Entry, Table};
 
 /// One thing that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the rows of `entries` say what each one means")]
 pub enum Key {
     Port,
     Bind,

@@ -25,7 +25,6 @@ pub enum Format {
     Tuple,
     /// `[sports] ('127.0.0.1', 54321): text`
     TupleTopic,
-    /// One JSON object.
     Json,
 }
 
@@ -34,7 +33,6 @@ pub enum Format {
 pub enum TimeField {
     /// `2026-11-22T12:00:00.123Z ` in front.
     Shown,
-    /// No time.
     Hidden,
 }
 

@@ -37,7 +37,6 @@ pub enum Role {
 /// The history that a subscriber asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Replay {
-    /// Live messages only.
     #[default]
     None,
     /// The last messages, at most this many.
@@ -85,7 +84,6 @@ impl Hello {
 
 /// Why a hello was refused. The message is the line that the client gets.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[expect(missing_docs, reason = "the message beside each variant says it")]
 pub enum HelloError {
     #[error("Invalid role \"{0}\": use PUBLISHER or SUBSCRIBER")]
     Role(String),
@@ -102,7 +100,6 @@ pub enum RoleWord {
     Complete,
     /// The beginning of a role word.
     Beginning,
-    /// Neither.
     Other,
 }
 
