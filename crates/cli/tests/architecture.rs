@@ -97,6 +97,25 @@ fn every_crate_says_what_it_is() {
     }
 }
 
+/// The next protocol is written beside text, and nothing that serves any protocol is to be bent
+/// around one. Sniffing asks text what a blank is; a connection hands bytes to the text beside it.
+#[test]
+fn only_text_s_own_rooms_know_the_words_of_text() {
+    let of_any_protocol =
+        ["crates/topic/src", "crates/broker/src", "crates/server/src", "crates/frontend/src"];
+    let may_name_it = ["crates/frontend/src/text/", "crates/frontend/src/sniffing.rs"];
+    for path in sources() {
+        let shown = shown(&path);
+        let is_asked = of_any_protocol.iter().any(|room| shown.starts_with(room));
+        if is_asked && !may_name_it.iter().any(|room| shown.starts_with(room)) {
+            assert!(
+                !read(&path).contains("wire::text"),
+                "{shown} names words of text: they go into frontend/text"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_tests_that_the_promises_name_exist() {
     let page = read(&root_dir().join("docs/delivery.md"));
