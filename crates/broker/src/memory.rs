@@ -31,9 +31,11 @@ pub enum Use {
     Topics,
     /// Topics with a retained message, besides that.
     Retained,
+    /// What outlives a connection besides its queue.
+    Sessions,
 }
 
-const USES: usize = 8;
+const USES: usize = 9;
 
 impl Gauge {
     #[must_use]

@@ -172,6 +172,16 @@ impl Run {
         spans.iter().map(|span| &self.body[span.start as usize..span.end as usize])
     }
 
+    /// One payload.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn payload(&self, index: u32) -> &[u8] {
+        let span = self.spans()[index as usize];
+        &self.body[span.start as usize..span.end as usize]
+    }
+
     /// Where a delivery ends that begins behind `skip` messages and has no more messages and
     /// payload bytes than so many, or one message. Costs a binary search.
     #[must_use]

@@ -10,6 +10,8 @@ pub struct Census {
     pub publishers: u64,
     /// Said that they subscribe.
     pub subscribers: u64,
+    /// Connected by MQTT: may do both.
+    pub clients: u64,
     /// Have not said anything yet, or are ending.
     pub others: u64,
 }
@@ -34,6 +36,7 @@ impl Station {
             match connection.role() {
                 RoleName::Publisher => census.publishers += 1,
                 RoleName::Subscriber => census.subscribers += 1,
+                RoleName::Client => census.clients += 1,
                 RoleName::Unknown => census.others += 1,
             }
         }

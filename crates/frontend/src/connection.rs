@@ -1,7 +1,7 @@
 //! One connection: its socket side, the protocol that it speaks, and how it ends.
 //!
 //! ```text
-//! Sniffing ──first bytes──▶ Text | … ──▶ ending (last bytes are written, then closed)
+//! Sniffing ──first bytes──▶ Text | Mqtt ──▶ ending (last bytes are written, then closed)
 //! ```
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::limits::Limits;
 use broker::planted::{self, Bug};
-use broker::{Input, Instant, Origin, Refusal};
+use broker::{Input, Instant, Origin, Refusal, ShardId, SubscriptionId};
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
@@ -19,7 +19,9 @@ use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;
 use crate::link::{Chunk, Leftover, Link, ReadEnd};
+use crate::mqtt::Mqtt;
 use crate::sniffing::{self, Decided, Sniffing};
+use crate::station::Action;
 use crate::text::{self, Publishing, Text, TopicPrompt};
 
 /// What a listener asks of its clients.
@@ -47,6 +49,8 @@ enum Speaks {
     /// Nobody knows: it was accepted and not read.
     Unknown,
     Text(Box<Publishing>),
+    /// Its CONNECT is in what it has said.
+    Mqtt,
 }
 
 impl Handover {
@@ -64,13 +68,22 @@ impl Handover {
     }
 }
 
-/// A connection that is going to publish, before it is settled where it will live. What stood
-/// behind its hello is to be received there.
+/// A connection before it is settled where it will live. What it has said that nobody has looked at
+/// is to be received there.
 #[derive(Debug)]
 pub(crate) struct Settling {
-    pub(crate) topic: TopicName,
+    pub(crate) towards: Towards,
     pub(crate) rest: Chunk,
     pub(crate) read_end: ReadEnd,
+}
+
+/// What decides where a connection lives.
+#[derive(Debug)]
+pub(crate) enum Towards {
+    /// It is going to publish to this topic: best where it is heard.
+    Hearers(TopicName),
+    /// Its client id lives there.
+    Home(ShardId),
 }
 
 /// Publisher, subscriber or not known yet.
@@ -80,6 +93,8 @@ pub enum RoleName {
     Unknown,
     Publisher,
     Subscriber,
+    /// May do both.
+    Client,
 }
 
 /// A connection as an operator sees it.
@@ -109,6 +124,7 @@ pub(crate) struct Connection {
 enum Protocol {
     Sniffing(Sniffing),
     Text(Box<Text>),
+    Mqtt(Box<Mqtt>),
 }
 
 /// What a protocol made of the bytes that it was given.
@@ -128,6 +144,10 @@ pub(crate) enum Next {
     Published,
     /// It is going to publish to this topic: the rest comes where it will live.
     Settle(TopicName),
+    /// It has to live on this shard: the rest comes there.
+    Move(ShardId),
+    /// There is more in it than one call takes: the rest comes again soon.
+    Again,
     /// The connection ends.
     End(CloseReason),
 }
@@ -151,6 +171,11 @@ impl Connection {
                 Protocol::Sniffing(Sniffing::new(env.now.mono))
             }
             Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
+            Speaks::Mqtt => {
+                let until = env.now.mono.after(link.rules.limits.connect_time);
+                link.set_deadline(env, Some(until));
+                Protocol::Mqtt(Box::new(Mqtt::new()))
+            }
         };
         Self { link, protocol }
     }
@@ -163,6 +188,7 @@ impl Connection {
         assert!(self.link.session.is_none(), "a session stays where it is");
         let speaks = match self.protocol {
             Protocol::Text(text) => Speaks::Text(text.into_publishing()?),
+            Protocol::Mqtt(_) => Speaks::Mqtt,
             Protocol::Sniffing(_) => return None,
         };
         let Link { addr, since, .. } = self.link;
@@ -188,7 +214,18 @@ impl Connection {
                 Next::Settle(topic) => {
                     self.link.drop_carry(env);
                     self.link.starved = false;
-                    return Some(Settling { topic, rest, read_end });
+                    return Some(Settling { towards: Towards::Hearers(topic), rest, read_end });
+                }
+                Next::Move(to) => {
+                    self.link.drop_carry(env);
+                    self.link.set_deadline(env, None);
+                    self.link.starved = false;
+                    return Some(Settling { towards: Towards::Home(to), rest, read_end });
+                }
+                Next::Again => {
+                    leftover = Leftover::Begins;
+                    env.actions.push_back(Action::Again(self.link.id.conn));
+                    break;
                 }
                 Next::End(reason) => self.end(env, reason),
             }
@@ -203,7 +240,8 @@ impl Connection {
     }
 
     fn keep(&mut self, env: &mut Env, rest: Chunk, leftover: Leftover) {
-        let leftover = if self.publishes() { leftover } else { Leftover::Bounded };
+        let counts = self.publishes() || matches!(self.protocol, Protocol::Mqtt(_));
+        let leftover = if counts { leftover } else { Leftover::Bounded };
         self.link.keep(env, rest, leftover);
     }
 
@@ -216,6 +254,7 @@ impl Connection {
         let goes_on = match &self.protocol {
             Protocol::Sniffing(_) => None,
             Protocol::Text(text) => text.goes_on_to_hear(env.now.mono, &self.link.rules.limits),
+            Protocol::Mqtt(_) => None,
         };
         match goes_on {
             Some(half_closed) => self.link.set_half_closed(env, half_closed),
@@ -224,29 +263,31 @@ impl Connection {
     }
 
     /// The core says that a subscription stands.
-    pub(crate) fn subscribed(&mut self, env: &mut Env) {
+    pub(crate) fn subscribed(&mut self, env: &mut Env, id: SubscriptionId) {
         if self.link.ending {
             return;
         }
         match &mut self.protocol {
             Protocol::Text(text) => text.subscribed(&mut self.link, env),
+            Protocol::Mqtt(mqtt) => mqtt.subscribed(&mut self.link, env, id),
             Protocol::Sniffing(_) => {}
         }
     }
 
     /// The core has given a subscription up.
-    pub(crate) fn refused(&mut self, env: &mut Env, why: Refusal) {
-        let reason = match &self.protocol {
-            Protocol::Text(_) => text::bad_filter(why),
-            Protocol::Sniffing(_) => return,
-        };
-        self.end(env, reason);
+    pub(crate) fn refused(&mut self, env: &mut Env, id: SubscriptionId, why: Refusal) {
+        match &mut self.protocol {
+            Protocol::Text(_) => self.end(env, text::bad_filter(why)),
+            Protocol::Mqtt(mqtt) => mqtt.refused(&mut self.link, env, id, why),
+            Protocol::Sniffing(_) => {}
+        }
     }
 
     /// The core has accepted the first `upto` messages that it published.
     pub(crate) fn accepted(&mut self, env: &mut Env, upto: u64) {
         match &mut self.protocol {
             Protocol::Text(text) => text.accepted(&mut self.link, env, upto),
+            Protocol::Mqtt(mqtt) => mqtt.accepted(&mut self.link, env, upto),
             Protocol::Sniffing(_) => {}
         }
     }
@@ -259,6 +300,7 @@ impl Connection {
             self.link.out.clear();
             match &mut self.protocol {
                 Protocol::Text(text) => text.give_up(),
+                Protocol::Mqtt(mqtt) => mqtt.give_up(),
                 Protocol::Sniffing(_) => {}
             }
             self.link.list_to_write(env);
@@ -269,9 +311,14 @@ impl Connection {
         let rest = Bytes::copy_from_slice(carry.get(used..).unwrap_or_default());
         let rest = Chunk { pinned_bytes: rest.len(), bytes: rest };
         match next {
-            Next::Settle(topic) => return Some(Settling { topic, rest, read_end: ReadEnd::Drained }),
+            Next::Settle(topic) => {
+                return Some(Settling { towards: Towards::Hearers(topic), rest, read_end: ReadEnd::Drained });
+            }
+            Next::Move(to) => {
+                return Some(Settling { towards: Towards::Home(to), rest, read_end: ReadEnd::Drained });
+            }
             Next::End(reason) => self.end(env, reason),
-            Next::GoOn | Next::Published => {
+            Next::GoOn | Next::Published | Next::Again => {
                 self.keep(env, rest, Leftover::GoesOn);
             }
         }
@@ -289,6 +336,7 @@ impl Connection {
                 sniffing::farewell(*begun).into_iter().for_each(|answer| self.link.say_fixed(env, answer));
             }
             (Protocol::Text(text), _) => text.farewell(&mut self.link, env, &reason),
+            (Protocol::Mqtt(mqtt), _) => mqtt.over(&mut self.link, env, &reason),
             // Whoever has not said what it speaks is spoken to in text.
             (Protocol::Sniffing(_), _) => {
                 let line = text::farewell_line(&reason, &self.link.rules.limits);
@@ -311,6 +359,7 @@ impl Connection {
     pub(crate) fn deliver(&mut self, env: &mut Env, size: PartSize) -> Delivered {
         match &mut self.protocol {
             Protocol::Text(text) => text.deliver(&mut self.link, env, size),
+            Protocol::Mqtt(mqtt) => mqtt.deliver(&mut self.link, env, size),
             Protocol::Sniffing(_) => Delivered::Nothing,
         }
     }
@@ -327,6 +376,8 @@ impl Connection {
             && match &self.protocol {
                 Protocol::Sniffing(_) => true,
                 Protocol::Text(text) => text.is_greeting(),
+                // Its keep alive: what it has said and nobody has read counts as well.
+                Protocol::Mqtt(_) => true,
             }
     }
 
@@ -337,14 +388,33 @@ impl Connection {
         }
         match &self.protocol {
             Protocol::Text(text) => env.events.extend(text.announcement(&self.link)),
-            Protocol::Sniffing(_) => {}
+            Protocol::Mqtt(_) | Protocol::Sniffing(_) => {}
         }
+    }
+
+    /// Its end, for a session that may outlive it. Called once.
+    pub(crate) fn over(&mut self, env: &mut Env, reason: &CloseReason) {
+        match &mut self.protocol {
+            Protocol::Mqtt(mqtt) => mqtt.over(&mut self.link, env, reason),
+            Protocol::Text(_) | Protocol::Sniffing(_) => {}
+        }
+    }
+
+    /// Whether another shard may have it: it has nothing here yet.
+    pub(crate) fn may_move(&self) -> bool {
+        let is_new = match &self.protocol {
+            Protocol::Text(_) => self.publishes(),
+            Protocol::Mqtt(mqtt) => !mqtt.is_connected(),
+            Protocol::Sniffing(_) => false,
+        };
+        is_new && !self.link.ending
     }
 
     /// Whether what it sends is messages. A protocol may do both at once, this and hear.
     pub(crate) fn publishes(&self) -> bool {
         match &self.protocol {
             Protocol::Text(text) => !self.link.ending && text.role() == RoleName::Publisher,
+            Protocol::Mqtt(mqtt) => !self.link.ending && mqtt.is_connected(),
             Protocol::Sniffing(_) => false,
         }
     }
@@ -363,6 +433,7 @@ impl Connection {
     pub(crate) fn is_written(&self) -> bool {
         let is_said = match &self.protocol {
             Protocol::Text(text) => text.is_said(),
+            Protocol::Mqtt(mqtt) => mqtt.is_said(),
             Protocol::Sniffing(_) => true,
         };
         self.link.out.is_empty() && is_said
@@ -372,6 +443,7 @@ impl Connection {
     pub(crate) fn unwritten_bytes(&self) -> usize {
         let owed = match &self.protocol {
             Protocol::Text(text) => text.owed_bytes(),
+            Protocol::Mqtt(mqtt) => mqtt.owed_bytes(),
             Protocol::Sniffing(_) => 0,
         };
         self.link.out.bytes() + owed
@@ -379,12 +451,14 @@ impl Connection {
 
     /// Whether it may be read now.
     pub(crate) fn may_read(&self) -> bool {
-        let replies_max = match self.publishes() {
-            true => self.link.rules.limits.replies_bytes_max,
-            false => usize::MAX, // what waits is not what it has asked for by sending
+        // What waits because of what it has sent; deliveries wait for what others did.
+        let answers = match &self.protocol {
+            Protocol::Text(_) if self.publishes() => self.unwritten_bytes(),
+            Protocol::Mqtt(mqtt) => mqtt.owed_bytes(),
+            Protocol::Text(_) | Protocol::Sniffing(_) => 0,
         };
         let link = &self.link;
-        let is_read = planted::is(Bug::IgnoreReplies) || self.unwritten_bytes() <= replies_max;
+        let is_read = planted::is(Bug::IgnoreReplies) || answers <= link.rules.limits.replies_bytes_max;
         !link.ending && !link.starved && !link.paused && is_read
     }
 
@@ -392,7 +466,8 @@ impl Connection {
         match &self.protocol {
             _ if self.link.ending => RoleName::Unknown,
             Protocol::Text(text) => text.role(),
-            Protocol::Sniffing(_) => RoleName::Unknown,
+            Protocol::Mqtt(mqtt) if mqtt.is_connected() => RoleName::Client,
+            Protocol::Mqtt(_) | Protocol::Sniffing(_) => RoleName::Unknown,
         }
     }
 
@@ -400,7 +475,8 @@ impl Connection {
     pub(crate) fn row(&self) -> ClientRow {
         let (name, topic) = match &self.protocol {
             Protocol::Text(text) if !self.link.ending => text.name_and_topic(),
-            Protocol::Text(_) | Protocol::Sniffing(_) => (None, String::new()),
+            Protocol::Mqtt(mqtt) if !self.link.ending => (mqtt.client_id(), String::new()),
+            Protocol::Text(_) | Protocol::Mqtt(_) | Protocol::Sniffing(_) => (None, String::new()),
         };
         let Link { id, addr, since, ref out, .. } = self.link;
         ClientRow { id, addr, since, name, role: self.role(), topic, queued_bytes: out.bytes() }
@@ -416,6 +492,7 @@ impl Protocol {
             }
         }
         match self {
+            Self::Mqtt(mqtt) => mqtt.receive(link, env, chunk, read_end),
             Self::Text(text) => text.receive(link, env, chunk, read_end),
             Self::Sniffing(_) => Taken::nothing(),
         }
@@ -430,6 +507,7 @@ impl Protocol {
         }
         match self {
             Self::Text(text) => text.timeout(link, env, carry),
+            Self::Mqtt(mqtt) => mqtt.timeout(link, env),
             Self::Sniffing(_) => Taken::nothing(),
         }
     }
@@ -445,6 +523,11 @@ impl Protocol {
             }
             Decided::Text { first, opened } => {
                 *self = Self::Text(Box::new(Text::new(first, opened)));
+                return None;
+            }
+            Decided::Mqtt => {
+                link.set_deadline(env, Some(env.now.mono.after(link.rules.limits.connect_time)));
+                *self = Self::Mqtt(Box::new(Mqtt::new()));
                 return None;
             }
             Decided::End(reason) => return Some(Taken { used: 0, next: Next::End(reason) }),

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use crate::limits::Limits;
 use broker::{
     ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId, Shard,
-    ShardConfig,
+    ShardConfig, ShardId,
 };
 use topic::Filter;
 
 use crate::event::Event;
 use crate::half_closed::HalfClosedOnes;
+use crate::mqtt;
 use crate::outgoing::Pool;
 use crate::station::{Action, StationConfig};
 use crate::text;
@@ -25,6 +26,9 @@ use crate::work;
 /// A station without its connections.
 #[derive(Debug)]
 pub(crate) struct Env {
+    pub(crate) own: ShardId,
+    pub(crate) shards: u8,
+    pub(crate) home_seed: u64,
     /// The time of this call.
     pub(crate) now: Now,
     pub(crate) shard: Shard,
@@ -35,6 +39,12 @@ pub(crate) struct Env {
     pub(crate) pool: Pool,
     pub(crate) encoder: text::Encoder,
     pub(crate) deadlines: BTreeSet<(Instant, ConnId)>,
+    /// What outlives the connections of MQTT's clients.
+    pub(crate) mqtt: mqtt::Sessions,
+    /// Client ids that were made up.
+    pub(crate) assigned: u64,
+    /// Connections that have lost their session to another one, and end.
+    pub(crate) evicted: Vec<ConnId>,
     pub(crate) unfinished: Unfinished,
     pub(crate) half_closed: HalfClosedOnes,
     /// Connections that may have something to be written, besides those with deliveries.
@@ -53,6 +63,9 @@ impl Env {
     pub(crate) fn new(config: StationConfig) -> Self {
         let shown = config.limits.events_shown_per_second.div_ceil(u32::from(config.shards));
         Self {
+            own: config.own,
+            shards: config.shards,
+            home_seed: config.home_seed,
             now: Now::default(),
             limits: Arc::clone(&config.limits),
             gauge: config.gauge.clone(),
@@ -61,6 +74,9 @@ impl Env {
             pool: Pool::default(),
             encoder: text::Encoder::new(config.gauge.clone()),
             deadlines: BTreeSet::new(),
+            mqtt: mqtt::Sessions::default(),
+            assigned: 0,
+            evicted: Vec::new(),
             unfinished: Unfinished::default(),
             half_closed: HalfClosedOnes::default(),
             to_write: VecDeque::new(),

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::sniff::Sniffed;
 
+use crate::mqtt::Violation;
+
 /// Something worth a line on a console or in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -16,6 +18,8 @@ pub enum Event {
     Publisher { id: Origin, addr: SocketAddr, name: Option<Box<str>>, topic: TopicName },
     /// A connection's subscription stands.
     Subscriber { id: Origin, addr: SocketAddr, name: Option<Box<str>>, filter: Filter },
+    /// An MQTT client has connected.
+    Client { id: Origin, addr: SocketAddr, name: Box<str>, resumed: bool },
     /// A message was published.
     Published {
         /// Where its publisher comes from.
@@ -52,6 +56,10 @@ pub enum CloseReason {
     OutOfMemory,
     /// The first bytes began a protocol that this listener does not speak.
     Foreign(Sniffed),
+    /// It broke a rule of its protocol.
+    Violation(Violation),
+    /// Another connection has its client id now.
+    TakenOver,
     /// The operator said so.
     Kicked,
     /// The server shuts down.

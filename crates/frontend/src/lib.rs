@@ -18,6 +18,7 @@ mod event;
 mod half_closed;
 pub mod limits;
 mod link;
+mod mqtt;
 mod outgoing;
 mod sniffing;
 #[cfg(any(test, feature = "stage"))]
@@ -35,6 +36,7 @@ pub use connection::{ClientRow, Handover, RoleName, Rules};
 pub use event::{CloseReason, Event};
 pub use limits::{LONG_CARRY_READS, Limits};
 pub use link::{Chunk, ReadEnd};
+pub use mqtt::Violation;
 pub use outgoing::Outgoing;
-pub use station::{Action, Lane, Offer, Placement, Station, StationConfig, Waits};
+pub use station::{Action, Lane, MayStay, Offer, Placement, Station, StationConfig, Waits};
 pub use text::TopicPrompt;

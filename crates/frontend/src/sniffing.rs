@@ -34,6 +34,8 @@ pub(crate) enum Decided {
     Prompt(Instant),
     /// The text protocol; who spoke first, and when that was due.
     Text { first: First, opened: Instant },
+    /// MQTT, from a client that was not prompted.
+    Mqtt,
     /// It ends.
     End(CloseReason),
 }
@@ -58,6 +60,8 @@ impl Sniffing {
             // Whoever was prompted is typing.
             Sniffed::Undecided if self.first == First::Server => Decided::Wait(self.latest(limits)),
             Sniffed::Undecided => Decided::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
+            // What was said to it is no MQTT, and cannot be taken back.
+            Sniffed::Mqtt if self.first == First::Client => Decided::Mqtt,
             foreign => Decided::End(CloseReason::Foreign(foreign)),
         }
     }

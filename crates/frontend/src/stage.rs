@@ -61,6 +61,7 @@ impl Stage {
             shards: 1,
             limits: Arc::clone(&limits),
             seed: 7,
+            home_seed: 7,
             gauge: gauge.clone(),
         };
         Self {
@@ -170,6 +171,12 @@ impl Stage {
             while let Some(action) = self.station.poll_action() {
                 match action {
                     Action::Read(conn) => to_read.push(conn),
+                    Action::Again(conn) => {
+                        if let Some(socket) = self.sockets.get_mut(&conn) {
+                            socket.unread.push_front((Vec::new(), ReadEnd::Drained));
+                        }
+                        to_read.push(conn);
+                    }
                     Action::Watch(_) => {}
                     Action::Mail { .. } | Action::Offer(_) => panic!("a lone shard has no others"),
                 }
@@ -231,7 +238,7 @@ impl Stage {
         let bytes_max = match row.role {
             RoleName::Unknown => self.rules.limits.hello_bytes_max,
             // And the CR of a line end that has come half.
-            RoleName::Publisher => self.rules.limits.message_bytes_max + 1,
+            RoleName::Publisher | RoleName::Client => self.rules.limits.message_bytes_max + 1,
             RoleName::Subscriber => WORD_BYTES_MAX,
         };
         assert!(carry <= bytes_max, "{carry} bytes left over as {:?}", row.role);

@@ -25,7 +25,7 @@ use std::time::Duration;
 use broker::planted::{self, Bug};
 use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardId, Slab};
 
-use crate::connection::{Connection, Handover, Rules, Settling};
+use crate::connection::{Connection, Handover, Rules, Settling, Towards};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::limits::Limits;
@@ -57,6 +57,8 @@ pub struct StationConfig {
     pub limits: Arc<Limits>,
     /// Seed of its hashers; unpredictable to clients.
     pub seed: u64,
+    /// Decides on which shard a client id lives: the same in all of them, unpredictable to clients.
+    pub home_seed: u64,
     /// The process-wide memory account.
     pub gauge: Gauge,
 }
@@ -86,8 +88,12 @@ pub enum Action {
     Mail { to: ShardId, mail: Mail },
     /// A connection may be read again.
     Read(ConnId),
-    /// A publisher would be better off on another shard: answer with [`Station::hand_over`] or
-    /// [`Station::stay`] before anything else is received from it.
+    /// A connection has more packets in what it has left over than one call takes: it is to be
+    /// received again, with or without more bytes.
+    Again(ConnId),
+    /// A connection would be better off on another shard, or has to live there: answer with
+    /// [`Station::hand_over`], or [`Station::stay`] if it may, before anything else is received
+    /// from it.
     Offer(Offer),
     /// Nobody knows whether this connection still listens: its socket is to ask the peer's
     /// kernel soon.
@@ -103,13 +109,21 @@ pub enum Placement {
     Offer,
 }
 
-/// A publisher that has said its hello and would be better off elsewhere. It waits until the
+/// Whether a connection may live where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayStay {
+    Yes,
+    No,
+}
+
+/// A connection that would be better off elsewhere, or has to be there. It waits until the
 /// driver has decided.
 #[derive(Debug)]
 pub struct Offer {
     pub conn: ConnId,
-    /// The only shard that hears its topic.
+    /// The only shard that hears its topic, or the one where its client id lives.
     pub to: ShardId,
+    pub may_stay: MayStay,
     rest: Chunk,
     read_end: ReadEnd,
 }
@@ -140,7 +154,7 @@ impl Station {
     /// The publisher goes: takes it out of this shard, for [`Station::adopt`] of the other.
     /// `None` if it has ended meanwhile.
     pub fn hand_over(&mut self, now: Now, offer: Offer) -> Option<Handover> {
-        self.connections.get(offer.conn).filter(|connection| connection.publishes())?;
+        self.connections.get(offer.conn).filter(|connection| connection.may_move())?;
         let connection = self.connections.take(offer.conn)?;
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
@@ -193,10 +207,14 @@ impl Station {
     /// connection has not ended for another one before.
     pub fn remove(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
         let Some(mut connection) = self.connections.take(conn) else { return };
-        let link = &mut connection.link;
+        self.env.now = now;
+        let link = &connection.link;
         if !link.ending {
+            connection.over(&mut self.env, &reason);
+            let link = &connection.link;
             self.env.events.push(Event::Closing { id: link.id, addr: link.addr, reason });
         }
+        let link = &mut connection.link;
         link.drop_carry(&mut self.env);
         link.set_deadline(&mut self.env, None);
         self.env.half_closed.remove(conn);
@@ -213,8 +231,13 @@ impl Station {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let env = &self.env;
         let connection = env.deadlines.first().map(|(at, _)| *at);
-        let due =
-            [connection, env.unfinished.poll_timeout(), env.shard.poll_timeout(), env.watch.poll_timeout()];
+        let due = [
+            connection,
+            env.unfinished.poll_timeout(),
+            env.shard.poll_timeout(),
+            env.watch.poll_timeout(),
+            env.poll_sessions(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -250,6 +273,12 @@ impl Station {
         while self.env.spent < spent_max && self.env.shard.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.handle(now, Input::Timeout);
             self.env.spent += self.env.shard.take_work();
+        }
+        while self.env.spent < spent_max && self.env.poll_sessions().is_some_and(|at| at <= now.mono) {
+            self.env.now = now;
+            self.env.spent += work::DEADLINE;
+            self.env.time_out_sessions();
+            self.drain_core(now);
         }
         self.env.watch.timeout(now.mono, &mut self.env.events);
     }
@@ -391,14 +420,21 @@ impl Station {
 
     /// A publisher has said its hello: offers it to the shard that hears it, or lets it begin.
     fn offer_or_settle(&mut self, now: Now, conn: ConnId, settling: Settling) {
-        let Settling { topic, rest, read_end } = settling;
+        let Settling { towards, rest, read_end } = settling;
+        let topic = match towards {
+            Towards::Home(to) => {
+                let offer = Offer { conn, to, may_stay: MayStay::No, rest, read_end };
+                return self.env.actions.push_back(Action::Offer(offer));
+            }
+            Towards::Hearers(topic) => topic,
+        };
         // Nobody gets here while the shard drains: who has not said its hello by then is ended.
         let is_written = self.connections.get(conn).is_some_and(|connection| connection.is_written());
         // Half a prompt cannot be written from two shards.
         let may_move = self.placement == Placement::Offer && is_written;
         match may_move.then(|| self.env.shard.sole_interest(&topic)).flatten() {
             Some(to) => {
-                let offer = Offer { conn, to, rest, read_end };
+                let offer = Offer { conn, to, may_stay: MayStay::Yes, rest, read_end };
                 self.env.actions.push_back(Action::Offer(offer));
             }
             None => self.settle(now, conn, rest, read_end),
@@ -438,6 +474,9 @@ impl Station {
         }
         self.bound_unfinished(now, conn);
         self.bound_half_closed(now);
+        while let Some(evicted) = self.env.evicted.pop() {
+            self.end(now, evicted, CloseReason::TakenOver);
+        }
     }
 
     fn handle(&mut self, now: Now, input: Input) {
@@ -470,8 +509,8 @@ impl Station {
         };
         let Some(connection) = self.connections.get_mut(conn) else { return };
         match output {
-            Output::Subscribed { .. } => connection.subscribed(&mut self.env),
-            Output::Refused { why, .. } => connection.refused(&mut self.env, why),
+            Output::Subscribed { subscription, .. } => connection.subscribed(&mut self.env, subscription),
+            Output::Refused { subscription, why, .. } => connection.refused(&mut self.env, subscription, why),
             Output::Accepted { upto, .. } => connection.accepted(&mut self.env, upto),
             Output::Pause(_) => connection.link.paused = true,
             Output::Resume(_) => {

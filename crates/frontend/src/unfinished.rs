@@ -152,7 +152,14 @@ mod tests {
         let limits = Arc::new(Limits::default());
         let budget = limits.core.memory_bytes_max;
         let own = ShardId(0);
-        let station = Station::new(StationConfig { own, shards: 1, limits, seed: 1, gauge: gauge.clone() });
+        let station = Station::new(StationConfig {
+            own,
+            shards: 1,
+            limits,
+            seed: 1,
+            home_seed: 1,
+            gauge: gauge.clone(),
+        });
         let conn = ConnId { slot: 0, generation: 0 };
         let mut charge = gauge.charge(Use::Runs, budget);
         assert!(!station.reads_little(conn));

@@ -272,6 +272,7 @@ fn start_shards(
     let limits = Arc::new(settings.limits.clone());
     limits.check(settings.shards);
     let station_limits = Arc::new(settings.limits.station.clone());
+    let home_seed = random_seed();
     for (own, poll) in (0..settings.shards).zip(polls) {
         let setup = Setup {
             config: StationConfig {
@@ -279,6 +280,7 @@ fn start_shards(
                 shards: settings.shards,
                 limits: Arc::clone(&station_limits),
                 seed: random_seed(),
+                home_seed,
                 gauge: gauge.clone(),
             },
             limits: Arc::clone(&limits),

@@ -198,6 +198,10 @@ fn describe_event(event: &Event, online: usize) -> String {
         Event::Subscriber { id, addr, name, filter } => {
             format!("[{}{addr}] Role: SUBSCRIBER, topic {}, id {id}", at(name), safe(filter.as_str()))
         }
+        Event::Client { id, addr, name, resumed } => {
+            let session = if *resumed { "session resumed" } else { "new session" };
+            format!("[{}@{addr}] MQTT, {session}, id {id}", safe(name))
+        }
         Event::Published { addr, name, topic, payload } => {
             let topic = match topic.as_str() {
                 "broadcast" => String::new(),
@@ -226,6 +230,10 @@ fn describe_reason(reason: &CloseReason) -> String {
         CloseReason::Foreign(protocol) => {
             format!("refused: its first bytes begin {}, which is not supported yet", protocol.name())
         }
+        CloseReason::Violation(violation) => {
+            format!("refused: {} (0x{:02x})", Printable::new(violation.what.as_bytes(), usize::MAX), violation.code)
+        }
+        CloseReason::TakenOver => "another connection has its client id".to_owned(),
         CloseReason::Kicked => "kicked".to_owned(),
         CloseReason::Shutdown => "server shuts down".to_owned(),
     }
@@ -254,6 +262,13 @@ fn fields(event: &Event, online: usize, object: &mut Map<String, Value>) {
             put("addr", json!(addr));
             put("name", json!(name));
             put("topic", json!(filter.as_str()));
+        }
+        Event::Client { id, addr, name, resumed } => {
+            put("event", json!("client"));
+            put("id", json!(id.to_string()));
+            put("addr", json!(addr));
+            put("name", json!(name));
+            put("resumed", json!(resumed));
         }
         Event::Published { addr, name, topic, payload } => {
             put("event", json!("published"));

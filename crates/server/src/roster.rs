@@ -42,6 +42,7 @@ fn cells(row: &ClientRow, age: Duration) -> [String; 7] {
     let role = match row.role {
         RoleName::Publisher => "PUB",
         RoleName::Subscriber => "SUB",
+        RoleName::Client => "MQTT",
         RoleName::Unknown => "-",
     };
     let name = row.name.as_deref().map_or_else(|| "-".to_owned(), safe);

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Now, ShardId, Slab};
-use frontend::{Action, CloseReason, Offer, Placement, Rules, Station, StationConfig};
+use frontend::{Action, CloseReason, MayStay, Offer, Placement, Rules, Station, StationConfig};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
@@ -338,6 +338,12 @@ impl ShardThread {
             match action {
                 Action::Mail { to, mail } => self.outbox[usize::from(to.0)].push(Parcel::Mail(mail)),
                 Action::Read(conn) => self.list_to_read(conn),
+                Action::Again(conn) => {
+                    if let Some(socket) = self.sockets.get_mut(conn) {
+                        socket.transport.read_again();
+                    }
+                    self.list_to_read(conn);
+                }
                 Action::Offer(offer) => self.hand_over_or_stay(now, offer),
                 Action::Watch(conn) => {
                     // Who has closed the sending half may have gone: the kernel asks.
@@ -424,7 +430,7 @@ impl ShardThread {
     /// Hands a publisher to the shard that hears it, if the balance bears it.
     fn hand_over_or_stay(&mut self, now: Now, offer: Offer) {
         let (conn, own, to) = (offer.conn, usize::from(self.own.0), usize::from(offer.to.0));
-        if !self.loads.may_move(own, to) {
+        if offer.may_stay == MayStay::Yes && !self.loads.may_move(own, to) {
             return self.station.stay(now, &offer);
         }
         // None of them: the connection has ended since it was offered.

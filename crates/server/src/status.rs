@@ -75,16 +75,18 @@ impl Status {
             stats.add(&figures.stats);
             census.publishers += figures.census.publishers;
             census.subscribers += figures.census.subscribers;
+            census.clients += figures.census.clients;
             census.others += figures.census.others;
             history_bytes += figures.history_bytes;
         }
         let mut text = format!(
-            "publishers {}, subscribers {}, others {}, up {}, shards {}\n\
+            "publishers {}, subscribers {}, MQTT clients {}, others {}, up {}, shards {}\n\
              accepted {} ({:.0}/s), delivered {} ({:.0}/s), rates of the last {:.0} s\n\
              dropped {}, publisher pauses {}\n\
              {}; of it history {}",
             census.publishers,
             census.subscribers,
+            census.clients,
             census.others,
             uptime(self.began.elapsed()),
             self.shards.len(),
@@ -165,7 +167,7 @@ pub(crate) fn topics(reports: &[ShardReport], shards: u8) -> String {
         match row.role {
             RoleName::Publisher => counts.entry(&row.topic).or_default()[0] += 1,
             RoleName::Subscriber => counts.entry(&row.topic).or_default()[1] += 1,
-            RoleName::Unknown => {}
+            RoleName::Client | RoleName::Unknown => {}
         }
     }
     let mut text = String::from("PUBLISHERS  SUBSCRIBERS  TOPIC");
@@ -198,7 +200,7 @@ fn who(row: &ClientRow) -> String {
 
 /// All whom a shard has.
 pub(crate) fn everyone(census: &Census) -> u64 {
-    census.publishers + census.subscribers + census.others
+    census.publishers + census.subscribers + census.clients + census.others
 }
 
 pub(crate) fn safe(text: &str) -> String {

@@ -28,6 +28,7 @@ impl World {
                         self.pend(site, Pending::Readable(id));
                     }
                 }
+                Action::Again(_) => unreachable!("nobody here speaks a protocol that needs it"),
                 Action::Offer(offer) => self.place(site, offer, &mut told),
                 Action::Watch(_) => {} // who has gone is found out in any case here
             }

@@ -87,6 +87,7 @@ impl World {
                 shards: swarm.stations,
                 limits: swarm.limits.clone(),
                 seed,
+                home_seed: seed,
                 gauge: gauge.clone(),
             });
             station.set_placement(swarm.placement);

@@ -41,6 +41,8 @@ pub(crate) fn farewell_line(reason: &CloseReason, limits: &Limits) -> Option<Str
         | CloseReason::Untaken
         | CloseReason::HistoryRead
         | CloseReason::Terminated
+        | CloseReason::Violation(_)
+        | CloseReason::TakenOver
         | CloseReason::Foreign(_) => None,
     }
 }

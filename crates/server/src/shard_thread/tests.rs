@@ -34,6 +34,7 @@ impl Pair {
                     shards: 2,
                     limits: Arc::clone(&station_limits),
                     seed: 1,
+                    home_seed: 1,
                     gauge: gauge.clone(),
                 },
                 limits: Arc::clone(&limits),

@@ -1,0 +1,408 @@
+//! MQTT 3.1, 3.1.1 and 5.0 on one connection (docs/protocol/mqtt.md): from packets to the core and
+//! back.
+//!
+//! ```text
+//! Connecting ──CONNECT, where its client id lives──▶ Connected ──▶ Over
+//! ```
+//! Reading order: `connecting` (whose session it is), `sessions` (what outlives a connection),
+//! `publishing` (packets to runs), `subscribing` and `filters`, `delivering` (runs to packets),
+//! `window` (what is not acknowledged), `answers`, `farewell`.
+
+mod answers;
+mod connecting;
+mod delivering;
+mod farewell;
+mod filters;
+mod publishing;
+mod sessions;
+mod subscribing;
+mod window;
+
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{Instant, Publisher, Refusal, SubscriptionId};
+use topic::TopicName;
+use wire::mqtt::{Packet, Property, Reason, Version, decode, frame};
+
+use crate::connection::{Next, Taken};
+use crate::delivering::{Delivered, PartSize};
+use crate::env::Env;
+use crate::event::CloseReason;
+use crate::link::{Chunk, Link, ReadEnd};
+use answers::{Answer, Answers};
+use publishing::Batch;
+use sessions::{ClientKey, Due};
+use subscribing::{Asked, Replaced};
+
+pub use farewell::Violation;
+pub(crate) use sessions::{Sessions, home};
+use window::Known;
+
+/// Packets other than PUBLISH that one call takes: each may cost a look at a trie.
+const PACKETS_MAX: usize = 32;
+/// SUBSCRIBE packets that wait for the core; over this nothing more is read.
+const ASKED_BYTES: usize = 4 * 1024;
+
+/// One connection that speaks MQTT.
+#[derive(Debug)]
+pub(crate) struct Mqtt {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Connecting,
+    Connected(Box<Client>),
+    /// What is left of a client: answers that wait for their socket.
+    Over,
+}
+
+/// A connected client, as long as its connection lives.
+#[derive(Debug)]
+struct Client {
+    version: Version,
+    key: ClientKey,
+    publisher: Arc<Publisher>,
+    keep_alive: Duration,
+    heard_at: Instant,
+    /// Topics by the alias that the client gave them.
+    aliases: Vec<Option<TopicName>>,
+    /// Most messages have the topic of the one before.
+    last_topic: Option<TopicName>,
+    /// Messages that it has published.
+    published: u64,
+    receive_max: u16,
+    packet_bytes_max: usize,
+    /// Messages that it was sent on this connection and has not acknowledged.
+    outstanding: usize,
+    /// What an earlier connection was sent and did not acknowledge.
+    resend: VecDeque<NonZeroU16>,
+    answers: Answers,
+    asked: Vec<Asked>,
+    replacing: Vec<Replaced>,
+    /// Messages that it did not get: dropped, or too large for it.
+    lost: u64,
+}
+
+impl Mqtt {
+    pub(crate) fn new() -> Self {
+        Self { state: State::Connecting }
+    }
+
+    /// Takes its part of a chunk.
+    pub(crate) fn receive(
+        &mut self,
+        link: &mut Link,
+        env: &mut Env,
+        chunk: &Chunk,
+        read_end: ReadEnd,
+    ) -> Taken {
+        match &mut self.state {
+            State::Connecting => self.connect(link, env, chunk, read_end),
+            State::Connected(client) => client.receive(link, env, chunk),
+            State::Over => Taken { used: chunk.bytes.len(), next: Next::GoOn },
+        }
+    }
+
+    /// The time of the deadline has come.
+    pub(crate) fn timeout(&mut self, link: &mut Link, env: &mut Env) -> Taken {
+        let next = match &mut self.state {
+            State::Connecting => Next::End(CloseReason::Silent),
+            State::Over => Next::GoOn,
+            State::Connected(client) => match client.keep_alive_ends() {
+                //= MQTT5-3.1.2-22
+                Some(at) if at <= env.now.mono => Next::End(CloseReason::Silent),
+                at => {
+                    link.set_deadline(env, at);
+                    Next::GoOn
+                }
+            },
+        };
+        Taken { used: 0, next }
+    }
+
+    pub(crate) fn accepted(&mut self, link: &mut Link, env: &mut Env, upto: u64) {
+        if let State::Connected(client) = &mut self.state {
+            client.answers.accepted(upto);
+            client.list_answers(link, env);
+        }
+    }
+
+    pub(crate) fn subscribed(&mut self, link: &mut Link, env: &mut Env, id: SubscriptionId) {
+        if let State::Connected(client) = &mut self.state {
+            client.subscribed(env, id);
+            client.list_answers(link, env);
+        }
+    }
+
+    pub(crate) fn refused(&mut self, link: &mut Link, env: &mut Env, id: SubscriptionId, why: Refusal) {
+        if let State::Connected(client) = &mut self.state {
+            client.refused(env, id, why);
+            client.list_answers(link, env);
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, link: &mut Link, env: &mut Env, size: PartSize) -> Delivered {
+        match &mut self.state {
+            State::Connected(client) => client.deliver(link, env, size),
+            State::Connecting | State::Over => Delivered::Nothing,
+        }
+    }
+
+    /// The connection ends, or has: its session goes with it or waits for the next one.
+    pub(crate) fn over(&mut self, link: &mut Link, env: &mut Env, reason: &CloseReason) {
+        let State::Connected(mut client) = std::mem::replace(&mut self.state, State::Over) else { return };
+        let version = client.version;
+        if !client.answers.is_idle() {
+            link.out.append(&mut env.pool, |own| client.answers.write(own, version, usize::MAX));
+        }
+        let said = farewell::reason_for(reason).and_then(|reason| farewell::disconnect(version, reason));
+        if let Some(bytes) = said {
+            link.out.append(&mut env.pool, |own| own.extend_from_slice(&bytes));
+        }
+        client.give_up_replaced(env);
+        link.session = None;
+        // Not its own any more if another connection has taken it over.
+        let key = client.key;
+        let is_own = |session: &&mut sessions::Session| session.conn == Some(link.id.conn);
+        let Some(session) = env.mqtt.get_mut(key).filter(is_own) else { return };
+        let core = session.core;
+        if session.expiry.is_zero() {
+            let session = env.mqtt.remove(key).expect("it was just looked at");
+            if let Some(will) = session.will {
+                env.publish_will(will, &client.publisher);
+            }
+            return; // the core closes what a connection leaves
+        }
+        env.shard.detach(core);
+        env.mqtt.detached(env.now.mono, key);
+    }
+
+    /// The client takes nothing: what it was promised is given up.
+    pub(crate) fn give_up(&mut self) {
+        self.state = State::Over;
+    }
+
+    /// Whether nothing is promised that has not been said.
+    pub(crate) fn is_said(&self) -> bool {
+        match &self.state {
+            State::Connected(client) => client.answers.is_empty(),
+            State::Connecting | State::Over => true,
+        }
+    }
+
+    /// Bytes that are promised for what the client has sent.
+    pub(crate) fn owed_bytes(&self) -> usize {
+        match &self.state {
+            State::Connected(client) => client.answers.bytes() + ASKED_BYTES * client.asked.len(),
+            State::Connecting | State::Over => 0,
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.state, State::Connected(_))
+    }
+
+    pub(crate) fn client_id(&self) -> Option<Box<str>> {
+        match &self.state {
+            State::Connected(client) => client.publisher.name.clone(),
+            State::Connecting | State::Over => None,
+        }
+    }
+}
+
+impl Client {
+    fn receive(&mut self, link: &mut Link, env: &mut Env, chunk: &Chunk) -> Taken {
+        self.heard_at = env.now.mono;
+        let (mut batch, mut used) = (Batch::default(), 0);
+        let before = self.published;
+        let next = self.receive_packets(link, env, chunk, &mut batch, &mut used);
+        self.flush(env, &mut batch, chunk);
+        self.list_answers(link, env);
+        match next {
+            Next::GoOn if self.published > before => Taken { used, next: Next::Published },
+            next => Taken { used, next },
+        }
+    }
+
+    /// Takes whole packets, as many as one call may cost.
+    fn receive_packets(
+        &mut self,
+        link: &mut Link,
+        env: &mut Env,
+        chunk: &Chunk,
+        batch: &mut Batch,
+        used: &mut usize,
+    ) -> Next {
+        let mut left = PACKETS_MAX;
+        loop {
+            let bytes = chunk.bytes.get(*used..).unwrap_or_default();
+            let frame = match frame(bytes) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Next::GoOn,
+                Err(error) => return violation(error.into()),
+            };
+            if frame.len() > link.rules.limits.message_bytes_max {
+                return Next::End(CloseReason::TooLong);
+            }
+            let Some(body) = bytes.get(frame.head_len..frame.len()) else { return Next::GoOn };
+            let packet = match decode(self.version, frame.first, body) {
+                Ok(packet) => packet,
+                Err(error) => return violation(error.into()),
+            };
+            if let Packet::Publish(publish) = &packet {
+                let receive_max = usize::from(link.rules.limits.receive_max);
+                if let Err(broken) = self.publish(env, batch, publish, *used + frame.head_len, receive_max) {
+                    return violation(broken);
+                }
+                *used += frame.len();
+                continue;
+            }
+            if left == 0 {
+                return Next::Again;
+            }
+            left -= 1;
+            if !batch.is_empty() {
+                // What it subscribes to comes after what it has published before.
+                self.flush(env, batch, chunk);
+            }
+            *used += frame.len();
+            if let Some(next) = self.take(link, env, &packet) {
+                return next;
+            }
+        }
+    }
+
+    /// Takes any packet but a PUBLISH. Returns what ends the connection.
+    fn take(&mut self, link: &mut Link, env: &mut Env, packet: &Packet<'_>) -> Option<Next> {
+        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+        match packet {
+            Packet::PubAck(ack) => {
+                let known = session.window.acknowledged(ack.packet_id);
+                self.acknowledged(link, env, known);
+            }
+            Packet::PubRec(ack) if ack.reason.is_error() => {
+                let known = session.window.declined(ack.packet_id);
+                self.acknowledged(link, env, known);
+            }
+            Packet::PubRec(ack) => {
+                let reason = match session.window.received(ack.packet_id) {
+                    Known::Yes => Reason::SUCCESS,
+                    Known::No => Reason::PACKET_ID_NOT_FOUND,
+                };
+                self.answers.give(Answer::PubRel(ack.packet_id, reason));
+            }
+            Packet::PubRel(ack) => {
+                let reason = match session.received.remove(&ack.packet_id) {
+                    true => Reason::SUCCESS,
+                    false => Reason::PACKET_ID_NOT_FOUND,
+                };
+                self.answers.give(Answer::PubComp(ack.packet_id, reason));
+            }
+            Packet::PubComp(ack) => {
+                let known = session.window.completed(ack.packet_id);
+                self.acknowledged(link, env, known);
+            }
+            Packet::Subscribe(subscribe) => self.subscribe(link, env, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(env, unsubscribe),
+            Packet::PingReq => self.answers.give(Answer::Pong),
+            Packet::Disconnect(disconnect) => {
+                let expiry = disconnect.properties.iter().find_map(|property| match property {
+                    Property::SessionExpiry(seconds) => Some(number_of_seconds(seconds)),
+                    _ => None,
+                });
+                if let Some(time) = expiry {
+                    //= MQTT5-3.14.2-2
+                    if session.expiry.is_zero() && !time.is_zero() {
+                        let what = "a session that was to end with its connection";
+                        return Some(violation(Violation::new(Reason::PROTOCOL_ERROR, what)));
+                    }
+                    session.expiry = time.min(link.rules.limits.session_time_max);
+                }
+                if disconnect.reason != Reason::DISCONNECT_WITH_WILL {
+                    session.will = None; //= MQTT5-3.14.4-3
+                }
+                return Some(Next::End(CloseReason::Terminated));
+            }
+            //= MQTT5-3.1.0-2
+            Packet::Connect(_) => {
+                return Some(violation(Violation::new(Reason::PROTOCOL_ERROR, "a second CONNECT")));
+            }
+            Packet::Publish(_) => {}
+            Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp
+            | Packet::Auth(_) => {
+                return Some(violation(Violation::new(
+                    Reason::PROTOCOL_ERROR,
+                    "a packet that clients do not send",
+                )));
+            }
+        }
+        None
+    }
+
+    /// The client has acknowledged something: there is room for the next message.
+    fn acknowledged(&mut self, link: &mut Link, env: &mut Env, known: Known) {
+        if known == Known::Yes {
+            self.outstanding = self.outstanding.saturating_sub(1);
+            link.list_to_write(env);
+        }
+    }
+
+    fn list_answers(&self, link: &mut Link, env: &mut Env) {
+        if !self.answers.is_idle() {
+            link.list_to_write(env);
+        }
+    }
+
+    /// When it must have been heard of again: one and a half times its keep alive.
+    fn keep_alive_ends(&self) -> Option<Instant> {
+        (!self.keep_alive.is_zero()).then(|| self.heard_at.after(self.keep_alive * 3 / 2))
+    }
+}
+
+impl Env {
+    /// When [`Env::time_out_sessions`] has something to do.
+    pub(crate) fn poll_sessions(&self) -> Option<Instant> {
+        self.mqtt.poll_timeout()
+    }
+
+    /// Does the next thing that is due for a session whose client is absent.
+    pub(crate) fn time_out_sessions(&mut self) {
+        match self.mqtt.take_due(self.now.mono) {
+            Some(Due::Will(will, publisher)) => self.publish_will(*will, &publisher),
+            Some(Due::End(core)) => self.shard.close(core),
+            None => {}
+        }
+    }
+
+    /// The shard on which a client id lives.
+    pub(crate) fn home(&self, client_id: &str) -> broker::ShardId {
+        home(client_id, self.shards, self.home_seed)
+    }
+
+    /// A client id for a client that has none: one that lives here.
+    pub(crate) fn assign_client_id(&mut self) -> String {
+        loop {
+            self.assigned += 1;
+            let id = format!("tidings-{}-{}-{}", self.own.0, self.now.wall.0, self.assigned);
+            if self.home(&id) == self.own && self.mqtt.find(&id).is_none() {
+                return id;
+            }
+        }
+    }
+}
+
+fn violation(violation: Violation) -> Next {
+    Next::End(CloseReason::Violation(violation))
+}
+
+/// Seconds of a property.
+fn number_of_seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}

@@ -1,0 +1,177 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use std::num::NonZeroU16;
+
+use broker::{HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
+use topic::Filter;
+use wire::mqtt::{
+    Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
+    Unsubscribe, encode,
+};
+
+use crate::env::Env;
+use crate::link::Link;
+use crate::mqtt::Client;
+use crate::mqtt::answers::Answer;
+use crate::mqtt::filters::{Options, OwnMessages, RetainFlag};
+use crate::mqtt::publishing::qos;
+
+/// A SUBSCRIBE that waits for the core.
+#[derive(Debug)]
+pub(super) struct Asked {
+    packet_id: NonZeroU16,
+    reasons: Vec<u8>,
+    /// Which of them are not settled.
+    waiting: Vec<(SubscriptionId, usize)>,
+}
+
+/// A subscription of the core that is given up once the one that follows it stands, so that no
+/// message is missed between them (MQTT5-3.8.4-3).
+#[derive(Debug)]
+pub(super) struct Replaced {
+    by: SubscriptionId,
+    id: SubscriptionId,
+}
+
+impl Client {
+    pub(super) fn subscribe(&mut self, link: &Link, env: &mut Env, packet: &Subscribe<'_>) {
+        let identifier = packet.properties.iter().find_map(|property| match property {
+            Property::SubscriptionId(id) => Some(id),
+            _ => None,
+        });
+        let mut asked = Asked { packet_id: packet.packet_id, reasons: Vec::new(), waiting: Vec::new() };
+        for (text, options) in packet.filters.iter() {
+            let reason = self.subscribe_to(link, env, text, options, identifier, &mut asked);
+            asked.reasons.push(reason.0);
+        }
+        env.mqtt.settle(self.key);
+        self.asked.push(asked);
+        self.settle_asked();
+    }
+
+    fn subscribe_to(
+        &mut self,
+        link: &Link,
+        env: &mut Env,
+        text: &str,
+        options: SubscribeOptions,
+        identifier: Option<u32>,
+        asked: &mut Asked,
+    ) -> Reason {
+        if text.starts_with("$share/") {
+            return Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+        }
+        let Ok(filter) = Filter::parse(text) else { return Reason::TOPIC_FILTER_INVALID };
+        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+        let known = session.filters.get(&filter).map(|subscribed| subscribed.options);
+        let wanted = Options {
+            qos: qos(options.qos),
+            own: if options.no_local { OwnMessages::NotHeard } else { OwnMessages::Heard },
+            retain: if options.retain_as_published { RetainFlag::AsPublished } else { RetainFlag::Cleared },
+            identifier,
+        };
+        let retained = match (options.retain_handling, known) {
+            (RetainHandling::Never, _) | (RetainHandling::SendIfNew, Some(_)) => RetainedRequest::None,
+            _ => RetainedRequest::All,
+        };
+        let granted = Reason(wanted.qos as u8);
+        if known.is_some() && retained == RetainedRequest::None {
+            session.filters.set(&filter, wanted);
+            return granted;
+        }
+        if known.is_none() && session.filters.len() >= link.rules.limits.subscriptions_max {
+            return Reason::QUOTA_EXCEEDED;
+        }
+        let subscribed = env.shard.subscribe(env.now, session.core, &filter, HistoryRequest::None, retained);
+        match subscribed {
+            Err(_) => Reason::QUOTA_EXCEEDED,
+            Ok(id) => {
+                let before = session.filters.put(filter, id, wanted);
+                self.replacing.extend(before.map(|before| Replaced { by: id, id: before }));
+                asked.waiting.push((id, asked.reasons.len()));
+                granted
+            }
+        }
+    }
+
+    /// A subscription stands.
+    pub(super) fn subscribed(&mut self, env: &mut Env, id: SubscriptionId) {
+        for replaced in self.replacing.extract_if(.., |replaced| replaced.by == id) {
+            env.shard.handle(env.now, Input::Unsubscribe(replaced.id));
+        }
+        for asked in &mut self.asked {
+            asked.waiting.retain(|(waiting, _)| *waiting != id);
+        }
+        self.settle_asked();
+    }
+
+    /// The core has given a subscription up.
+    pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, _why: Refusal) {
+        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+        let filter = session.filters.remove_id(id);
+        // What it was to replace goes with it: nobody knows its options any more.
+        for replaced in self.replacing.extract_if(.., |replaced| replaced.by == id) {
+            env.shard.handle(env.now, Input::Unsubscribe(replaced.id));
+        }
+        drop(filter);
+        for asked in &mut self.asked {
+            let Asked { waiting, reasons, .. } = asked;
+            waiting.retain(|(waiting, index)| {
+                if *waiting == id
+                    && let Some(reason) = reasons.get_mut(*index)
+                {
+                    *reason = Reason::QUOTA_EXCEEDED.0;
+                }
+                *waiting != id
+            });
+        }
+        env.mqtt.settle(self.key);
+        self.settle_asked();
+    }
+
+    pub(super) fn unsubscribe(&mut self, env: &mut Env, packet: &Unsubscribe<'_>) {
+        let mut reasons = Vec::new();
+        for text in packet.filters.iter() {
+            let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+            let removed = Filter::parse(text).ok().and_then(|filter| session.filters.remove(&filter));
+            let Some(id) = removed else {
+                reasons.push(Reason::NO_SUBSCRIPTION_EXISTED.0);
+                continue;
+            };
+            env.shard.handle(env.now, Input::Unsubscribe(id));
+            // Nobody waits for it any more, nor for what was to follow it.
+            self.subscribed(env, id);
+            reasons.push(Reason::SUCCESS.0);
+        }
+        env.mqtt.settle(self.key);
+        let unsuback =
+            UnsubAck { packet_id: packet.packet_id, properties: Properties::default(), reasons: &reasons };
+        let mut bytes = Vec::new();
+        encode(&mut bytes, self.version, &Packet::UnsubAck(unsuback));
+        self.answers.give(Answer::Whole(bytes.into()));
+    }
+
+    /// Its connection goes: what was to be replaced is given up.
+    pub(super) fn give_up_replaced(&mut self, env: &mut Env) {
+        for replaced in self.replacing.drain(..) {
+            env.shard.handle(env.now, Input::Unsubscribe(replaced.id));
+        }
+    }
+
+    /// Answers what waits for nothing any more, in the order in which it was asked.
+    fn settle_asked(&mut self) {
+        while self.asked.first().is_some_and(|asked| asked.waiting.is_empty()) {
+            let Asked { packet_id, mut reasons, .. } = self.asked.remove(0);
+            if self.version != wire::mqtt::Version::V5 {
+                for reason in &mut reasons {
+                    //= MQTT311-3.9.3-2
+                    *reason = if Reason(*reason).is_error() { Reason::UNSPECIFIED_ERROR.0 } else { *reason };
+                }
+            }
+            let suback = SubAck { packet_id, properties: Properties::default(), reasons: &reasons };
+            let mut bytes = Vec::new();
+            encode(&mut bytes, self.version, &Packet::SubAck(suback));
+            self.answers.give(Answer::Whole(bytes.into()));
+        }
+    }
+}
