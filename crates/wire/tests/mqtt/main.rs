@@ -1,0 +1,8 @@
+//! The MQTT codec from outside: golden bytes, what is refused, round trips.
+
+mod any_packet;
+mod golden;
+mod golden_properties;
+mod hex;
+mod refused;
+mod round_trip;
