@@ -13,6 +13,7 @@ use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
 use crate::client::{Link, Role};
 use crate::limits::MS;
+use crate::reached::Reached;
 use crate::record::{Mark, Replay, Stay, SubscriberRecord};
 use crate::trace::Kind;
 use crate::world::{Event, World};
@@ -273,7 +274,8 @@ impl World {
                     self.record.remains.shown += count;
                     continue;
                 }
-                frontend::Event::Closing { .. } => {
+                frontend::Event::Closing { reason, .. } => {
+                    self.reached.extend(Reached::ending(&reason));
                     self.record.remains.closings += 1;
                     continue;
                 }

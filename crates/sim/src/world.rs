@@ -15,6 +15,7 @@ use crate::client::{self, Client};
 use crate::driver::{Pending, Site};
 use crate::limits::{Clock, MS, Swarm};
 use crate::moves::Moving;
+use crate::reached::Reached;
 use crate::record::Record;
 use crate::rng::{Concern, Rng};
 use crate::trace::{Kind, Trace};
@@ -63,6 +64,7 @@ pub(crate) struct World {
     pub(crate) record: Record,
     pub(crate) trace: Trace,
     pub(crate) violations: Vec<Violation>,
+    pub(crate) reached: BTreeSet<Reached>,
     pub(crate) largest: Largest,
     pub(crate) network: Rng,
     pub(crate) scheduler: Rng,
@@ -108,6 +110,7 @@ impl World {
             record,
             trace,
             violations: Vec::new(),
+            reached: BTreeSet::new(),
             largest: Largest::default(),
             network: Rng::new(seed, Concern::Network),
             scheduler: Rng::new(seed, Concern::Scheduler),

@@ -4,7 +4,7 @@ use sim::{Keep, run, run_many};
 
 #[test]
 fn sixty_four_seeds_keep_every_promise() {
-    let failed = run_many(1, 64);
+    let failed = run_many(1, 64).failed;
     let shown: Vec<_> = failed.iter().map(|outcome| (outcome.seed, &outcome.violations)).collect();
     assert!(failed.is_empty(), "cargo run --release -p sim -- --seed N for {shown:#?}");
 }

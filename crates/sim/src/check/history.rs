@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::check::Violation;
 use crate::check::stream::Heard;
+use crate::reached::Reached;
 use crate::record::{Accepted, Mark, Record, Replay, Stay, SubscriberRecord};
 
 /// Checks the history of subscriber `id`.
@@ -16,8 +17,8 @@ pub(super) fn check(
     subscriber: &SubscriberRecord,
     heard: &[Heard],
     found: &mut Vec<Violation>,
-) {
-    let (Some(asked), Some(stood)) = (subscriber.asked, subscriber.stood) else { return };
+) -> Option<Reached> {
+    let (Some(asked), Some(stood)) = (subscriber.asked, subscriber.stood) else { return None };
     let wrong = |what: String| Violation::new("history", format!("subscriber {id}: {what}"));
     let kept = kept(record, subscriber, asked.index);
     let past: Vec<Accepted> = heard
@@ -41,7 +42,7 @@ pub(super) fn check(
     }
     let has_gap = heard.iter().any(|one| matches!(one, Heard::Gap(_)));
     if subscriber.stay == Stay::Left || has_gap || record.facts.history_cut_by_bytes {
-        return;
+        return None;
     }
     // Whatever was accepted meanwhile may stand in the place of an old message.
     let displaced = stood.index - asked.index;
@@ -55,6 +56,8 @@ pub(super) fn check(
             found.push(wrong(format!("did not hear {newer:?}, but something older")));
         }
     }
+    (record.facts.clock_steady && displaced == 0 && subscriber.replay != Replay::None && !kept.is_empty())
+        .then_some(Reached::History)
 }
 
 fn expected_count(replay: Replay, kept: &[Accepted], asked: Mark, stood: Mark) -> (u64, u64) {

@@ -5,6 +5,7 @@
 
 use crate::check::Violation;
 use crate::check::stream::Heard;
+use crate::reached::Reached;
 use crate::record::{Accepted, Record, Replay, Stay, SubscriberRecord};
 
 /// Messages of one publisher that were not heard, between two places of a stream.
@@ -27,18 +28,18 @@ pub(super) fn check(
     subscriber: &SubscriberRecord,
     heard: &[Heard],
     found: &mut Vec<Violation>,
-) {
+) -> Option<Reached> {
     let mut wrong = |checker, what: String| {
         found.push(Violation::new(checker, format!("subscriber {id}: {what}")));
     };
-    let Some(asked) = subscriber.asked else { return };
+    let asked = subscriber.asked?;
     let Some(stood) = subscriber.stood else {
         if !heard.is_empty() {
             wrong("order", "heard something before it stood".to_owned());
         } else if subscriber.stay == Stay::UntilQuiet {
             wrong("liveness", "its subscription never stood".to_owned());
         }
-        return;
+        return None;
     };
     if subscriber.replay == Replay::None {
         let early =
@@ -58,6 +59,8 @@ pub(super) fn check(
     for (checker, what) in judge(&holes, heard, subscriber.stay) {
         wrong(checker, what);
     }
+    let live = |one: &Heard| matches!(one, Heard::Message { index, .. } if *index >= stood.index);
+    (subscriber.keeps_up && heard.iter().any(live)).then_some(Reached::KeepsUp)
 }
 
 fn holes(record: &Record, subscriber: &SubscriberRecord, heard: &[Heard]) -> Vec<Hole> {
