@@ -91,6 +91,10 @@ pub(crate) struct Load {
     pub(crate) attackers: usize,
     pub(crate) messages_max: u64,
     pub(crate) pause_max_ns: u64,
+    /// Percent of subscribers that come in the lull, when the history is what it is, and of those
+    /// that ask for history.
+    pub(crate) in_lull_percent: u64,
+    pub(crate) asks_percent: u64,
     /// Publishers that have said hello rest from here to there.
     pub(crate) lull: (u64, u64),
 }
@@ -128,12 +132,15 @@ impl Swarm {
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
                 pause_max_ns: rng.pick(&[MS / 10, 2 * MS, 10 * MS]),
+                in_lull_percent: 40,
+                asks_percent: 50,
                 lull: (lull_begin, lull_end),
             },
         };
         match rng.below(100) {
             0..12 => ordinary.with_archive(rng),
             12..24 => ordinary.with_late_turns(rng),
+            24..44 => ordinary.with_past(rng),
             _ => ordinary,
         }
     }
@@ -158,6 +165,29 @@ impl Swarm {
         self.load.subscribers = self.load.subscribers.max(20);
         self.load.messages_max = 1000;
         self.load.passers = ARCHIVED_TOPICS;
+        // Who comes to an archive comes for what is in it.
+        self.load.asks_percent = 95;
+        self
+    }
+
+    /// All that is kept has room, and most come for it when there is some: history is known to the
+    /// message, whatever the clock has done.
+    fn with_past(mut self, rng: &mut Rng) -> Self {
+        self.limits = Arc::new(Limits {
+            memory_bytes_max: 256 << 20,
+            history_messages_max: rng.pick(&[1, 3, 20, 100]),
+            history_bytes_max: 32 << 20,
+            replay_bytes_max: 8 << 20,
+            replays_bytes_max: 16 << 20,
+            ..self.limits.as_ref().clone()
+        });
+        self.clock = rng.pick(&[Clock::Steady, Clock::Jumping]);
+        // Not before they have come.
+        self.ending = rng.pick(&[Ending::ClientsGo, Ending::DrainQuiet]);
+        self.load.publishers = self.load.publishers.max(8);
+        self.load.subscribers = self.load.subscribers.max(12);
+        self.load.messages_max = self.load.messages_max.min(400);
+        (self.load.in_lull_percent, self.load.asks_percent) = (70, 90);
         self
     }
 
@@ -195,7 +225,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     let memory_bytes_max = rng.pick(&[256 << 20, 256 << 20, 256 << 20, 384 << 10, 768 << 10]);
     // Kept history must leave room for live messages, or publishers wait for ever.
     let history_bytes_max = rng.size(1, 16) * 1024;
-    let history_bytes_max = if rng.percent(60) { memory_bytes_max / 8 } else { history_bytes_max };
+    let history_bytes_max = if rng.percent(75) { memory_bytes_max / 8 } else { history_bytes_max };
     let write_bytes = rng.pick(&[1, 128, 2048, 16 * 1024]);
     let mut limits = Limits {
         hello_bytes_max: rng.pick(&[200, 4096]),
@@ -209,7 +239,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         unfinished_bytes_max: rng.pick(&[1 << 10, memory_bytes_max / 8, memory_bytes_max / 8]),
         replays_bytes_max: memory_bytes_max / rng.pick(&[16, 16, 4096]),
         outgoing_bytes_max: memory_bytes_max / rng.pick(&[16, 1 << 20]),
-        history_messages_max: rng.pick(&[0, 1, 3, 20, 20, 100]),
+        history_messages_max: rng.pick(&[0, 1, 3, 3, 20, 20, 20, 100]),
         history_bytes_max,
         replay_bytes_max: rng.pick(&[2 * 1024, 8 << 20, 8 << 20]),
         routes_max: rng.pick(&[1, 2, 5, 100]),

@@ -25,6 +25,7 @@ const WORK_MAX: u64 = 200_000;
 pub(crate) struct Largest {
     chunk_bytes: usize,
     messages: usize,
+    memory_bytes: usize,
 }
 
 impl Largest {
@@ -34,8 +35,22 @@ impl Largest {
     }
 
     pub(crate) fn run_bytes(&self) -> usize {
-        self.chunk_bytes + 2 * 8 * self.messages + RUN_OVERHEAD_MAX
+        run_bytes(self.chunk_bytes, self.messages)
     }
+
+    pub(crate) fn saw_memory(&mut self, bytes: usize) {
+        self.memory_bytes = self.memory_bytes.max(bytes);
+    }
+
+    /// The most that was charged at any time.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+}
+
+/// What a run of a chunk costs at most.
+pub(crate) fn run_bytes(chunk_bytes: usize, messages: usize) -> usize {
+    chunk_bytes + 2 * 8 * messages + RUN_OVERHEAD_MAX
 }
 
 /// Checks the bytes that wait in the core for one subscriber.

@@ -40,7 +40,9 @@ fn subscriber() -> SubscriberRecord {
         replay: Replay::None,
         first: First::Client,
         asked: None,
+        began: None,
         stood: None,
+        history_cut: false,
         stay: Stay::UntilQuiet,
         keeps_up: false,
         received: Vec::new(),
@@ -58,14 +60,14 @@ fn story(accepted: &str, heard: &str) -> Record {
     for word in accepted.split_whitespace() {
         let mark = Mark { index, wall_ms: 1000 + index };
         match word {
-            "?" => listener.asked = Some(mark),
+            "?" => (listener.asked, listener.began) = (Some(mark), Some(mark)),
             "!" => listener.stood = Some(mark),
             word => {
                 let (id, _) = parse(word).expect("a message of A or B");
                 let messages = &mut record.publishers.get_mut(&id).unwrap().messages;
                 let payload = format!("#{id}.{}#", messages.len()).into_bytes();
                 let station = u8::try_from(id).unwrap();
-                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station });
+                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station, run_bytes: 0 });
                 messages.push(Message { payload, accepted });
                 index += 1;
             }
@@ -139,6 +141,10 @@ fn what_is_missing_is_announced_in_its_place() {
     check_with("? ! A0 A1 A2", "A0", |s| s.stay = Stay::Left, "");
     check_with("? ! A0 A1 A2", "A0 A2", |s| s.stay = Stay::Left, "loss");
     check_with("? ! A0 A1 A2", "A0 GAP1 A2", |s| s.keeps_up = true, "loss");
+    let mut record = story("? ! A0 A1 A2", "A0 GAP1 A2");
+    record.subscribers.get_mut(&SUBSCRIBER).unwrap().keeps_up = true;
+    record.facts.turns_fit = false;
+    check_record(&record, "");
 }
 
 #[test]
@@ -186,6 +192,46 @@ fn history_is_exact() {
     check_record(&record, "");
     record.facts.history_messages_max = 1;
     check_record(&record, "history");
+}
+
+#[test]
+fn since_goes_by_the_stamps_whatever_the_clock_did() {
+    // The clock is set back behind A1: what was accepted first is of a later time.
+    let since = |heard: &str, change: fn(&mut Record), expected: &str| {
+        let mut record = story("A0 A1 A2 A3 ? !", heard);
+        record.facts.first_jump = Some(2);
+        for (message, wall_ms) in
+            record.publishers.get_mut(&0).unwrap().messages.iter_mut().zip([1500, 1501, 900, 990])
+        {
+            message.accepted.as_mut().unwrap().wall_ms = wall_ms;
+        }
+        let listener = record.subscribers.get_mut(&SUBSCRIBER).unwrap();
+        (listener.began.as_mut().unwrap().wall_ms, listener.replay) = (1000, Replay::SinceMs(50));
+        change(&mut record);
+        check_record(&record, expected);
+    };
+    let nothing = |_: &mut Record| {};
+    since("A0 A1 A3", nothing, "");
+    since("A1 A3", nothing, "history");
+    since("A0 A1", nothing, "gap history loss");
+    since("A0 A1 A2 A3", nothing, "history");
+    since("A0 A3", nothing, "gap history loss");
+    since("GAP1 A1 A3", |record| record.remains.dropped = 1, "");
+    let cut = |record: &mut Record| record.subscribers.get_mut(&SUBSCRIBER).unwrap().history_cut = true;
+    since("A1 A3", cut, "");
+    since("A1 A2 A3", cut, "history");
+}
+
+#[test]
+fn who_leaves_after_something_live_has_had_its_history() {
+    let left = |heard: &str, expected: &str| {
+        let change = |s: &mut SubscriberRecord| (s.stay, s.replay) = (Stay::Left, Replay::Last(2));
+        check_with("A0 A1 ? ! A2 A3", heard, change, expected);
+    };
+    left("A0 A1 A2", "");
+    left("A0", "");
+    left("A1 A2", "history");
+    left("A0 A2", "history loss");
 }
 
 #[test]

@@ -48,8 +48,8 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
             }
         }
         order::check(record, *id, &heard, &mut found);
-        reached.extend(loss::check(record, *id, subscriber, &heard, &mut found));
-        reached.extend(history::check(record, *id, subscriber, &heard, &mut found));
+        loss::check(record, *id, subscriber, &heard, &mut found, reached);
+        history::check(record, *id, subscriber, &heard, &mut found, reached);
     }
     for (id, publisher) in &record.publishers {
         replies::check(*id, publisher, &mut found);
