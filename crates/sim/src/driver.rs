@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use broker::{ConnId, Mail, Origin, ShardId, Slab};
+use broker::{ConnId, Mail, ShardId, Slab};
 use frontend::{CloseReason, RoleName, Station, Waits};
 
 use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
 use crate::client::{Link, Role};
 use crate::limits::MS;
-use crate::reached::Reached;
 use crate::record::{Replay, Stay, SubscriberRecord};
 use crate::trace::Kind;
 use crate::world::{Event, World};
@@ -268,6 +267,7 @@ impl World {
         let conn = self.sites[site].sockets.insert(id);
         self.record.remains.connections += 1;
         self.clients[id].link = Link::Open(conn);
+        self.clients[id].connected_ns = self.now_ns;
         self.trace.note(self.now_ns, Kind::Connect, id as u64, site as u64, &[]);
         self.sites[site].station.connect(now, conn, self.clients[id].addr, &self.rules);
         self.schedule_step(id);
@@ -281,37 +281,6 @@ impl World {
         self.sites[site].station.end(now, conn, CloseReason::Kicked);
         if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
             subscriber.stay = Stay::Left;
-        }
-    }
-
-    /// Notes which subscriptions stand now.
-    pub(crate) fn note_events(&mut self, site: usize) {
-        for event in self.sites[site].station.take_events() {
-            let conn = match event {
-                frontend::Event::Subscriber { id: Origin { conn, .. }, .. } => conn,
-                frontend::Event::Published { .. } => {
-                    self.record.remains.shown += 1;
-                    continue;
-                }
-                frontend::Event::NotShown(count) => {
-                    self.record.remains.shown += count;
-                    continue;
-                }
-                frontend::Event::Closing { reason, .. } => {
-                    self.reached.extend(Reached::ending(&reason));
-                    self.record.remains.closings += 1;
-                    continue;
-                }
-                _ => continue,
-            };
-            let Some(client) = self.sites[site].client_of(conn) else { continue };
-            let history_cut = self.history_cut();
-            let mark = self.mark();
-            self.trace.note(self.now_ns, Kind::Stands, client as u64, mark.index, &[]);
-            if let Some(subscriber) = self.record.subscribers.get_mut(&client) {
-                subscriber.stood = Some(mark);
-                subscriber.history_cut = history_cut;
-            }
         }
     }
 
@@ -365,7 +334,7 @@ impl World {
     }
 
     /// Whether some station may have forgotten something for want of bytes so far.
-    fn history_cut(&self) -> bool {
+    pub(crate) fn history_cut(&self) -> bool {
         let history_max = self.swarm.limits.history_bytes_max / self.sites.len();
         // A topic more, and a run more, may have been there for a moment.
         let more = self.largest.run_bytes() + TOPIC_BYTES_MAX;

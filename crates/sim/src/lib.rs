@@ -7,12 +7,13 @@
 //! the file system.
 //!
 //! Reading order: `limits` (what differs between seeds), `client` (plans), `world` (events),
-//! `phases`, `people` (clients act), `driver` and `socket` (a station's turns), `record`, `check`,
+//! `phases`, `people` (clients act), `driver`, `socket` and `events` (a station's turns), `record`, `check`,
 //! `reached` (whether that judged anything).
 
 mod check;
 mod client;
 mod driver;
+mod events;
 mod limits;
 mod moves;
 mod net;

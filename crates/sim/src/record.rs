@@ -159,8 +159,16 @@ pub(crate) enum Stay {
 pub(crate) struct StrangerRecord {
     /// How what it gets must end, and that it is closed then; `None` if anything may happen.
     pub(crate) expected: Option<String>,
+    /// When its station had read its role and was to ask for a topic.
+    pub(crate) asked_topic_ns: Option<u64>,
     pub(crate) received: Vec<u8>,
     pub(crate) heard_end: bool,
+}
+
+impl StrangerRecord {
+    pub(crate) fn new(expected: Option<String>) -> Self {
+        Self { expected, asked_topic_ns: None, received: Vec::new(), heard_end: false }
+    }
 }
 
 /// What is left when everyone has gone.

@@ -64,7 +64,7 @@ impl World {
         let room = if self.swarm.roomy_buffers { self.swarm.limits.read_bytes.min(2048) } else { 0 };
         let pinned_bytes = chunk.len().max(room);
         let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };
-        let told = self.clients[id].was_handed(bytes.len(), end);
+        let told = self.clients[id].was_handed(self.now_ns, bytes.len(), end);
         let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
         self.largest.saw(pinned_bytes, messages);
         let run_bytes = bounds::run_bytes(pinned_bytes, messages);
@@ -112,6 +112,8 @@ impl World {
             Meaning::Hello => {
                 if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
                     subscriber.asked = Some(mark);
+                } else if let Some(stranger) = self.record.strangers.get_mut(&id) {
+                    stranger.asked_topic_ns = Some(self.now_ns);
                 }
             }
             Meaning::LastWord => {}

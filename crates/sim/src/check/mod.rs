@@ -10,6 +10,7 @@ mod history;
 mod loss;
 pub(crate) mod memory;
 mod order;
+pub(crate) mod patience;
 mod replies;
 mod stream;
 
