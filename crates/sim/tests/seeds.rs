@@ -25,7 +25,7 @@ fn promises_are_judged_and_every_ending_is_reached() {
         let percent_min = match reached {
             Reached::KeepsUp => 27,
             Reached::History => 25,
-            Reached::SinceAfterJump => 5,
+            Reached::SinceAfterJump => 3,
             _ => 0,
         };
         assert!(worlds > 0, "no world reaches {reached:?}");
