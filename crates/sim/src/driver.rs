@@ -373,6 +373,9 @@ impl World {
             let lane = station.lane(conn);
             let counts =
                 carry > self.swarm.limits.unfinished_bytes_free && lane == frontend::Lane::Publishing;
+            if lane != frontend::Lane::Publishing {
+                bounds::check_greeting(carry, &self.swarm.limits, &mut self.violations);
+            }
             held.unfinished += if counts { carry } else { 0 };
             if let Some(state) = station.queue_state(conn) {
                 bounds::check_brakes(state, &mut self.violations);

@@ -105,7 +105,7 @@ impl Swarm {
         let lull_begin = rng.range(300, 900) * MS;
         // The longer one is long enough for history to be copied to its exact size.
         let lull_end = lull_begin + rng.pick(&[250, 250, 1400]) * MS;
-        let ordinary = Self {
+        let mut ordinary = Self {
             limits: Arc::new(draw_limits(rng)),
             stations,
             turn_inputs_max: rng.pick(&[1, 2, 8, 64]),
@@ -120,7 +120,7 @@ impl Swarm {
             spurious_write_percent: rng.pick(&[0, 0, 5, 50]),
             roomy_buffers: rng.percent(50),
             clock: if rng.percent(25) { Clock::Jumping } else { Clock::Steady },
-            topic_prompt: if rng.percent(15) { TopicPrompt::On } else { TopicPrompt::Off },
+            topic_prompt: if rng.percent(20) { TopicPrompt::On } else { TopicPrompt::Off },
             placement: rng.pick(&[Placement::Stay, Placement::Offer]),
             kicks: rng.pick(&[0, 0, 0, 2]),
             ending: rng.pick(&ENDINGS),
@@ -137,12 +137,20 @@ impl Swarm {
                 lull: (lull_begin, lull_end),
             },
         };
+        if ordinary.topic_prompt == TopicPrompt::On || ordinary.may_begin_too_much() {
+            ordinary.load.strangers = ordinary.load.strangers.max(4); // some of them do what is rare
+        }
         match rng.below(100) {
             0..12 => ordinary.with_archive(rng),
             12..24 => ordinary.with_late_turns(rng),
             24..44 => ordinary.with_past(rng),
             _ => ordinary,
         }
+    }
+
+    /// Whether one message may be more than all that may be unfinished: other shards seem to hold it.
+    pub(crate) fn may_begin_too_much(&self) -> bool {
+        self.limits.unfinished_bytes_max < self.limits.message_bytes_max
     }
 
     /// So many topics that reading history takes several steps, while others publish.
@@ -198,12 +206,13 @@ impl Swarm {
         let mut limits = Limits {
             memory_bytes_max: 256 << 20,
             message_bytes_max: 256,
+            history_messages_max: rng.pick(&[3, 100]),
             read_bytes: rng.pick(&[100, 1024]),
             read_turn_bytes_max: rng.pick(&[64, 4 * 1024]),
             mail_turn_bytes_max: rng.pick(&[64, 4 * 1024]),
             ..self.limits.as_ref().clone()
         };
-        limits.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+        limits.queue_bytes_max = turn_bytes(rng, &limits);
         limits.brake_bytes = limits.queue_bytes_max / 2;
         self.limits = Arc::new(limits);
         self.turn_inputs_max = 64;
@@ -213,6 +222,8 @@ impl Swarm {
         self.load.subscribers = self.load.subscribers.min(8);
         self.load.pause_max_ns = MS / 10;
         self.load.messages_max = 1000;
+        // History and live messages come in one turn, if people ask while others publish.
+        (self.load.in_lull_percent, self.load.asks_percent) = (10, 70);
         self
     }
 }
@@ -254,9 +265,22 @@ fn draw_limits(rng: &mut Rng) -> Limits {
         ..Limits::default()
     };
     // In some worlds a queue holds what a turn brings, and not a byte more.
-    if rng.percent(30) && limits.turn_bytes_max(limits.message_bytes_max) <= 256 * 1024 {
-        limits.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+    let turn_bytes = turn_bytes(rng, &limits);
+    if rng.percent(30) && turn_bytes <= 256 * 1024 {
+        limits.queue_bytes_max = turn_bytes;
         limits.brake_bytes = limits.queue_bytes_max / rng.size(2, 16);
     }
     limits
 }
+
+/// What a turn brings at most: as the limits promise it, or with the runs that there are here.
+fn turn_bytes(rng: &mut Rng, limits: &Limits) -> usize {
+    if rng.percent(30) {
+        return limits.turn_bytes_max(limits.message_bytes_max);
+    }
+    let run = limits.message_bytes_max + limits.read_bytes.min(MESSAGES_BYTES) + 1024;
+    limits.mail_turn_bytes_max.max(run) + limits.read_turn_bytes_max + run
+}
+
+/// Bytes of short messages that one read finds at most, nearly always.
+const MESSAGES_BYTES: usize = 4 * 1024;

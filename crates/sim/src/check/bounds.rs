@@ -82,6 +82,14 @@ pub(crate) fn check_brakes(state: QueueState, found: &mut Vec<Violation>) {
     }
 }
 
+/// Checks what is kept of a connection that has not said what it is, or has nothing to say.
+pub(crate) fn check_greeting(carry: usize, limits: &Limits, found: &mut Vec<Violation>) {
+    let most = limits.hello_bytes_max + limits.read_bytes;
+    if carry > most {
+        found.push(Violation::new("bounds", format!("{carry} bytes are no hello yet, at most {most} may")));
+    }
+}
+
 /// Checks the answers that wait for one publisher to read them.
 pub(crate) fn check_replies(waiting: usize, largest: &Largest, limits: &Limits, found: &mut Vec<Violation>) {
     let most = limits.replies_bytes_max + REPLY_BYTES * largest.messages + PROMPTS_BYTES_MAX;

@@ -145,6 +145,8 @@ fn what_is_missing_is_announced_in_its_place() {
     record.subscribers.get_mut(&SUBSCRIBER).unwrap().keeps_up = true;
     record.facts.turns_fit = false;
     check_record(&record, "");
+    check_with("? A0 ! A1 A2", "GAP1 A1 A2", |s| s.keeps_up = true, "");
+    check_with("? A0 ! A1 A2", "GAP2 A2", |s| s.keeps_up = true, "loss");
 }
 
 #[test]
@@ -319,12 +321,14 @@ fn queues_have_bounds() {
     bounds::check_outgoing(limits.write_bytes, &largest, &limits, &mut found);
     bounds::check_memory(limits.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max, &largest, &limits, &mut found);
+    bounds::check_greeting(limits.hello_bytes_max, &limits, &mut found);
     assert_eq!(found, []);
+    bounds::check_greeting(limits.hello_bytes_max + limits.read_bytes + 1, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max + 1000, &largest, &limits, &mut found);
     bounds::check_queue(limits.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes * 5, &largest, &limits, &mut found);
     bounds::check_memory(limits.memory_bytes_max / 32 * 33 + 30_000, (2, 3), &largest, &limits, &mut found);
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 5);
 }
 
 #[test]

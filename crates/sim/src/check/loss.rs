@@ -21,6 +21,8 @@ struct Hole {
     missing: u64,
     /// Messages that may have been announced as well.
     optional: u64,
+    /// Those of the missing that were accepted when the subscription stood.
+    live: u64,
 }
 
 /// Checks what subscriber `id` heard.
@@ -61,6 +63,12 @@ pub(super) fn check(
         }
     }
     let holes = holes(record, subscriber, heard);
+    // What came while it did not stand yet may have been too much for its queue.
+    if subscriber.keeps_up && record.facts.turns_fit {
+        for Hole { publisher, live, .. } in holes.iter().filter(|hole| hole.live > 0) {
+            wrong("loss", format!("keeps up, and {live} messages of {publisher} are missing since it stood"));
+        }
+    }
     for (checker, what) in judge(&holes, heard, subscriber.stay) {
         wrong(checker, what);
     }
@@ -83,12 +91,13 @@ fn holes(record: &Record, subscriber: &SubscriberRecord, heard: &[Heard]) -> Vec
         }
         let first = heard_at.iter().position(Option::is_some).unwrap_or(usize::MAX);
         let last = heard_at.iter().rposition(Option::is_some);
-        let mut hole = Hole { publisher: *publisher, from: 0, to: heard.len(), missing: 0, optional: 0 };
+        let mut hole =
+            Hole { publisher: *publisher, from: 0, to: heard.len(), missing: 0, optional: 0, live: 0 };
         for (number, message) in sender.messages.iter().enumerate() {
             let Some(accepted) = message.accepted else { continue };
             if let Some(line) = heard_at[number] {
                 hole.to = line;
-                let next = Hole { from: line, to: heard.len(), missing: 0, optional: 0, ..hole };
+                let next = Hole { from: line, to: heard.len(), missing: 0, optional: 0, live: 0, ..hole };
                 holes.push(std::mem::replace(&mut hole, next));
                 continue;
             }
@@ -98,7 +107,10 @@ fn holes(record: &Record, subscriber: &SubscriberRecord, heard: &[Heard]) -> Vec
                 before_it_stood: accepted.index < stood.index,
             };
             match duty(record, subscriber, accepted, began, &place) {
-                Duty::Must => hole.missing += 1,
+                Duty::Must => {
+                    hole.missing += 1;
+                    hole.live += u64::from(!place.before_it_stood);
+                }
                 Duty::May => hole.optional += 1,
                 Duty::MustNot => {}
             }

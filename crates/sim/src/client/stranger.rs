@@ -26,14 +26,13 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Stranger
         client.plan = plan.into();
         return (client, StrangerRecord::new(None));
     }
-    if swarm.topic_prompt == TopicPrompt::On && rng.percent(25) {
-        name_no_topic(rng, &mut plan);
+    if swarm.topic_prompt == TopicPrompt::On && rng.percent(35) {
+        let expected = name_no_topic(rng, swarm, &mut plan);
         client.plan = plan.into();
-        return (client, StrangerRecord::new(Some(SILENT.to_owned())));
+        return (client, StrangerRecord::new(expected.map(str::to_owned)));
     }
-    if swarm.limits.unfinished_bytes_max < swarm.limits.message_bytes_max && rng.percent(30) {
-        let expected = begin_too_much(rng, swarm, &mut plan);
-        client.plan = plan.into();
+    if swarm.may_begin_too_much() && rng.percent(40) {
+        let expected = begin_too_much(rng, swarm, &mut client);
         return (client, StrangerRecord::new(expected.map(str::to_owned)));
     }
     let (bytes, expected) = draw_words(rng, swarm);
@@ -67,35 +66,56 @@ fn hesitate(rng: &mut Rng, swarm: &Swarm, plan: &mut Vec<Step>) {
     plan.push(Unit::send(more.to_vec(), Vec::new(), Cut::Whole));
 }
 
-/// Says a role where a topic is wanted as well, and then no topic, or not all of it.
-fn name_no_topic(rng: &mut Rng, plan: &mut Vec<Step>) {
+/// Says a role where a topic is wanted as well, and then no topic, or not all of it, or one that
+/// comes about when the time for it is over.
+fn name_no_topic(rng: &mut Rng, swarm: &Swarm, plan: &mut Vec<Step>) -> Option<&'static str> {
+    let hello = rng.pick(&["sub", "SUBSCRIBER", "pub", "sub last=5", "Publisher ack=1"]).to_owned();
+    if rng.percent(50) {
+        // Without a prompt, and whole at once: then it is known when its time is over.
+        let (first, framing) = (First::Client, Framing::Framed);
+        Greeting { first, framing, hello, topic: None }.plan(rng, plan);
+        let time_ns = u64::try_from(swarm.limits.hello_time.as_nanos()).expect("seconds");
+        plan.push(Step::Pause(time_ns - MS / 2 + rng.below(MS)));
+        plan.push(Unit::send(b"a/b\n".to_vec(), Vec::new(), Cut::Whole));
+        return None;
+    }
     let first = rng.pick(&[First::Client, First::Server]);
     let framing = rng.pick(&[Framing::Framed, Framing::Unframed]);
-    let hello = rng.pick(&["sub", "SUBSCRIBER", "pub", "sub last=5", "Publisher ack=1"]).to_owned();
     Greeting { first, framing, hello, topic: None }.plan(rng, plan);
-    if rng.percent(30) {
-        plan.push(Step::Pause(REST_NS + rng.below(100 * MS)));
-        // Blank lines are no topic; nor is one that does not end, where lines end.
-        let word = if framing == Framing::Framed { rng.pick(&["a/b", "  ", "\n"]) } else { "\n" };
-        plan.push(Unit::send(word.into(), Vec::new(), Cut::Whole));
-    }
+    // Blank lines are no topic; nor is one that does not end, where lines end.
+    let (words, expected) = match rng.below(4) {
+        0 | 1 => return Some(SILENT),
+        2 if framing == Framing::Framed => (rng.pick(&["a/b", "  ", "\n"]).into(), SILENT),
+        2 => (b"\n".to_vec(), SILENT),
+        _ => {
+            let length = swarm.limits.hello_bytes_max + swarm.limits.read_bytes + rng.size(1, 200);
+            (vec![b'/'; length], "\n")
+        }
+    };
+    plan.push(Step::Pause(REST_NS));
+    plan.push(Unit::send(words, Vec::new(), Cut::Whole));
+    Some(expected)
 }
 
 /// Begins a message that alone is more than may be unfinished: says no more of it, and is refused;
-/// or so much more again and again that it gets on and is not.
-fn begin_too_much(rng: &mut Rng, swarm: &Swarm, plan: &mut Vec<Step>) -> Option<&'static str> {
+/// or so much more that it gets on and is not.
+fn begin_too_much(rng: &mut Rng, swarm: &Swarm, client: &mut Client) -> Option<&'static str> {
     let (least, most) = (swarm.limits.unfinished_bytes_max, swarm.limits.message_bytes_max);
     let mut bytes = b"pub attack\n".to_vec();
     let length = if rng.percent(50) { least + 100 } else { rng.size(least + 1, most) };
     bytes.resize(bytes.len() + length, b'x');
-    plan.push(Unit::send(bytes, Vec::new(), Cut::Closely));
+    client.plan.push_back(Unit::send(bytes, Vec::new(), Cut::Closely));
     if rng.percent(50) {
+        if rng.percent(60) {
+            // One behind the other, when nobody else says anything that would make them go on.
+            client.begins_ns = 3_500 * MS + rng.below(20 * MS);
+        }
         return Some("try again later\n");
     }
-    plan.push(Step::Pause(rng.range(5, 15) * MS));
-    plan.push(Unit::send(vec![b'x'; most - length], Vec::new(), Cut::Closely));
-    plan.push(Step::Pause(rng.range(5, 40) * MS));
-    plan.push([Step::Close, Step::Reset][rng.index(2)].clone());
+    client.plan.push_back(Step::Pause(rng.range(5, 15) * MS));
+    client.plan.push_back(Unit::send(vec![b'x'; most - length], Vec::new(), Cut::Closely));
+    client.plan.push_back(Step::Pause(rng.range(5, 40) * MS));
+    client.plan.push_back([Step::Close, Step::Reset][rng.index(2)].clone());
     None
 }
 
