@@ -102,6 +102,7 @@ impl Station {
         }
         if self.is_short()
             && let Some((_, next)) = self.env.unfinished.first()
+            && !planted::is(Bug::RefuseAndStop)
         {
             self.begin_turn(now, next);
         }
