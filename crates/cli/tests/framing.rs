@@ -202,6 +202,21 @@ fn everything_before_terminate_is_delivered() {
     scene.assert_nothing_more();
 }
 
+/// A client may close as soon as it has sent.
+#[test]
+fn everything_before_a_close_is_delivered() {
+    let mut scene = Scene::new();
+    let count = 5000;
+    let mut publisher = scene.publisher("pub\n");
+    let port = publisher.port();
+    publisher.send((0..count).map(|number| format!("{number}\n")).collect::<String>());
+    drop(publisher);
+    for number in 0..count {
+        scene.subscriber.assert_line(format!("[('127.0.0.1', {port})]: {number}"));
+    }
+    scene.assert_nothing_more();
+}
+
 #[test]
 fn the_longest_message_is_delivered() {
     let mut scene = Scene::new();

@@ -147,7 +147,9 @@ fn check_refused(server: &Server, bytes: &[u8], line: &str) {
 #[test]
 fn refusals_are_one_line_and_harm_nobody() {
     let server = Server::start(2);
-    let mut subscriber = server.client("sub");
+    // One on each shard, wherever the refused ones go.
+    let mut subscribers = [server.client("sub"), server.client("sub")];
+    let mut publisher = server.client("pub");
     let check = |bytes: &[u8], line: &str| check_refused(&server, bytes, line);
     check(b"LISTENER\n", "Invalid role \"LISTENER\": use PUBLISHER or SUBSCRIBER");
     check(b"LISTENER", "Invalid role \"LISTENER\": use PUBLISHER or SUBSCRIBER");
@@ -163,9 +165,10 @@ fn refusals_are_one_line_and_harm_nobody() {
     check(b"sub sports last=many\n", &format!("Invalid option \"last=many\": {options}"));
     check(b"sub sports loud\n", &format!("Invalid option \"loud\": {options}"));
     check(b"sub name=\n", &format!("Invalid option \"name=\": {options}"));
-    let mut publisher = server.client("pub");
     publisher.send("marker\n");
-    subscriber.assert_line(format!("[('127.0.0.1', {})]: marker", publisher.port()));
+    for subscriber in &mut subscribers {
+        subscriber.assert_line(format!("[('127.0.0.1', {})]: marker", publisher.port()));
+    }
 }
 
 #[test]
