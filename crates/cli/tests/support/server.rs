@@ -150,7 +150,12 @@ impl Server {
     /// Waits until the server has read everything that a client has sent, its end included.
     #[track_caller]
     pub(crate) fn wait_until_read(&self, client: &Client) {
-        eventually("everything is read", || (self.unread_bytes(client) == Some(0)).then_some(()));
+        eventually("everything is read", || self.has_read(client).then_some(()));
+    }
+
+    /// Whether the server has read everything that a client has sent, its end included.
+    pub(crate) fn has_read(&self, client: &Client) -> bool {
+        self.unread_bytes(client) == Some(0)
     }
 
     /// What the kernel holds of what a client has sent; `None` if the server has closed.
