@@ -156,6 +156,12 @@ fn an_unfinished_framed_message_is_dropped_and_an_unframed_one_is_delivered() {
     unframed.half_close();
     unframed.assert_end();
     scene.assert_messages(&unframed, &["last words"]);
+    // The beginning of a character waits for the rest, and no longer than until the end.
+    let mut unframed = scene.publisher("pub");
+    unframed.send(b"\xc3");
+    unframed.half_close();
+    unframed.assert_end();
+    scene.assert_messages(&unframed, &["\\xc3"]);
 }
 
 #[test]
