@@ -248,3 +248,14 @@ impl Client {
         !self.ended
     }
 }
+
+impl Drop for Client {
+    /// A socket that closes with something unread is reset, and what it has sent may be lost: a
+    /// late client reads first what it has been told.
+    fn drop(&mut self) {
+        if self.greeting == Greeting::MayBeAsked && self.stream.set_nonblocking(true).is_ok() {
+            // There is nothing if it was not asked.
+            drop(self.stream.read(&mut [0; 16 * 1024]));
+        }
+    }
+}
