@@ -27,6 +27,8 @@ pub(crate) struct Receivers<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) spent: &'a mut u64,
+    /// How many there have been.
+    pub(crate) fan_outs: &'a mut u64,
 }
 
 /// Pushes a run that `from` published to the queues behind `filters`.
@@ -41,6 +43,7 @@ pub(crate) fn deliver(
 ) {
     let origin = run.run().publisher().origin;
     let mut brake = false;
+    *r.fan_outs += 1;
     // By filter and by holder: a thousand filters that nobody here holds cost as well.
     *r.spent += work::HOLDERS * filters.len() as u64;
     let receivers = filters.iter().map(|filter| r.interest.local(*filter).len()).sum();
@@ -50,6 +53,10 @@ pub(crate) fn deliver(
         if !session.hears(holder.subscription, from) {
             continue; // that shard's answer is still under way and has this run as history
         }
+        if session.fanned_out == *r.fan_outs || !session.takes(run.run()) {
+            continue;
+        }
+        session.fanned_out = *r.fan_outs;
         session.queue.push(now, Rc::clone(run));
         r.overload.places.pushed();
         if session.queue.live_bytes() > r.limits.brake_bytes {

@@ -16,6 +16,7 @@ use crate::interest::Interest;
 use crate::limits::Limits;
 use crate::memory::{Gauge, Use};
 use crate::planted::{self, Bug};
+use crate::retained::{Retained, RetainedRequest, Stepped, Walk};
 use crate::session::{Ready, Sessions};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -28,8 +29,11 @@ pub(crate) struct Grants {
     /// When it is given up.
     until: Instant,
     request: HistoryRequest,
+    retained: RetainedRequest,
     /// What each shard kept, in the order of their answers.
     kept: Vec<(ShardId, Replay)>,
+    /// By shard: from which retained message on its own are live.
+    live_from: Vec<(ShardId, u64)>,
 }
 
 impl Grants {
@@ -59,6 +63,8 @@ pub(crate) struct Tables<'a> {
     pub(crate) history: &'a mut History,
     pub(crate) readers: &'a mut Readers,
     pub(crate) deadlines: &'a mut Deadlines,
+    pub(crate) retained: &'a mut Retained,
+    pub(crate) spent: &'a mut u64,
     pub(crate) ready: &'a mut Ready,
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) stats: &'a mut Stats,
@@ -76,7 +82,7 @@ pub(crate) fn subscribe(
     gauge: &Gauge,
     session: SessionId,
     filter: &Filter,
-    request: HistoryRequest,
+    (request, retained): (HistoryRequest, RetainedRequest),
 ) -> Result<SubscriptionId, Refusal> {
     if let Some(refusal) = refusal(t, gauge, filter) {
         return Err(refusal);
@@ -88,7 +94,15 @@ pub(crate) fn subscribe(
     // Itself too: its own history may take several steps to read.
     waiting.insert(t.neighbours.own);
     let until = now.after(t.limits.grant_time);
-    let grants = Grants { waiting, granted: ShardSet::EMPTY, until, request, kept: Vec::new() };
+    let grants = Grants {
+        waiting,
+        granted: ShardSet::EMPTY,
+        until,
+        request,
+        retained,
+        kept: Vec::new(),
+        live_from: Vec::new(),
+    };
     let subscription = session.ask(place, grants);
     t.deadlines.insert((until, subscription));
     // Before its own history is read: the others read meanwhile.
@@ -181,10 +195,44 @@ pub(crate) fn granted(
     grants.waiting.remove(from);
     grants.granted.insert(from);
     grants.kept.push((from, replay));
+    grants.live_from.push((from, t.retained.arrivals()));
     if grants.waiting.is_empty() || (planted::is(Bug::AckBeforeGrant) && from == t.neighbours.own) {
-        return stand(t, now, subscription);
+        return look_at_retained(t, now, subscription);
     }
     Granted::default()
+}
+
+/// All shards have answered: what is retained is looked at, and then the subscription stands.
+fn look_at_retained(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Granted {
+    let session = t.sessions.get_mut(id.session).expect("the caller found it");
+    let place = session.place(id.key);
+    let grants = session.grants(id.key).expect("the caller found it waiting");
+    if grants.retained == RetainedRequest::None {
+        return stand(t, now, id, Vec::new());
+    }
+    let filter = t.interest.filter(place).clone();
+    let walk = Walk::new(id, filter, std::mem::take(&mut grants.live_from));
+    match t.retained.ask(now, walk, t.spent) {
+        Some(walk) => stand(t, now, id, walk.found),
+        None => Granted::default(),
+    }
+}
+
+/// Goes on looking at what is retained. What is found waits in the queue at once, so that a step
+/// costs as much for a hundred thousand topics as for a hundred.
+pub(crate) fn step(t: &mut Tables<'_>, now: Instant, work_max: u64) -> Option<(SubscriptionId, Granted)> {
+    let Stepped { subscription, found, is_all } = t.retained.step(now, work_max, t.spent)?;
+    let session = t.sessions.get_mut(subscription.session);
+    let Some(session) = session.filter(|session| session.is_asking(subscription.key)) else {
+        t.retained.give_up(subscription); // it has gone, or was given up
+        return None;
+    };
+    if is_all {
+        return Some((subscription, stand(t, now, subscription, found)));
+    }
+    let queued = found.len();
+    session.queue.add_history(now, found.into());
+    Some((subscription, Granted { read: 0, queued }))
 }
 
 /// A subscription goes: gives its place back and tells the others if it was the last one.
@@ -233,10 +281,11 @@ pub(crate) fn timeout(t: &mut Tables<'_>, now: Instant) {
     let Some((_, id)) = t.deadlines.first().copied().filter(|(until, _)| *until <= now) else { return };
     let conn = t.sessions.get(id.session).expect("what waits has a session").conn;
     leave(t, id);
-    t.out.push_back(Output::Refused { conn, subscription: id, why: Refusal::Unanswered });
+    let refused = |conn| Output::Refused { conn, subscription: id, why: Refusal::Unanswered };
+    t.out.extend(conn.map(refused));
 }
 
-fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Granted {
+fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kept>) -> Granted {
     let session = t.sessions.get_mut(id.session).expect("the caller found it");
     let mut grants = session.stand(id.key).expect("the caller found it waiting");
     t.deadlines.remove(&(grants.until, id));
@@ -245,11 +294,12 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Granted {
     let lists: Vec<Vec<Kept>> =
         grants.kept.iter_mut().map(|(_, replay)| std::mem::take(&mut replay.kept)).collect();
     // What is merged and what is left out of it both take their time.
-    let read = lists.iter().map(Vec::len).sum();
-    let kept = history::merge(lists, grants.request, t.limits.replay_bytes_max);
+    let read = lists.iter().map(Vec::len).sum::<usize>() + retained.len();
+    let mut kept = VecDeque::from(retained);
+    kept.extend(history::merge(lists, grants.request, t.limits.replay_bytes_max));
     let queued = kept.len();
     session.queue.add_history(now, kept);
-    t.out.push_back(Output::Subscribed { conn: session.conn, subscription: id });
+    t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id }));
     if !session.queue.is_empty() {
         t.ready.list(session);
     }

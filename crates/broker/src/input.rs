@@ -7,6 +7,7 @@ use topic::Filter;
 use crate::history::{HistoryRequest, Replay};
 use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
 use crate::queue::Slice;
+use crate::retained::Stamp;
 use crate::run::Run;
 
 /// One thing that happened.
@@ -31,6 +32,8 @@ pub enum Input {
 pub enum Mail {
     /// Something was published that you are interested in.
     Publish(Arc<Run>),
+    /// The same, and its last message is to be retained: `message`, or nothing from now on.
+    PublishRetained { run: Arc<Run>, message: Option<Arc<Run>>, stamp: Stamp },
     /// I am interested in `filter`; answer with [`Mail::Granted`].
     Want {
         filter: Filter,
@@ -81,7 +84,7 @@ impl Mail {
     #[must_use]
     pub fn cost(&self) -> usize {
         match self {
-            Self::Publish(run) => run.cost(),
+            Self::Publish(run) | Self::PublishRetained { run, .. } => run.cost(),
             _ => 0, // one per connection or subscription at most, and both are bounded
         }
     }

@@ -90,6 +90,11 @@ impl Interest {
         self.tally.settle();
     }
 
+    /// The filter of a subscription.
+    pub(crate) fn filter(&self, place: Place) -> &Filter {
+        self.trie.filter(place.filter)
+    }
+
     /// The subscriptions of this shard to one filter.
     #[inline]
     pub(crate) fn local(&self, filter: FilterId) -> &[Holder] {

@@ -30,6 +30,8 @@ pub struct Limits {
     pub history_messages_max: u32,
     pub history_bytes_max: usize,
     pub replay_bytes_max: usize,
+    pub retained_max: usize,
+    pub retained_bytes_max: usize,
     pub routes_max: usize,
     pub routes_bytes_max: usize,
 }
@@ -50,6 +52,8 @@ impl Default for Limits {
             history_messages_max: 100,
             history_bytes_max: 64 * MIB,
             replay_bytes_max: 8 * MIB,
+            retained_max: 100_000,
+            retained_bytes_max: 0,
             routes_max: 4096,
             routes_bytes_max: 0,
         };
@@ -66,6 +70,7 @@ impl Limits {
         self.filter_bytes_max = 2 * sixteenth;
         self.routes_bytes_max = sixteenth / 2;
         self.replays_bytes_max = sixteenth;
+        self.retained_bytes_max = sixteenth / 2;
         self.brake_bytes = (256 * KIB).min(self.queue_bytes_max / 4);
     }
 
@@ -90,7 +95,11 @@ impl Limits {
     /// The core's parts of the budget when memory is short.
     #[must_use]
     pub fn parts_bytes(&self) -> usize {
-        self.history_bytes_max + self.filter_bytes_max + self.replays_bytes_max + self.queues_bytes_left()
+        self.history_bytes_max
+            + self.filter_bytes_max
+            + self.replays_bytes_max
+            + self.retained_bytes_max
+            + self.queues_bytes_left()
     }
 
     /// The largest cost of a run of one read, apart from a message that is longer than that.
@@ -216,6 +225,18 @@ pub fn table() -> Vec<Row> {
             bytes(d.replay_bytes_max),
             "history that one subscriber may have waiting",
             "older messages are not replayed",
+        ),
+        row(
+            "retained_max",
+            count(d.retained_max),
+            "topics with a retained message; every shard knows all of them",
+            "a retained message of a topic that has none is delivered and not retained, which is counted",
+        ),
+        row(
+            "retained_bytes_max",
+            bytes(d.retained_bytes_max),
+            "a thirty-second of the budget for retained messages, which shards share, and their topics, which each has",
+            "the same",
         ),
         row(
             "routes_max",

@@ -29,9 +29,11 @@ pub enum Use {
     Outgoing,
     /// Kept topics, besides their runs.
     Topics,
+    /// Topics with a retained message, besides that.
+    Retained,
 }
 
-const USES: usize = 7;
+const USES: usize = 8;
 
 impl Gauge {
     #[must_use]

@@ -26,12 +26,14 @@ pub struct Slice {
     pub skip: u32,
     /// Where the messages that are meant end.
     pub end: u32,
+    /// Whether it was retained for this subscription, and is not published now.
+    pub retained: bool,
 }
 
 impl Slice {
     fn of(run: Rc<LocalRun>, skip: u32) -> Self {
         let end = run.run().len();
-        Self { run, skip, end }
+        Self { run, skip, end, retained: false }
     }
 
     /// How many messages are meant.
@@ -177,7 +179,7 @@ impl Queue {
             // Cut here and not by the receiver: a run is looked at once, however many windows it takes.
             let end = slice.run.run().end_of(slice.skip, messages_max, bytes_max).min(slice.end);
             if end < slice.end {
-                self.begun = Some(Slice { run: Rc::clone(&slice.run), skip: end, end: slice.end });
+                self.begun = Some(Slice { skip: end, ..slice.clone() });
                 slice.end = end;
             }
         }
@@ -209,7 +211,7 @@ impl Queue {
             return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
         }
         if let Some(kept) = self.history.pop() {
-            let slice = Slice::of(LocalRun::new(kept.run), kept.skip);
+            let slice = Slice { retained: kept.retained, ..Slice::of(LocalRun::new(kept.run), kept.skip) };
             return Some(Popped::freeing(Delivery::Messages(slice), 0, 1));
         }
         if let Some(gap) = self.live.take_gap() {
@@ -375,7 +377,7 @@ mod tests {
                 next += count;
                 next - count..next
             };
-            let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0 }).collect();
+            let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0, retained: false }).collect();
             queue.add_history(now, kept);
             let all_out = std::iter::repeat_n(Step::Take(u64::MAX, u32::MAX, usize::MAX), 200);
             for step in steps.into_iter().chain(all_out) {

@@ -13,7 +13,7 @@ use topic::TopicName;
 
 use crate::ids::Origin;
 use crate::memory::{Charge, Gauge, Use};
-use crate::time::WallTime;
+use crate::time::{Instant, WallTime};
 
 /// Bytes that a run costs besides its body and spans (allocations, queue entries).
 const RUN_OVERHEAD_BYTES: usize = 256;
@@ -37,7 +37,29 @@ pub struct Span {
     end: u32,
 }
 
-/// Consecutive messages with one topic, publisher and time. Immutable.
+/// How sure a publisher wants to be that a message arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Qos {
+    #[default]
+    AtMostOnce,
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+/// What a publisher says of its messages besides their topic: the same for all of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    pub qos: Qos,
+    /// Whether the last one is to be kept for whoever subscribes later; an empty one is to be
+    /// forgotten with what was kept.
+    pub retain: bool,
+    /// When they are worth nothing any more.
+    pub expires: Option<Instant>,
+    /// What the publisher's protocol hands on to receivers that understand it: opaque here.
+    pub properties: Option<Bytes>,
+}
+
+/// Consecutive messages with one topic, publisher, time and marks. Immutable.
 #[derive(Debug)]
 pub struct Run {
     topic: TopicName,
@@ -48,8 +70,9 @@ pub struct Run {
     body: Bytes,
     spans: Spans,
     exact: bool,
+    marks: Marks,
     cost: usize,
-    _charge: Charge,
+    charge: Charge,
 }
 
 /// One message needs no allocation for its span.
@@ -96,6 +119,33 @@ impl Run {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// Whether nobody wants it any more.
+    #[inline]
+    #[must_use]
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.marks.expires.is_some_and(|at| at <= now)
+    }
+
+    /// Whether the last message is empty: of a retained one that means to forget.
+    #[must_use]
+    pub fn ends_empty(&self) -> bool {
+        self.spans().last().is_none_or(|span| span.start == span.end)
+    }
+
+    /// The same run with these marks; their properties are charged with it.
+    #[must_use]
+    pub fn marked(mut self, marks: Marks) -> Self {
+        self.cost += marks.properties.as_ref().map_or(0, Bytes::len);
+        self.charge.set(self.cost);
+        self.marks = marks;
+        self
     }
 
     /// Bytes that it occupies, as bounds and budgets count them.
@@ -157,7 +207,7 @@ impl Run {
         }
         let number = self.number + u64::from(skip);
         let about = About { topic: &self.topic, publisher: &self.publisher, time: self.time, number };
-        spans.finish(about, Body::exact(body.into()), gauge)
+        spans.finish(about, Body::exact(body.into()), gauge).marked(self.marks.clone())
     }
 }
 
@@ -252,8 +302,9 @@ impl RunBuilder {
             exact: body.pinned_bytes == body.bytes.len(),
             body: body.bytes,
             spans,
+            marks: Marks::default(),
             cost,
-            _charge: gauge.charge(Use::Runs, cost),
+            charge: gauge.charge(Use::Runs, cost),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::ids::{ConnId, SessionId, ShardId, SubscriptionId, SubscriptionKey};
 use crate::interest::{Holder, Place};
 use crate::overload::Flow;
 use crate::queue::Queue;
+use crate::run::{Qos, Run};
 use crate::slab::{Key as _, Slab};
 
 /// The sessions of a shard.
@@ -17,12 +18,14 @@ pub(crate) type Sessions = Slab<SessionId, Session>;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    /// The connection that hears it.
-    pub(crate) conn: ConnId,
+    /// The connection that hears it; none while it waits for one.
+    pub(crate) conn: Option<ConnId>,
     subscriptions: Slab<SubscriptionKey, Subscription>,
     /// How many subscriptions wait for an answer. Until the last one has it, nothing is
     /// delivered: history comes before what is live.
     asking: u32,
+    /// The last fan-out that has reached its queue: filters that overlap bring one copy.
+    pub(crate) fanned_out: u64,
     pub(crate) queue: Queue,
     pub(crate) flow: Flow,
     /// Whether it stands in the list of those with something to deliver.
@@ -48,7 +51,8 @@ impl Session {
     pub(crate) fn new(id: SessionId, conn: ConnId) -> Self {
         Self {
             id,
-            conn,
+            conn: Some(conn),
+            fanned_out: 0,
             subscriptions: Slab::default(),
             asking: 0,
             queue: Queue::default(),
@@ -70,9 +74,19 @@ impl Session {
         SubscriptionId { session: self.id, key }
     }
 
+    /// Where a subscription that lives stands among those who hold its filter.
+    pub(crate) fn place(&self, key: SubscriptionKey) -> Place {
+        self.subscriptions.get(key).expect("the caller found it").place
+    }
+
     /// What a subscription waits for; `None` if it has gone or stands.
     pub(crate) fn grants(&mut self, key: SubscriptionKey) -> Option<&mut Grants> {
         self.subscriptions.get_mut(key)?.grants.as_deref_mut()
+    }
+
+    /// Whether a subscription waits for answers.
+    pub(crate) fn is_asking(&self, key: SubscriptionKey) -> bool {
+        self.subscriptions.get(key).is_some_and(|subscription| subscription.grants.is_some())
     }
 
     /// All shards have answered: the subscription stands. Returns what they have answered.
@@ -112,6 +126,13 @@ impl Session {
         grants.as_ref().is_none_or(|grants| grants.granted().contains(from))
     }
 
+    /// Whether it takes a run: while no connection hears it, what nobody promised to keep is not
+    /// kept (MQTT5-4.1.0-1).
+    #[inline]
+    pub(crate) fn takes(&self, run: &Run) -> bool {
+        self.conn.is_some() || run.marks().qos > Qos::AtMostOnce
+    }
+
     /// Whether all its subscriptions stand, so that what is queued may go out.
     #[inline]
     pub(crate) fn stands(&self) -> bool {
@@ -137,7 +158,7 @@ impl Ready {
     /// Lists a session as one of so many that get the same.
     #[inline]
     pub(crate) fn list_among(&mut self, session: &mut Session, receivers: usize) {
-        if !session.listed && session.stands() {
+        if !session.listed && session.stands() && session.conn.is_some() {
             session.listed = true;
             let line = if receivers > FEW { &mut self.crowd } else { &mut self.few };
             line.push_back(session.id);

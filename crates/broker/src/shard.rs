@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use topic::{Filter, TopicName};
+use topic::{Filter, FilterId, TopicName};
 
 use crate::fanout::{self, Receivers};
 use crate::grant::{self, Deadlines, Granted, Neighbours, Tables};
@@ -17,6 +17,7 @@ use crate::memory::Gauge;
 use crate::overload::{Crowd, Flow, Memory, Overload, Pauses};
 use crate::planted::{self, Bug};
 use crate::queue::Slice;
+use crate::retained::{Retained, RetainedRequest};
 use crate::routes::{RouteBounds, Routes};
 use crate::run::{LocalRun, Run};
 use crate::session::{Ready, Session, Sessions};
@@ -71,6 +72,7 @@ pub struct Shard {
     readers: Readers,
     /// By when its subscriptions are to be answered.
     deadlines: Deadlines,
+    retained: Retained,
     overload: Overload,
     pauses: Pauses,
     memory: Memory,
@@ -79,6 +81,7 @@ pub struct Shard {
     stats: Stats,
     /// When those who wait for history while memory for it is short look again.
     line_check: Option<Instant>,
+    fan_outs: u64,
     spent: u64,
 }
 
@@ -111,6 +114,7 @@ impl Shard {
             history: History::new(bounds, config.seed.rotate_left(32), config.gauge.clone()),
             readers: Readers::new(&config.gauge),
             deadlines: Deadlines::default(),
+            retained: Retained::new(config.own, config.shards, &config.gauge),
             overload: Overload::new(&config.gauge),
             pauses: Pauses::default(),
             memory: Memory::new(config.gauge),
@@ -118,6 +122,7 @@ impl Shard {
             out: VecDeque::new(),
             stats: Stats::default(),
             line_check: None,
+            fan_outs: 0,
             spent: 0,
             limits,
         }
@@ -150,7 +155,40 @@ impl Shard {
         self.sessions.insert(Session::new(id, conn))
     }
 
-    /// A session wants to hear what matches `filter`, and of the past what `history` says.
+    /// A session lives on without its connection: what it is promised waits in its queue, and holds
+    /// nobody up.
+    pub fn detach(&mut self, session: SessionId) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        let Some(conn) = session.conn.take() else { return };
+        if let Some(source) = self.sources.get_mut(conn) {
+            source.session = None;
+        }
+        self.overload.brakes.fall_behind(session, &mut self.out);
+    }
+
+    /// A connection takes a session over that has none: what waits is delivered to it.
+    ///
+    /// # Panics
+    /// If either is unknown, or has another one already: their front end sees to that.
+    pub fn attach(&mut self, session: SessionId, conn: ConnId) {
+        let source = self.sources.get_mut(conn).expect("a connection takes a session while it lives");
+        assert!(source.session.replace(session).is_none(), "one session each");
+        let session = self.sessions.get_mut(session).expect("a session is taken over while it lives");
+        assert!(session.conn.replace(conn).is_none(), "one connection at a time");
+        if !session.queue.is_empty() {
+            self.ready.list(session);
+        }
+    }
+
+    /// A session that no connection hears is over.
+    pub fn close(&mut self, session: SessionId) {
+        assert!(self.sessions.get(session).is_none_or(|session| session.conn.is_none()), "detached before");
+        self.spent += work::SESSION;
+        self.close_session(session);
+    }
+
+    /// A session wants to hear what matches `filter`, and before that what is retained and what
+    /// `history` says of the past.
     /// [`Output::Subscribed`] tells when the subscription stands.
     ///
     /// # Errors
@@ -164,10 +202,12 @@ impl Shard {
         session: SessionId,
         filter: &Filter,
         history: HistoryRequest,
+        retained: RetainedRequest,
     ) -> Result<SubscriptionId, Refusal> {
         self.spent += work::INPUT + work::SESSION;
         let gauge = self.memory.gauge().clone();
-        let subscribed = grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filter, history);
+        let subscribed =
+            grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filter, (history, retained));
         self.answer(now.mono);
         subscribed
     }
@@ -175,7 +215,7 @@ impl Shard {
     /// Whether [`Shard::step`] has something to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.readers.has_work(self.limits.replays_bytes_max)
+        self.readers.has_work(self.limits.replays_bytes_max) || self.retained.has_work()
     }
 
     /// Whether anyone waits for history of this shard.
@@ -190,6 +230,9 @@ impl Shard {
         let work_max = if planted::is(Bug::StepWithoutBound) { u64::MAX } else { STEP_WORK };
         self.readers.step(&mut self.history, work_max, self.limits.replays_bytes_max);
         self.answer(now.mono);
+        if let Some((subscription, granted)) = grant::step(&mut self.tables(), now.mono, work_max) {
+            self.stands(now.mono, subscription, granted);
+        }
     }
 
     /// What all calls since the last one have cost, in nanoseconds of a slow core, estimated.
@@ -201,6 +244,7 @@ impl Shard {
     pub fn end_turn(&mut self) {
         self.interest.settle();
         self.history.settle();
+        self.retained.settle();
         self.overload.places.settle();
     }
 
@@ -214,8 +258,10 @@ impl Shard {
     pub fn poll_ready(&mut self) -> Option<ConnId> {
         loop {
             let id = self.ready.pop()?;
-            if let Some(session) = self.sessions.get(id) {
-                return Some(session.conn);
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            session.listed &= session.conn.is_some();
+            if session.conn.is_some() {
+                return session.conn;
             }
         }
     }
@@ -353,14 +399,12 @@ impl Shard {
             self.readers.slot_changed(slot);
         }
         let filters = self.interest.route(run.topic());
-        for to in self.interest.remote(&filters).iter() {
-            self.spent += work::INPUT;
-            // The run itself is shared: to another shard goes a reference, whatever it holds.
-            self.out.push_back(Output::Mail { to, mail: Mail::Publish(Arc::clone(&run)) });
-            if planted::is(Bug::MailFirstShardOnly) {
-                break;
-            }
+        if run.marks().retain && self.retain(now.mono, &run) {
+            // It has gone to everyone, interested or not.
+        } else {
+            self.mail_to_interested(&run, &filters);
         }
+        self.spent += work::INPUT;
         let own = self.neighbours.own;
         fanout::deliver(&mut self.receivers(), now.mono, &LocalRun::new(run), own, &filters);
         if let Some(source) = self.sources.get_mut(conn) {
@@ -372,11 +416,46 @@ impl Shard {
         }
     }
 
+    fn mail_to_interested(&mut self, run: &Arc<Run>, filters: &[FilterId]) {
+        for to in self.interest.remote(filters).iter() {
+            self.spent += work::INPUT;
+            // The run itself is shared: to another shard goes a reference, whatever it holds.
+            self.out.push_back(Output::Mail { to, mail: Mail::Publish(Arc::clone(run)) });
+            if planted::is(Bug::MailFirstShardOnly) {
+                break;
+            }
+        }
+    }
+
+    /// Retains the last message of a run in every shard; false if there is no room for it.
+    fn retain(&mut self, now: Instant, run: &Arc<Run>) -> bool {
+        let Some(stamp) = self.retained.stamp(run, &self.limits) else {
+            self.stats.not_retained += 1;
+            return false;
+        };
+        self.spent += work::RECORD + run.cost() as u64 / 4;
+        // Of its own size: it may lie there for years.
+        let keep = || Arc::new(run.compacted(run.len() - 1, self.memory.gauge()));
+        let message = (!run.ends_empty()).then(keep);
+        for to in self.neighbours.others.iter() {
+            self.spent += work::INPUT;
+            let (run, message) = (Arc::clone(run), message.clone());
+            self.out.push_back(Output::Mail { to, mail: Mail::PublishRetained { run, message, stamp } });
+        }
+        self.retained.store(now, run.topic(), message, stamp);
+        true
+    }
+
     fn mail(&mut self, now: Instant, from: ShardId, mail: Mail) {
         match mail {
             Mail::Publish(run) => {
                 let filters = self.interest.route(run.topic());
                 fanout::deliver(&mut self.receivers(), now, &LocalRun::new(run), from, &filters);
+            }
+            Mail::PublishRetained { run, message, stamp } => {
+                self.spent += work::RECORD;
+                self.retained.store(now, run.topic(), message, stamp);
+                self.mail(now, from, Mail::Publish(run));
             }
             Mail::Want { filter, subscription, history } => {
                 grant::want(&mut self.tables(), from, &filter, subscription, history);
@@ -447,7 +526,12 @@ impl Shard {
     }
 
     fn granted(&mut self, now: Instant, from: ShardId, subscription: SubscriptionId, replay: Replay) {
-        let Granted { read, queued } = grant::granted(&mut self.tables(), now, from, subscription, replay);
+        let granted = grant::granted(&mut self.tables(), now, from, subscription, replay);
+        self.stands(now, subscription, granted);
+    }
+
+    fn stands(&mut self, now: Instant, subscription: SubscriptionId, granted: Granted) {
+        let Granted { read, queued } = granted;
         self.spent += work::REPLAY_ENTRY * read as u64;
         let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| queued > 0) else {
             return;
@@ -475,6 +559,8 @@ impl Shard {
             history: &mut self.history,
             readers: &mut self.readers,
             deadlines: &mut self.deadlines,
+            retained: &mut self.retained,
+            spent: &mut self.spent,
             ready: &mut self.ready,
             out: &mut self.out,
             stats: &mut self.stats,
@@ -493,6 +579,7 @@ impl Shard {
             limits: &self.limits,
             out: &mut self.out,
             spent: &mut self.spent,
+            fan_outs: &mut self.fan_outs,
         }
     }
 }

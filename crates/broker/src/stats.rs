@@ -9,6 +9,8 @@ pub struct Stats {
     pub delivered: u64,
     /// Messages dropped from queues of slow subscribers, each of them announced.
     pub dropped: u64,
+    /// Messages that were to be retained, and were not for want of room.
+    pub not_retained: u64,
     /// Times that a publisher was paused for a queue or for memory.
     pub pauses: u64,
     /// Subscriptions that there are, with those that wait for an answer.
@@ -21,6 +23,7 @@ impl Stats {
         self.accepted += other.accepted;
         self.delivered += other.delivered;
         self.dropped += other.dropped;
+        self.not_retained += other.not_retained;
         self.pauses += other.pauses;
         self.subscriptions += other.subscriptions;
     }

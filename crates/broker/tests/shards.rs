@@ -6,7 +6,7 @@ mod world;
 
 use std::time::Duration;
 
-use broker::{Delivery, HistoryRequest, Input, Limits, Shard, ShardId};
+use broker::{Delivery, HistoryRequest, Input, Limits, Marks, Qos, Shard, ShardId};
 use topic::TopicName;
 
 use world::{World, conn};
@@ -458,6 +458,59 @@ fn a_question_that_is_not_answered_in_time_is_given_up() {
     world.input(0, Input::Closed(conn(0)));
     world.settle();
     assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
+}
+
+/// A session that lives on without its connection keeps what it is promised and nothing else, slows
+/// nobody down, and gives it to the connection that takes it over.
+#[test]
+fn a_session_waits_for_its_next_connection() {
+    let limits = Limits { brake_bytes: 1000, queue_bytes_max: 100_000, ..Limits::default() };
+    let mut world = World::new(2, limits);
+    world.input(1, Input::Connected(conn(9)));
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    world.settle();
+    world.publish(1, 9, "t", "heard by nobody in time");
+    world.settle();
+    let session = world.sessions[&(0, 0)];
+    world.detach(0, 0);
+    world.input(0, Input::Closed(conn(0)));
+    assert_eq!(world.shards[0].poll_ready(), None, "nobody is there to hear it");
+    let sure = || Marks { qos: Qos::AtLeastOnce, ..Marks::default() };
+    world.publish_marked(1, 9, "t", "one", sure());
+    world.publish(1, 9, "t", "worth nothing later");
+    world.publish_marked(1, 9, "t", &"x".repeat(2000), sure());
+    world.settle();
+    assert_eq!(world.said, ["0 subscribed"], "its queue brakes nobody");
+    world.input(0, Input::Connected(conn(4)));
+    world.shards[0].attach(session, conn(4));
+    assert_eq!(world.shards[0].poll_ready(), Some(conn(4)));
+    assert_eq!(world.hears(0, 0), ["heard by nobody in time", "one", &"x".repeat(2000)]);
+    world.publish(1, 9, "t", "live");
+    world.settle();
+    assert_eq!(world.hears(0, 0), ["live"]);
+    world.detach(0, 0);
+    world.input(0, Input::Closed(conn(4)));
+    world.shards[0].close(session);
+    world.outputs(0);
+    world.input(1, Input::Closed(conn(9)));
+    world.settle();
+    assert_eq!(world.shards.iter().map(Shard::leftovers).collect::<Vec<_>>(), [[0; 4]; 2]);
+}
+
+#[test]
+fn filters_that_overlap_bring_one_copy() {
+    let mut world = World::new(2, Limits::default());
+    world.subscribe(0, 0, "a/b", HistoryRequest::None);
+    for filter in ["a/#", "a/+", "c"] {
+        world.subscribe_also(0, 0, filter, HistoryRequest::None);
+    }
+    world.settle();
+    for shard in [0, 1] {
+        world.publish(shard, 9, "a/b", "one");
+        world.publish(shard, 9, "c", "two");
+    }
+    world.settle();
+    assert_eq!(world.hears(0, 0), ["one", "two", "one", "two"]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::limits::Limits;
 use broker::{
-    ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, Run, SessionId, Shard, ShardConfig,
+    ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId, Shard,
+    ShardConfig,
 };
 use topic::Filter;
 
@@ -94,7 +95,7 @@ impl Env {
         history: HistoryRequest,
     ) -> (SessionId, Option<Refusal>) {
         let session = self.shard.open(conn);
-        let refused = self.shard.subscribe(self.now, session, filter, history).err();
+        let refused = self.shard.subscribe(self.now, session, filter, history, RetainedRequest::None).err();
         (session, refused)
     }
 }

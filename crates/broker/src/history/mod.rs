@@ -56,6 +56,8 @@ pub struct Kept {
     pub run: Arc<Run>,
     /// Messages at its front that are not meant.
     pub skip: u32,
+    /// Whether it is delivered as what was retained, and not as what is published.
+    pub retained: bool,
 }
 
 impl Kept {
@@ -352,7 +354,7 @@ impl Topic {
     }
 
     fn push(&mut self, sequence: u64, run: &Arc<Run>, messages_max: u32) {
-        self.runs.push_back((sequence, Kept { run: Arc::clone(run), skip: 0 }));
+        self.runs.push_back((sequence, Kept { run: Arc::clone(run), skip: 0, retained: false }));
         self.messages += u64::from(run.len());
         self.bytes += run.cost();
         let messages_max = u64::from(messages_max);
@@ -416,7 +418,7 @@ impl Kept {
     fn cut(&mut self, gauge: &Gauge) -> u64 {
         let copy = self.run.compacted(self.skip, gauge);
         let spent = work::RECORD + 10 * u64::from(copy.len()) + copy.cost() as u64 / 4;
-        *self = Self { run: Arc::new(copy), skip: 0 };
+        *self = Self { run: Arc::new(copy), skip: 0, retained: false };
         spent
     }
 }

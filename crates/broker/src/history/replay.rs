@@ -124,7 +124,7 @@ mod tests {
                 body,
                 &Gauge::new(),
             );
-            Kept { run: run.into(), skip: 0 }
+            Kept { run: run.into(), skip: 0, retained: false }
         };
         runs.iter().map(kept).collect()
     }

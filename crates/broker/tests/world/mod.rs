@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use broker::{
-    About, Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Now, Origin, Output,
-    Publisher, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId, SubscriptionId, WallTime,
+    About, Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Marks, Now, Origin, Output,
+    Publisher, RetainedRequest, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId, SubscriptionId,
+    WallTime,
 };
 use topic::{Filter, TopicName};
 
@@ -113,8 +114,28 @@ impl World {
     }
 
     pub(crate) fn subscribe_also(&mut self, shard: usize, slot: u32, filter: &str, history: HistoryRequest) {
-        let (session, filter) = (self.sessions[&(shard, slot)], Filter::parse(filter).unwrap());
-        match self.shards[shard].subscribe(self.now, session, &filter, history) {
+        let filter = Filter::parse(filter).unwrap();
+        self.subscribe_with(shard, slot, &filter, history, RetainedRequest::None);
+    }
+
+    pub(crate) fn subscribe_retained(&mut self, shard: usize, slot: u32, filter: &str) {
+        self.input(shard, Input::Connected(conn(slot)));
+        let session = self.shards[shard].open(conn(slot));
+        self.sessions.insert((shard, slot), session);
+        let filter = Filter::parse(filter).unwrap();
+        self.subscribe_with(shard, slot, &filter, HistoryRequest::None, RetainedRequest::All);
+    }
+
+    fn subscribe_with(
+        &mut self,
+        shard: usize,
+        slot: u32,
+        filter: &Filter,
+        history: HistoryRequest,
+        retained: RetainedRequest,
+    ) {
+        let session = self.sessions[&(shard, slot)];
+        match self.shards[shard].subscribe(self.now, session, filter, history, retained) {
             Ok(subscription) => drop(self.subscriptions.insert((shard, slot), subscription)),
             Err(why) => self.said.push(format!("{slot} refused: {why:?}")),
         }
@@ -122,6 +143,10 @@ impl World {
     }
 
     pub(crate) fn publish(&mut self, shard: usize, slot: u32, topic: &str, text: &str) {
+        self.publish_marked(shard, slot, topic, text, Marks::default());
+    }
+
+    pub(crate) fn publish_marked(&mut self, shard: usize, slot: u32, topic: &str, text: &str, marks: Marks) {
         let origin = Origin { shard: ShardId(u8::try_from(shard).unwrap()), conn: conn(slot) };
         let addr = "127.0.0.1:1".parse().unwrap();
         let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
@@ -134,7 +159,13 @@ impl World {
             body,
             &self.gauge,
         );
-        self.input(shard, Input::Publish(run.into()));
+        self.input(shard, Input::Publish(run.marked(marks).into()));
+    }
+
+    /// Lets another connection hear a session, or none.
+    pub(crate) fn detach(&mut self, shard: usize, slot: u32) {
+        self.shards[shard].detach(self.sessions[&(shard, slot)]);
+        self.outputs(shard);
     }
 
     pub(crate) fn hears(&mut self, shard: usize, slot: u32) -> Vec<String> {
