@@ -172,7 +172,7 @@ pub(crate) fn answer(t: &mut Tables<'_>) -> Option<Answer> {
 }
 
 /// What became of an answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Granted {
     /// Runs of history that were looked at.
     pub(crate) read: usize,
@@ -195,7 +195,9 @@ pub(crate) fn granted(
     grants.waiting.remove(from);
     grants.granted.insert(from);
     grants.kept.push((from, replay));
-    grants.live_from.push((from, t.retained.arrivals()));
+    if grants.retained == RetainedRequest::All {
+        grants.live_from.push((from, t.retained.arrivals()));
+    }
     if grants.waiting.is_empty() || (planted::is(Bug::AckBeforeGrant) && from == t.neighbours.own) {
         return look_at_retained(t, now, subscription);
     }

@@ -70,7 +70,7 @@ impl Limits {
         self.filter_bytes_max = 2 * sixteenth;
         self.routes_bytes_max = sixteenth / 2;
         self.replays_bytes_max = sixteenth;
-        self.retained_bytes_max = sixteenth / 2;
+        self.retained_bytes_max = sixteenth / 8 * 3;
         self.brake_bytes = (256 * KIB).min(self.queue_bytes_max / 4);
     }
 
@@ -235,7 +235,7 @@ pub fn table() -> Vec<Row> {
         row(
             "retained_bytes_max",
             bytes(d.retained_bytes_max),
-            "a thirty-second of the budget for retained messages, which shards share, and their topics, which each has",
+            "a fortieth of the budget for retained messages, which shards share, and their topics, which each has",
             "the same",
         ),
         row(

@@ -76,11 +76,19 @@ pub enum Bug {
     KickNobody,
     /// A message of exactly the limit is refused if its line end comes later.
     RefuseLongest,
+    /// Reading history stops at a message that is too old, although the clock was set back there.
+    StopAtJump,
+    /// A queue drops messages when it is three quarters full.
+    DropEarly,
+    /// The time for a topic ends although one has come and has not been read.
+    TimerBeforeTopic,
+    /// Whoever is next when a message was refused for want of memory is not read on.
+    RefuseAndStop,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -116,6 +124,10 @@ impl Bug {
         Self::KeepEncoded,
         Self::KickNobody,
         Self::RefuseLongest,
+        Self::StopAtJump,
+        Self::DropEarly,
+        Self::TimerBeforeTopic,
+        Self::RefuseAndStop,
     ];
 }
 

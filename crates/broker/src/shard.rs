@@ -231,7 +231,7 @@ impl Shard {
         self.readers.step(&mut self.history, work_max, self.limits.replays_bytes_max);
         self.answer(now.mono);
         if let Some((subscription, granted)) = grant::step(&mut self.tables(), now.mono, work_max) {
-            self.stands(now.mono, subscription, granted);
+            self.put_history(now.mono, subscription, granted);
         }
     }
 
@@ -527,10 +527,11 @@ impl Shard {
 
     fn granted(&mut self, now: Instant, from: ShardId, subscription: SubscriptionId, replay: Replay) {
         let granted = grant::granted(&mut self.tables(), now, from, subscription, replay);
-        self.stands(now, subscription, granted);
+        self.put_history(now, subscription, granted);
     }
 
-    fn stands(&mut self, now: Instant, subscription: SubscriptionId, granted: Granted) {
+    /// A subscription's history, or a part of it, was put into its queue.
+    fn put_history(&mut self, now: Instant, subscription: SubscriptionId, granted: Granted) {
         let Granted { read, queued } = granted;
         self.spent += work::REPLAY_ENTRY * read as u64;
         let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| queued > 0) else {

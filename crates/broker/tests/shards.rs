@@ -79,6 +79,19 @@ fn a_full_queue_drops_the_oldest_and_counts_them() {
     assert_eq!(world.shards[0].stats().dropped as usize, dropped);
 }
 
+/// A queue that holds nothing else keeps what came last, or a long message would reach nobody.
+#[test]
+fn the_newest_run_stays_however_long_it_is() {
+    let limits = Limits { queue_bytes_max: 3000, brake_bytes: 1000, ..Limits::default() };
+    let mut world = World::new(1, limits);
+    world.input(0, Input::Connected(conn(0)));
+    world.subscribe(0, 1, "t", HistoryRequest::None);
+    world.publish(0, 0, "t", "short");
+    let long = "x".repeat(10_000);
+    world.publish(0, 0, "t", &long);
+    assert_eq!(world.hears(0, 1), ["gap 1", &long]);
+}
+
 #[test]
 fn a_growing_queue_brakes_its_publisher_for_ten_milliseconds_or_until_half_empty() {
     let limits = Limits { queue_bytes_max: 1_000_000, brake_bytes: 1000, ..Limits::default() };

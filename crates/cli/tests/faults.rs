@@ -40,6 +40,7 @@ fn no_file_descriptors_and_no_idling_either() {
     let waiting: Vec<Client> = (0..60).map(|_| server.connect()).collect();
     server.wait_for_log("WARN cannot accept");
     let before = server.cpu_ticks();
+    // The subject: time that passes.
     std::thread::sleep(std::time::Duration::from_secs(1));
     let used = server.cpu_ticks() - before;
     assert!(used < 30, "{used} ticks of 10 ms in a second of waiting");

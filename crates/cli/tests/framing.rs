@@ -156,6 +156,12 @@ fn an_unfinished_framed_message_is_dropped_and_an_unframed_one_is_delivered() {
     unframed.half_close();
     unframed.assert_end();
     scene.assert_messages(&unframed, &["last words"]);
+    // The beginning of a character waits for the rest, and no longer than until the end.
+    let mut unframed = scene.publisher("pub");
+    unframed.send(b"\xc3");
+    unframed.half_close();
+    unframed.assert_end();
+    scene.assert_messages(&unframed, &["\\xc3"]);
 }
 
 #[test]
@@ -198,6 +204,21 @@ fn everything_before_terminate_is_delivered() {
     publisher.assert_end();
     for number in 0..count {
         scene.assert_messages(&publisher, &[&number.to_string()]);
+    }
+    scene.assert_nothing_more();
+}
+
+/// A client may close as soon as it has sent.
+#[test]
+fn everything_before_a_close_is_delivered() {
+    let mut scene = Scene::new();
+    let count = 5000;
+    let mut publisher = scene.publisher("pub\n");
+    let port = publisher.port();
+    publisher.send((0..count).map(|number| format!("{number}\n")).collect::<String>());
+    drop(publisher);
+    for number in 0..count {
+        scene.subscriber.assert_line(format!("[('127.0.0.1', {port})]: {number}"));
     }
     scene.assert_nothing_more();
 }

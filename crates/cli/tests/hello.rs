@@ -2,7 +2,10 @@
 
 mod support;
 
-use support::{Client, PROMPT, Server};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{Client, PROMPT, Server, eventually};
 
 /// A client that begins with `bytes` is a subscriber with lines like those of `like`.
 #[track_caller]
@@ -147,7 +150,9 @@ fn check_refused(server: &Server, bytes: &[u8], line: &str) {
 #[test]
 fn refusals_are_one_line_and_harm_nobody() {
     let server = Server::start(2);
-    let mut subscriber = server.client("sub");
+    // One on each shard, wherever the refused ones go.
+    let mut subscribers = [server.client("sub"), server.client("sub")];
+    let mut publisher = server.client("pub");
     let check = |bytes: &[u8], line: &str| check_refused(&server, bytes, line);
     check(b"LISTENER\n", "Invalid role \"LISTENER\": use PUBLISHER or SUBSCRIBER");
     check(b"LISTENER", "Invalid role \"LISTENER\": use PUBLISHER or SUBSCRIBER");
@@ -163,9 +168,10 @@ fn refusals_are_one_line_and_harm_nobody() {
     check(b"sub sports last=many\n", &format!("Invalid option \"last=many\": {options}"));
     check(b"sub sports loud\n", &format!("Invalid option \"loud\": {options}"));
     check(b"sub name=\n", &format!("Invalid option \"name=\": {options}"));
-    let mut publisher = server.client("pub");
     publisher.send("marker\n");
-    subscriber.assert_line(format!("[('127.0.0.1', {})]: marker", publisher.port()));
+    for subscriber in &mut subscribers {
+        subscriber.assert_line(format!("[('127.0.0.1', {})]: marker", publisher.port()));
+    }
 }
 
 #[test]
@@ -200,6 +206,18 @@ fn other_protocols_are_told_from_the_first_bytes() {
     }
 }
 
+/// Longer than the server waits for the rest of a hello, or for a hello at all.
+const LATE: Duration = Duration::from_millis(400);
+
+/// The server sleeps, and meanwhile `during` happens: its timers are due when it goes on.
+fn while_it_sleeps(server: &Server, during: impl FnOnce()) {
+    server.signal("STOP");
+    during();
+    // The subject: a server that is this late.
+    thread::sleep(LATE);
+    server.signal("CONT");
+}
+
 /// The server was held up between the hello and what follows: what a client had said when its
 /// hello was whole is its hello, and no timer runs before what was said has been read.
 #[test]
@@ -210,51 +228,64 @@ fn a_late_server_takes_no_message_for_a_part_of_the_hello() {
         let mut publisher = server.connect();
         publisher.send(hello);
         // Read, and waiting for the rest.
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        server.wait_until_read(&publisher);
         server.signal("STOP");
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        // Only what comes when the hello has settled is a message.
+        thread::sleep(LATE);
         publisher.send("w14");
         server.signal("CONT");
-        let line = subscriber.line();
-        let topic = if hello.contains("news") { "[news | FROM " } else { "[broadcast | FROM " };
-        let plain = format!("[FROM {}] : w14", publisher.addr());
-        assert!(line == plain || line.starts_with(topic), "after {hello:?}: {line}");
-        assert!(line.ends_with("] : w14"), "after {hello:?}: {line}");
+        subscriber.assert_line(format!("[FROM {}] : w14", publisher.addr()));
+        let topic = if hello.contains("news") { "[news | PUBLISHER " } else { "[PUBLISHER " };
+        let logged = server.wait_for_log(&format!("PUBLISHER {}]: w14", publisher.addr()));
+        assert!(logged.contains(topic), "after {hello:?}: {logged}");
     }
-    // Nobody was asked for a role, however late the server looked.
+}
+
+#[test]
+fn a_late_server_asks_nobody_who_has_spoken() {
+    let server = Server::start(1);
     let mut publisher = server.connect();
-    server.signal("STOP");
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    publisher.send("pub ack=1\nhi\n");
-    std::thread::sleep(std::time::Duration::from_millis(400));
-    server.signal("CONT");
+    while_it_sleeps(&server, || publisher.send("pub ack=1\nhi\n"));
     publisher.assert_line("OK");
 }
 
-/// One dialect sends the role, then the topic behind its separator.
+/// One dialect sends the role, then the topic behind its separator. An attempt in which the role
+/// was taken for whole before the server was stopped does not count.
 #[test]
 fn a_role_word_goes_on_with_a_separator() {
     let server = Server::start(1);
     let mut subscriber = server.client("SUBSCRIBER news");
-    let mut publisher = server.connect();
-    publisher.send("PUBLISHER");
-    server.signal("STOP");
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    publisher.send(",news\nhi\n");
-    server.signal("CONT");
+    let publisher = eventually("an undisturbed attempt", || {
+        let mut publisher = server.connect();
+        publisher.send("PUBLISHER");
+        server.wait_until_read(&publisher);
+        while_it_sleeps(&server, || publisher.send(",news\nhi\n"));
+        let role = server.wait_for_log(&format!("{}] Role: PUBLISHER", publisher.addr()));
+        role.contains(" topic news").then_some(publisher)
+    });
     subscriber.assert_line(format!("[news | FROM {}] : hi", publisher.addr()));
 }
 
-/// A word that comes in pieces is waited for, whatever else its first letter may begin.
+/// A word that comes in pieces is waited for, whatever else its first letter may begin. Its pieces
+/// come just before the server would ask for a role, and before it would give the word up; an
+/// attempt in which the test was held up does not count.
 #[test]
 fn the_first_letter_alone_is_waited_for() {
     let server = Server::start(1);
+    let prompt_delay = Duration::from_millis(250);
     for (first, rest) in [("P", "UB ack=1\nhi\n"), ("p", "ub ack=1\nhi\n"), ("PU", "BLISHER ack=1\nhi\n")] {
-        let mut publisher = server.connect();
-        std::thread::sleep(std::time::Duration::from_millis(180));
-        publisher.send(first);
-        std::thread::sleep(std::time::Duration::from_millis(120));
-        publisher.send(rest);
-        publisher.assert_line("OK");
+        let answer = eventually("an undisturbed attempt", || {
+            let began = Instant::now();
+            let mut publisher = server.connect();
+            // The subject: a client that speaks slowly.
+            thread::sleep(Duration::from_millis(180));
+            let spoke = Instant::now();
+            publisher.send(first);
+            let in_time = began.elapsed() < prompt_delay;
+            thread::sleep(Duration::from_millis(120));
+            publisher.try_send(rest);
+            (in_time && spoke.elapsed() < prompt_delay).then(|| publisher.line())
+        });
+        assert_eq!(answer, "OK", "after {first:?}");
     }
 }

@@ -99,6 +99,39 @@ fn the_last_acknowledged_message_is_delivered() {
     }
 }
 
+/// The end comes while a publisher sends all that it can: no shard ends before the others have
+/// stopped accepting, or subscribers there would miss what a publisher was told is accepted.
+#[test]
+fn whatever_was_acknowledged_is_delivered() {
+    for _ in 0..scaled(3, 10) {
+        let mut server = Server::start(4);
+        let subscribers: Vec<Client> = (0..4).map(|_| server.client("sub")).collect();
+        let mut publisher = server.client("pub ack=1");
+        let mut sender = publisher.sender();
+        thread::scope(|scope| {
+            let hear = |mut client: Client| scope.spawn(move || client.rest_lines());
+            let hearing: Vec<_> = subscribers.into_iter().map(hear).collect();
+            scope.spawn(move || {
+                let text = "x\n".repeat(10_000);
+                while std::io::Write::write_all(&mut sender, text.as_bytes()).is_ok() {}
+            });
+            publisher.lines(1000);
+            server.signal("TERM");
+            let answers = publisher.rest_lines();
+            let accepted = 1000 + answers.iter().filter(|line| *line == "OK").count();
+            for heard in hearing {
+                let lines = heard.join().expect("a subscriber");
+                assert_eq!(lines.last().map(String::as_str), Some("terminate"));
+                let gaps = lines.iter().filter_map(|line| line.strip_prefix("[GAP ")?.split(' ').next());
+                let missed: usize = gaps.map(|count| count.parse::<usize>().expect("a number")).sum();
+                let received = lines.iter().filter(|line| line.ends_with(": x")).count();
+                assert!(received + missed >= accepted, "{received} + {missed} of {accepted}");
+            }
+        });
+        assert!(server.wait().success());
+    }
+}
+
 #[test]
 fn a_client_that_never_reads_does_not_stop_the_end() {
     let mut server = Server::start(2);

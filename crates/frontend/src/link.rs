@@ -164,7 +164,7 @@ impl Link {
         match &mut self.unfinished {
             Some(unfinished) => {
                 unfinished.charge.set(bytes);
-                if leftover == Leftover::Begins && unfinished.since != now {
+                if leftover == Leftover::Begins {
                     env.unfinished.ended(unfinished.since, self.id.conn);
                     env.unfinished.began(now, self.id.conn);
                     unfinished.since = now;

@@ -39,8 +39,13 @@ struct Turn {
 }
 
 impl Unfinished {
-    pub(crate) fn began(&mut self, since: Instant, conn: ConnId) {
-        self.all.insert((since, conn));
+    /// A message begins, perhaps behind one of the same connection that has ended: whoever ends
+    /// messages gets on, however little there is of the next one.
+    pub(crate) fn began(&mut self, now: Instant, conn: ConnId) {
+        self.all.insert((now, conn));
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.conn == conn) {
+            (turn.until, turn.bytes) = (now.after(PATIENCE), 0);
+        }
     }
 
     pub(crate) fn ended(&mut self, since: Instant, conn: ConnId) {
@@ -97,6 +102,7 @@ impl Station {
         }
         if self.is_short()
             && let Some((_, next)) = self.env.unfinished.first()
+            && !planted::is(Bug::RefuseAndStop)
         {
             self.begin_turn(now, next);
         }
@@ -142,7 +148,9 @@ impl Station {
 mod tests {
     use super::*;
     use crate::limits::Limits;
+    use crate::stage::Stage;
     use crate::station::StationConfig;
+    use crate::{ReadEnd, TopicPrompt};
     use broker::{Gauge, ShardId};
     use std::sync::Arc;
 
@@ -165,5 +173,30 @@ mod tests {
         assert!(!station.reads_little(conn));
         charge.set(budget + 1);
         assert!(station.reads_little(conn));
+    }
+
+    /// Found by the simulator: where other shards held the memory, the time of a message that had
+    /// ended ran on, and the next one of the same publisher was refused for it.
+    #[test]
+    fn who_ends_messages_gets_on() {
+        let gauge = Gauge::new();
+        let limits = Limits::default();
+        // Another shard holds all that may be unfinished.
+        let _others = gauge.charge(Use::Unfinished, limits.unfinished_bytes_max);
+        let mut stage = Stage::new(limits, TopicPrompt::Off, &gauge);
+        let conn = ConnId { slot: 0, generation: 0 };
+        stage.connect(conn);
+        stage.send(conn, b"pub a\n", ReadEnd::Drained);
+        let long = [b'x'; 2000];
+        stage.send(conn, &long, ReadEnd::Drained);
+        for line_end in [&b"\n"[..], b"\nshort\n"] {
+            stage.pass(PATIENCE * 3 / 5);
+            stage.send(conn, &[line_end, &long].concat(), ReadEnd::Drained);
+        }
+        stage.pass(PATIENCE * 4 / 5);
+        assert_eq!(stage.received.get(&conn).map(Vec::as_slice), Some(&b""[..]));
+        stage.pass(PATIENCE / 5);
+        let refusal = b"Out of memory for messages: try again later\n";
+        assert_eq!(stage.received.get(&conn).map(Vec::as_slice), Some(&refusal[..]));
     }
 }

@@ -107,6 +107,7 @@ mod tests {
     fn a_phase_ends_when_the_clock_says_so() {
         let mut budget = Budget::new(2_000_000);
         budget.spend(CLOCK_WORK); // begins to look at the clock
+        // The subject: a clock that goes on.
         thread::sleep(Duration::from_millis(3));
         budget.spend(CLOCK_WORK - 1);
         assert!(!budget.is_over(), "not looked at yet");

@@ -6,16 +6,19 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use broker::{ConnId, Mail, Origin, ShardId, Slab};
+use broker::{ConnId, Mail, ShardId, Slab};
 use frontend::{CloseReason, Handover, RoleName, Station, Waits};
 
 use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
 use crate::client::{Link, Role};
 use crate::limits::MS;
-use crate::record::{Mark, Replay, Stay, SubscriberRecord};
+use crate::record::{Replay, Stay, SubscriberRecord};
 use crate::trace::Kind;
 use crate::world::{Event, World};
+
+/// What a topic of history costs besides its runs, at most.
+const TOPIC_BYTES_MAX: usize = 512;
 
 /// A station with its driver.
 #[derive(Debug)]
@@ -29,6 +32,11 @@ pub(crate) struct Site {
     /// What it may still read in this turn, and the cost of the mail that it took.
     pub(crate) read_left: usize,
     mail_taken: usize,
+    /// What that adds to a queue at most.
+    pub(crate) brought: usize,
+    /// The most that a turn brought, and that its history came to.
+    brought_max: usize,
+    history_max: usize,
     /// What its turns have cost so far ends then: the next one begins no sooner.
     busy_until_ns: u64,
     pub(crate) drains: bool,
@@ -63,6 +71,9 @@ impl Site {
             turn_due: false,
             read_left: 0,
             mail_taken: 0,
+            brought: 0,
+            brought_max: 0,
+            history_max: 0,
             busy_until_ns: 0,
             drains: false,
             held: Held::default(),
@@ -91,6 +102,7 @@ impl World {
         let inputs_max = self.scheduler.size(1, self.swarm.turn_inputs_max);
         self.sites[site].read_left = self.swarm.limits.read_turn_bytes_max;
         self.sites[site].mail_taken = 0;
+        self.sites[site].brought = 0;
         self.scheduler.shuffle(&mut self.sites[site].pending);
         let later = inputs_max.min(self.sites[site].pending.len());
         let now: Vec<Pending> = self.sites[site].pending.drain(..later).collect();
@@ -103,6 +115,8 @@ impl World {
         if self.network.percent(50) {
             self.sites[site].station.end_round();
         }
+        let place = &mut self.sites[site];
+        place.brought_max = place.brought_max.max(place.brought);
         self.check_bounds(site);
         self.check_asked(site);
         self.sites[site].turn_due = false;
@@ -210,6 +224,7 @@ impl World {
                     return self.pend(site, what); // in one of the next turns
                 }
                 place.mail_taken += cost;
+                place.brought += cost;
                 let mail = place.inbox[from].pop_front().expect("it was looked at");
                 self.trace.note(self.now_ns, Kind::Mail, from as u64, cost as u64, &[]);
                 let from = ShardId(u8::try_from(from).expect("few stations"));
@@ -222,6 +237,7 @@ impl World {
                 // Sometimes a turn has no time for more than one of the timers that are due.
                 let budget = self.scheduler.pick(&[1, 100_000]);
                 self.sites[site].station.timeout(now, budget, |conn| unread.contains(&conn));
+                self.note_all_begun(site);
                 if self.greeted(site, &unread) != greeted {
                     let what = "a timer ran for a connection that had said something more".to_owned();
                     self.violations.push(Violation::new("greeting", what));
@@ -239,11 +255,19 @@ impl World {
         self.note_events(site);
     }
 
+    /// A timer may have made hellos whole.
+    fn note_all_begun(&mut self, site: usize) {
+        let here = self.sites[site].sockets.iter().map(|(_, id)| *id);
+        let waits = |id: &usize| self.record.subscribers.get(id).is_some_and(|one| one.began.is_none());
+        here.filter(waits).collect::<Vec<_>>().into_iter().for_each(|id| self.note_begun(site, id));
+    }
+
     fn connect(&mut self, site: usize, id: usize) {
         let now = self.now();
         let conn = self.sites[site].sockets.insert(id);
         self.record.remains.connections += 1;
         self.clients[id].link = Link::Open(conn);
+        self.clients[id].connected_ns = self.now_ns;
         self.trace.note(self.now_ns, Kind::Connect, id as u64, site as u64, &[]);
         let handover = Handover::accepted(self.clients[id].addr, now.mono);
         self.sites[site].station.adopt(now, conn, handover, &self.rules);
@@ -258,34 +282,6 @@ impl World {
         self.sites[site].station.end(now, conn, CloseReason::Kicked);
         if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
             subscriber.stay = Stay::Left;
-        }
-    }
-
-    /// Notes which subscriptions stand now.
-    pub(crate) fn note_events(&mut self, site: usize) {
-        for event in self.sites[site].station.take_events() {
-            let conn = match event {
-                frontend::Event::Subscriber { id: Origin { conn, .. }, .. } => conn,
-                frontend::Event::Published { .. } => {
-                    self.record.remains.shown += 1;
-                    continue;
-                }
-                frontend::Event::NotShown(count) => {
-                    self.record.remains.shown += count;
-                    continue;
-                }
-                frontend::Event::Closing { .. } => {
-                    self.record.remains.closings += 1;
-                    continue;
-                }
-                _ => continue,
-            };
-            let Some(client) = self.sites[site].client_of(conn) else { continue };
-            let mark = Mark { index: self.accepted_ns.len() as u64, wall_ms: self.now().wall.0 };
-            self.trace.note(self.now_ns, Kind::Stands, client as u64, mark.index, &[]);
-            if let Some(subscriber) = self.record.subscribers.get_mut(&client) {
-                subscriber.stood = Some(mark);
-            }
         }
     }
 
@@ -315,6 +311,9 @@ impl World {
         bounds::check_work(work, what, &mut self.violations);
         let busy_until_ns = &mut self.sites[site].busy_until_ns;
         *busy_until_ns = (*busy_until_ns).max(self.now_ns) + work;
+        let place = &mut self.sites[site];
+        place.history_max = place.history_max.max(place.station.shard().history_bytes());
+        self.largest.saw_memory(self.gauge.used());
     }
 
     /// History is read for those who wait for it and for nobody else.
@@ -333,6 +332,25 @@ impl World {
             let what = format!("station {site} reads history for someone who has left");
             self.violations.push(Violation::new("asked", what));
         }
+    }
+
+    /// Whether some station may have forgotten something for want of bytes so far.
+    pub(crate) fn history_cut(&self) -> bool {
+        let history_max = self.swarm.limits.core.history_bytes_max / self.sites.len();
+        // A topic more, and a run more, may have been there for a moment.
+        let more = self.largest.run_bytes() + TOPIC_BYTES_MAX;
+        history_max < 1 << 18 && self.sites.iter().any(|site| site.history_max + more > history_max)
+    }
+
+    /// What the checkers must know of how full it got.
+    pub(crate) fn note_extremes(&mut self) {
+        let (limits, run_bytes) = (&self.swarm.limits, self.largest.run_bytes());
+        let facts = &mut self.record.facts;
+        // Either way: what a turn may bring at most, given the runs that there were, or what it did.
+        let turn_max = limits.mail_turn_bytes_max.max(run_bytes) + limits.read_turn_bytes_max + run_bytes;
+        let brought_max = self.sites.iter().map(|site| site.brought_max).max().unwrap_or(0);
+        let in_memory = self.largest.memory_bytes() + run_bytes <= limits.core.memory_bytes_max;
+        facts.turns_fit = turn_max.min(brought_max) <= limits.core.queue_bytes_max && in_memory;
     }
 
     fn check_bounds(&mut self, site: usize) {
@@ -356,6 +374,9 @@ impl World {
             let lane = station.lane(conn);
             let counts =
                 carry > self.swarm.limits.unfinished_bytes_free && lane == frontend::Lane::Publishing;
+            if lane != frontend::Lane::Publishing {
+                bounds::check_greeting(carry, &self.swarm.limits, &mut self.violations);
+            }
             held.unfinished += if counts { carry } else { 0 };
             if let Some(state) = station.queue_state(conn) {
                 bounds::check_brakes(state, &mut self.violations);

@@ -7,11 +7,13 @@
 //! the file system.
 //!
 //! Reading order: `limits` (what differs between seeds), `client` (plans), `world` (events),
-//! `phases`, `people` (clients act), `driver` and `socket` (a station's turns), `record`, `check`.
+//! `phases`, `people` (clients act), `driver`, `socket` and `events` (a station's turns), `record`, `check`,
+//! `reached` (whether that judged anything).
 
 mod check;
 mod client;
 mod driver;
+mod events;
 mod limits;
 mod moves;
 mod net;
@@ -19,15 +21,18 @@ mod people;
 mod phases;
 #[cfg(feature = "planted")]
 pub mod planted;
+mod reached;
 mod record;
 mod rng;
 mod socket;
 mod trace;
 mod world;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use reached::{Reached, Shares};
 use trace::Trace;
 use world::World;
 
@@ -42,6 +47,8 @@ pub struct Outcome {
     pub events: u64,
     /// Messages that were accepted.
     pub messages: u64,
+    /// What it put to the test besides what every world does.
+    pub reached: BTreeSet<Reached>,
     /// Broken promises: which checker, and what it saw.
     pub violations: Vec<(&'static str, String)>,
     /// The last events, or all of them where asked for.
@@ -66,8 +73,9 @@ pub fn run(seed: u64, keep: Keep) -> Outcome {
         world.finish_record();
     }));
     let mut violations = std::mem::take(&mut world.violations);
+    let mut reached = std::mem::take(&mut world.reached);
     match end {
-        Ok(()) => violations.extend(check::all(&world.record)),
+        Ok(()) => violations.extend(check::all(&world.record, &mut reached)),
         Err(panic) => violations.push(check::Violation::new("panic", panic_text(panic.as_ref()))),
     }
     Outcome {
@@ -75,35 +83,55 @@ pub fn run(seed: u64, keep: Keep) -> Outcome {
         trace_hash: world.trace.hash(),
         events: world.trace.count(),
         messages: world.accepted_ns.len() as u64,
+        reached,
         violations: violations.into_iter().map(|found| (found.checker, found.detail)).collect(),
         trace: world.trace.lines(),
     }
 }
 
-/// Runs `count` seeds on all cores and returns those that failed, in order.
+/// What came of many seeds.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Those that failed, in order.
+    pub failed: Vec<Outcome>,
+    /// How many of them reached what.
+    pub shares: Shares,
+}
+
+/// Runs `count` seeds on all cores.
 #[must_use]
-pub fn run_many(from: u64, count: u64) -> Vec<Outcome> {
+pub fn run_many(from: u64, count: u64) -> Report {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let next = AtomicU64::new(0);
     let work = || {
-        let mut failed = Vec::new();
+        let mut report = Report::default();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
-                return failed;
+                return report;
             }
             let outcome = run(from.wrapping_add(index), Keep::Last);
+            for reached in &outcome.reached {
+                *report.shares.entry(*reached).or_default() += 1;
+            }
             if !outcome.violations.is_empty() {
-                failed.push(outcome);
+                report.failed.push(outcome);
             }
         }
     };
-    let mut failed: Vec<Outcome> = std::thread::scope(|scope| {
+    let reports: Vec<Report> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a seed's panics are caught")).collect()
+        workers.into_iter().map(|worker| worker.join().expect("a seed's panics are caught")).collect()
     });
-    failed.sort_by_key(|outcome| outcome.seed.wrapping_sub(from));
-    failed
+    let mut sum = Report::default();
+    for report in reports {
+        sum.failed.extend(report.failed);
+        for (reached, worlds) in report.shares {
+            *sum.shares.entry(reached).or_default() += worlds;
+        }
+    }
+    sum.failed.sort_by_key(|outcome| outcome.seed.wrapping_sub(from));
+    sum
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

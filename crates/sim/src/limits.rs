@@ -91,6 +91,10 @@ pub(crate) struct Load {
     pub(crate) attackers: usize,
     pub(crate) messages_max: u64,
     pub(crate) pause_max_ns: u64,
+    /// Percent of subscribers that come in the lull, when the history is what it is, and of those
+    /// that ask for history.
+    pub(crate) in_lull_percent: u64,
+    pub(crate) asks_percent: u64,
     /// Publishers that have said hello rest from here to there.
     pub(crate) lull: (u64, u64),
 }
@@ -101,7 +105,7 @@ impl Swarm {
         let lull_begin = rng.range(300, 900) * MS;
         // The longer one is long enough for history to be copied to its exact size.
         let lull_end = lull_begin + rng.pick(&[250, 250, 1400]) * MS;
-        let ordinary = Self {
+        let mut ordinary = Self {
             limits: Arc::new(draw_limits(rng)),
             stations,
             turn_inputs_max: rng.pick(&[1, 2, 8, 64]),
@@ -116,7 +120,7 @@ impl Swarm {
             spurious_write_percent: rng.pick(&[0, 0, 5, 50]),
             roomy_buffers: rng.percent(50),
             clock: if rng.percent(25) { Clock::Jumping } else { Clock::Steady },
-            topic_prompt: if rng.percent(15) { TopicPrompt::On } else { TopicPrompt::Off },
+            topic_prompt: if rng.percent(20) { TopicPrompt::On } else { TopicPrompt::Off },
             placement: rng.pick(&[Placement::Stay, Placement::Offer]),
             kicks: rng.pick(&[0, 0, 0, 2]),
             ending: rng.pick(&ENDINGS),
@@ -128,14 +132,25 @@ impl Swarm {
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
                 pause_max_ns: rng.pick(&[MS / 10, 2 * MS, 10 * MS]),
+                in_lull_percent: 40,
+                asks_percent: 50,
                 lull: (lull_begin, lull_end),
             },
         };
+        if ordinary.topic_prompt == TopicPrompt::On || ordinary.may_begin_too_much() {
+            ordinary.load.strangers = ordinary.load.strangers.max(4); // some of them do what is rare
+        }
         match rng.below(100) {
             0..12 => ordinary.with_archive(rng),
             12..24 => ordinary.with_late_turns(rng),
+            24..44 => ordinary.with_past(rng),
             _ => ordinary,
         }
+    }
+
+    /// Whether one message may be more than all that may be unfinished: other shards seem to hold it.
+    pub(crate) fn may_begin_too_much(&self) -> bool {
+        self.limits.unfinished_bytes_max < self.limits.message_bytes_max
     }
 
     /// So many topics that reading history takes several steps, while others publish.
@@ -157,6 +172,28 @@ impl Swarm {
         self.load.subscribers = self.load.subscribers.max(20);
         self.load.messages_max = 1000;
         self.load.passers = ARCHIVED_TOPICS;
+        // Who comes to an archive comes for what is in it.
+        self.load.asks_percent = 95;
+        self
+    }
+
+    /// All that is kept has room, and most come for it when there is some: history is known to the
+    /// message, whatever the clock has done.
+    fn with_past(mut self, rng: &mut Rng) -> Self {
+        let mut limits = self.limits.as_ref().clone();
+        limits.core.memory_bytes_max = 256 << 20;
+        limits.core.history_messages_max = rng.pick(&[1, 3, 20, 100]);
+        limits.core.history_bytes_max = 32 << 20;
+        limits.core.replay_bytes_max = 8 << 20;
+        limits.core.replays_bytes_max = 16 << 20;
+        self.limits = Arc::new(limits);
+        self.clock = rng.pick(&[Clock::Steady, Clock::Jumping]);
+        // Not before they have come.
+        self.ending = rng.pick(&[Ending::ClientsGo, Ending::DrainQuiet]);
+        self.load.publishers = self.load.publishers.max(8);
+        self.load.subscribers = self.load.subscribers.max(12);
+        self.load.messages_max = self.load.messages_max.min(400);
+        (self.load.in_lull_percent, self.load.asks_percent) = (70, 90);
         self
     }
 
@@ -167,10 +204,11 @@ impl Swarm {
         let mut limits = self.limits.as_ref().clone();
         limits.core.memory_bytes_max = 256 << 20;
         limits.message_bytes_max = 256;
+        limits.core.history_messages_max = rng.pick(&[3, 100]);
         limits.core.read_bytes = rng.pick(&[100, 1024]);
         limits.read_turn_bytes_max = rng.pick(&[64, 4 * 1024]);
         limits.mail_turn_bytes_max = rng.pick(&[64, 4 * 1024]);
-        limits.core.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+        limits.core.queue_bytes_max = turn_bytes(rng, &limits);
         limits.core.brake_bytes = limits.core.queue_bytes_max / 2;
         self.limits = Arc::new(limits);
         self.turn_inputs_max = 64;
@@ -180,6 +218,8 @@ impl Swarm {
         self.load.subscribers = self.load.subscribers.min(8);
         self.load.pause_max_ns = MS / 10;
         self.load.messages_max = 1000;
+        // History and live messages come in one turn, if people ask while others publish.
+        (self.load.in_lull_percent, self.load.asks_percent) = (10, 70);
         self
     }
 }
@@ -192,7 +232,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     let memory_bytes_max = rng.pick(&[256 << 20, 256 << 20, 256 << 20, 384 << 10, 768 << 10]);
     // Kept history must leave room for live messages, or publishers wait for ever.
     let history_bytes_max = rng.size(1, 16) * 1024;
-    let history_bytes_max = if rng.percent(60) { memory_bytes_max / 8 } else { history_bytes_max };
+    let history_bytes_max = if rng.percent(75) { memory_bytes_max / 8 } else { history_bytes_max };
     let write_bytes = rng.pick(&[1, 128, 2048, 16 * 1024]);
     let mut limits = Limits {
         hello_bytes_max: rng.pick(&[200, 4096]),
@@ -208,7 +248,7 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     limits.unfinished_bytes_max = rng.pick(&[1 << 10, memory_bytes_max / 8, memory_bytes_max / 8]);
     limits.core.replays_bytes_max = memory_bytes_max / rng.pick(&[16, 16, 4096]);
     limits.outgoing_bytes_max = memory_bytes_max / rng.pick(&[16, 1 << 20]);
-    limits.core.history_messages_max = rng.pick(&[0, 1, 3, 20, 20, 100]);
+    limits.core.history_messages_max = rng.pick(&[0, 1, 3, 3, 20, 20, 20, 100]);
     limits.core.history_bytes_max = history_bytes_max;
     limits.core.replay_bytes_max = rng.pick(&[2 * 1024, 8 << 20, 8 << 20]);
     limits.core.routes_max = rng.pick(&[1, 2, 5, 100]);
@@ -221,9 +261,22 @@ fn draw_limits(rng: &mut Rng) -> Limits {
     limits.replies_bytes_max = rng.pick(&[3, 64, 4 * 1024]);
     limits.drain_time = Duration::from_secs(2);
     // In some worlds a queue holds what a turn brings, and not a byte more.
-    if rng.percent(30) && limits.turn_bytes_max(limits.message_bytes_max) <= 256 * 1024 {
-        limits.core.queue_bytes_max = limits.turn_bytes_max(limits.message_bytes_max);
+    let turn_bytes = turn_bytes(rng, &limits);
+    if rng.percent(30) && turn_bytes <= 256 * 1024 {
+        limits.core.queue_bytes_max = turn_bytes;
         limits.core.brake_bytes = limits.core.queue_bytes_max / rng.size(2, 16);
     }
     limits
 }
+
+/// What a turn brings at most: as the limits promise it, or with the runs that there are here.
+fn turn_bytes(rng: &mut Rng, limits: &Limits) -> usize {
+    if rng.percent(30) {
+        return limits.turn_bytes_max(limits.message_bytes_max);
+    }
+    let run = limits.message_bytes_max + limits.core.read_bytes.min(MESSAGES_BYTES) + 1024;
+    limits.mail_turn_bytes_max.max(run) + limits.read_turn_bytes_max + run
+}
+
+/// Bytes of short messages that one read finds at most, nearly always.
+const MESSAGES_BYTES: usize = 4 * 1024;

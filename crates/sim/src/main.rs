@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use sim::{Keep, Outcome};
+use sim::{Keep, Outcome, Reached, Report};
 
 /// Runs real shards and front ends under a seeded scheduler, in virtual time
 #[derive(Debug, Parser)]
@@ -53,12 +53,18 @@ fn main() -> io::Result<ExitCode> {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let from = args.from.unwrap_or(clock * 1_000_000);
     let begin = Instant::now();
-    let failed = sim::run_many(from, args.seeds);
+    let Report { failed, shares } = sim::run_many(from, args.seeds);
     for outcome in failed.iter().take(FAILURES_SHOWN) {
         show(&mut out, outcome)?;
     }
     let seconds = begin.elapsed().as_secs_f64();
     writeln!(out, "{} seeds from {from} in {seconds:.1} s: {} failed", args.seeds, failed.len())?;
+    let percent = |reached: &Reached| {
+        let worlds = shares.get(reached).copied().unwrap_or(0);
+        format!("{reached:?} {:.1} %", worlds as f64 * 100.0 / args.seeds as f64)
+    };
+    let shown: Vec<String> = Reached::ALL.iter().map(percent).collect();
+    writeln!(out, "reached by so many of them: {}", shown.join(", "))?;
     if failed.len() > FAILURES_SHOWN {
         let seeds: Vec<String> = failed.iter().map(|outcome| outcome.seed.to_string()).collect();
         writeln!(out, "failed: {}", seeds.join(" "))?;
@@ -67,7 +73,7 @@ fn main() -> io::Result<ExitCode> {
 }
 
 fn show(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
-    let Outcome { seed, trace_hash, events, messages, violations, trace } = outcome;
+    let Outcome { seed, trace_hash, events, messages, reached: _, violations, trace } = outcome;
     writeln!(out, "seed {seed}: {messages} messages, {events} events, trace {trace_hash:016x}")?;
     if violations.is_empty() {
         return Ok(());

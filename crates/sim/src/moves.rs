@@ -62,6 +62,8 @@ impl World {
         let now = self.now();
         let Moving { handover, told } = self.moving.remove(&id).expect("it was on its way");
         let conn = self.sites[site].sockets.insert(id);
+        let run_bytes = self.largest.run_bytes();
+        self.sites[site].brought += run_bytes;
         let client = &mut self.clients[id];
         client.link = match client.link {
             Link::Open(_) => Link::Open(conn),
@@ -70,7 +72,7 @@ impl World {
         self.sites[site].station.adopt(now, conn, handover, &self.rules);
         // One that comes while its station drains is ended before it is heard.
         if !self.sites[site].drains {
-            told.into_iter().for_each(|meaning| self.told(id, meaning));
+            told.into_iter().for_each(|meaning| self.told(id, meaning, run_bytes));
         }
         self.pend(site, Pending::Readable(id));
         self.pend(site, Pending::Writable(id));

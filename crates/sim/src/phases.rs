@@ -43,8 +43,9 @@ impl World {
             self.schedule(self.clients[id].begins_ns, Event::Step(id));
         }
         if self.swarm.clock == Clock::Jumping {
-            for _ in 0..4 {
-                let at_ns = self.scheduler.below(BUSY_NS);
+            // Some of it early, so that there is history of before and of after it.
+            for before_ns in [self.swarm.load.lull.0, self.swarm.load.lull.1, BUSY_NS, BUSY_NS] {
+                let at_ns = self.scheduler.below(before_ns);
                 let by_ms = i64::try_from(self.scheduler.below(4000)).expect("small") - 2000;
                 self.schedule(at_ns, Event::Jump(by_ms));
             }
@@ -177,6 +178,7 @@ impl World {
 
     /// Ends the world: what is left in stations and account, and what everyone heard.
     pub(crate) fn finish_record(&mut self) {
+        self.note_extremes();
         for (id, client) in self.clients.iter_mut().enumerate() {
             let received = std::mem::take(&mut client.received);
             if let Some(publisher) = self.record.publishers.get_mut(&id) {

@@ -21,10 +21,12 @@ pub(crate) struct Record {
 pub(crate) struct Facts {
     /// Messages of a topic that one station keeps.
     pub(crate) history_messages_max: u32,
-    /// Whether bytes bound history or its replay so that messages may be missing at its front.
-    pub(crate) history_cut_by_bytes: bool,
-    /// Whether the calendar always went forward.
-    pub(crate) clock_steady: bool,
+    /// Bytes of history that one subscriber is given.
+    pub(crate) replay_bytes_max: usize,
+    /// Whether whatever a turn brought had room in a queue and in the memory.
+    pub(crate) turns_fit: bool,
+    /// Messages accepted before the wall clock was first set, if it was.
+    pub(crate) first_jump: Option<u64>,
     /// Messages accepted from this one on need not have been delivered when the world ended.
     pub(crate) due_before: u64,
     /// Whether the server has shut down in the end.
@@ -35,8 +37,9 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             history_messages_max: 0,
-            history_cut_by_bytes: false,
-            clock_steady: true,
+            replay_bytes_max: usize::MAX,
+            turns_fit: true,
+            first_jump: None,
             due_before: u64::MAX,
             drained: false,
         }
@@ -74,6 +77,8 @@ pub(crate) struct Accepted {
     pub(crate) wall_ms: u64,
     /// The station that accepted it: publishers may move.
     pub(crate) station: u8,
+    /// What the run that it came in cost at most.
+    pub(crate) run_bytes: usize,
 }
 
 /// A client that subscribes.
@@ -86,10 +91,14 @@ pub(crate) struct SubscriberRecord {
     pub(crate) first: First,
     /// Accepted messages and the calendar when its whole hello had been read.
     pub(crate) asked: Option<Mark>,
+    /// The same when its station took up its subscription: a hello without a newline settles first.
+    pub(crate) began: Option<Mark>,
     /// The same when its subscription stood.
     pub(crate) stood: Option<Mark>,
+    /// Whether bytes may have bound by then what is kept, so that something was forgotten early.
+    pub(crate) history_cut: bool,
     pub(crate) stay: Stay,
-    /// Whether it reads at once whatever comes, so that nothing may be dropped for it.
+    /// Whether it reads at once whatever comes and there is always room for it.
     pub(crate) keeps_up: bool,
     pub(crate) received: Vec<u8>,
 }
@@ -120,6 +129,13 @@ pub(crate) enum Replay {
     SinceMs(u64),
 }
 
+impl Replay {
+    /// Whether a message is older than what was asked for when the question was taken up.
+    pub(crate) fn is_too_old(self, began: Mark, one: &Accepted) -> bool {
+        matches!(self, Self::SinceMs(span_ms) if one.wall_ms < began.wall_ms.saturating_sub(span_ms))
+    }
+}
+
 /// Who spoke first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
@@ -143,8 +159,16 @@ pub(crate) enum Stay {
 pub(crate) struct StrangerRecord {
     /// How what it gets must end, and that it is closed then; `None` if anything may happen.
     pub(crate) expected: Option<String>,
+    /// When its station had read its role and was to ask for a topic.
+    pub(crate) asked_topic_ns: Option<u64>,
     pub(crate) received: Vec<u8>,
     pub(crate) heard_end: bool,
+}
+
+impl StrangerRecord {
+    pub(crate) fn new(expected: Option<String>) -> Self {
+        Self { expected, asked_topic_ns: None, received: Vec::new(), heard_end: false }
+    }
 }
 
 /// What is left when everyone has gone.

@@ -64,14 +64,17 @@ impl World {
         let room = if self.swarm.roomy_buffers { self.swarm.limits.core.read_bytes.min(2048) } else { 0 };
         let pinned_bytes = chunk.len().max(room);
         let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };
-        let told = self.clients[id].was_handed(bytes.len(), end);
+        let told = self.clients[id].was_handed(self.now_ns, bytes.len(), end);
         let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
         self.largest.saw(pinned_bytes, messages);
+        let run_bytes = bounds::run_bytes(pinned_bytes, messages);
+        place.brought += if messages > 0 { run_bytes } else { 0 };
         let cost = place.station.receive(now, conn, chunk, end);
         place.read_left = place.read_left.saturating_sub(cost);
+        self.note_begun(site, id);
         self.check_work(site, "a chunk");
         for meaning in self.act(site, told) {
-            self.told(id, meaning);
+            self.told(id, meaning, run_bytes);
         }
         if self.clients[id].waits == Waits::Room {
             self.clients[id].waits = Waits::Nothing;
@@ -79,21 +82,38 @@ impl World {
         }
     }
 
+    /// Notes that a station has taken up a subscription.
+    pub(crate) fn note_begun(&mut self, site: usize, id: usize) {
+        let mark = self.mark();
+        let Some(subscriber) = self.record.subscribers.get_mut(&id) else { return };
+        let conn = self.clients[id].conn().filter(|_| subscriber.began.is_none());
+        if conn.is_some_and(|conn| self.sites[site].station.queue_state(conn).is_some()) {
+            subscriber.began = Some(mark);
+        }
+    }
+
+    /// This point in the story.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { index: self.accepted_ns.len() as u64, wall_ms: self.now().wall.0 }
+    }
+
     /// The station was told something whole: from here on the record holds it.
-    pub(crate) fn told(&mut self, id: usize, meaning: Meaning) {
-        let mark = Mark { index: self.accepted_ns.len() as u64, wall_ms: self.now().wall.0 };
+    pub(crate) fn told(&mut self, id: usize, meaning: Meaning, run_bytes: usize) {
+        let mark = self.mark();
         match meaning {
             Meaning::Message(number) => {
                 let station = self.clients[id].station;
                 self.trace.note(self.now_ns, Kind::Accepted, id as u64, number as u64, &[]);
                 let publisher = self.record.publishers.get_mut(&id).expect("publishers have messages");
                 publisher.messages[number].accepted =
-                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms, station });
+                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms, station, run_bytes });
                 self.accepted_ns.push(self.now_ns);
             }
             Meaning::Hello => {
                 if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
                     subscriber.asked = Some(mark);
+                } else if let Some(stranger) = self.record.strangers.get_mut(&id) {
+                    stranger.asked_topic_ns = Some(self.now_ns);
                 }
             }
             Meaning::LastWord => {}
@@ -126,7 +146,8 @@ impl World {
             }
             let room = if listens { client.down.room() } else { usize::MAX };
             bytes.truncate(room);
-            let short = bytes.len() > 1 && self.network.percent(self.swarm.network.short_write_percent);
+            let cuts = bytes.len() > 1 && !client.down.is_bottomless();
+            let short = cuts && self.network.percent(self.swarm.network.short_write_percent);
             if short {
                 bytes.truncate(self.network.size(1, bytes.len() - 1));
             }

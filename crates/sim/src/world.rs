@@ -13,8 +13,9 @@ use crate::check::Violation;
 use crate::check::bounds::Largest;
 use crate::client::{self, Client};
 use crate::driver::{Pending, Site};
-use crate::limits::{Clock, MS, Swarm};
+use crate::limits::{MS, Swarm};
 use crate::moves::Moving;
+use crate::reached::Reached;
 use crate::record::Record;
 use crate::rng::{Concern, Rng};
 use crate::trace::{Kind, Trace};
@@ -63,6 +64,7 @@ pub(crate) struct World {
     pub(crate) record: Record,
     pub(crate) trace: Trace,
     pub(crate) violations: Vec<Violation>,
+    pub(crate) reached: BTreeSet<Reached>,
     pub(crate) largest: Largest,
     pub(crate) network: Rng,
     pub(crate) scheduler: Rng,
@@ -96,10 +98,7 @@ impl World {
         let sites = (0..swarm.stations).map(site).collect();
         let mut record = Record::default();
         record.facts.history_messages_max = swarm.limits.core.history_messages_max;
-        let unbounded =
-            swarm.limits.core.history_bytes_max > 1 << 20 && swarm.limits.core.replay_bytes_max > 1 << 20;
-        record.facts.history_cut_by_bytes = !unbounded;
-        record.facts.clock_steady = swarm.clock == Clock::Steady;
+        record.facts.replay_bytes_max = swarm.limits.core.replay_bytes_max;
         let clients = client::draw_all(&mut Rng::new(seed, Concern::Clients), &swarm, &mut record);
         Self {
             now_ns: 0,
@@ -110,6 +109,7 @@ impl World {
             record,
             trace,
             violations: Vec::new(),
+            reached: BTreeSet::new(),
             largest: Largest::default(),
             network: Rng::new(seed, Concern::Network),
             scheduler: Rng::new(seed, Concern::Scheduler),
@@ -180,6 +180,7 @@ impl World {
             Event::Gone(id) => self.answer_gone(id),
             Event::Jump(by_ms) => {
                 self.wall_shift_ms += by_ms;
+                self.record.facts.first_jump.get_or_insert(self.accepted_ns.len() as u64);
                 self.trace.note(self.now_ns, Kind::Jump, 0, by_ms.unsigned_abs(), &[]);
             }
         }

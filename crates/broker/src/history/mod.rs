@@ -20,6 +20,7 @@ use hashbrown::HashMap;
 use topic::{Filter, TopicName};
 
 use crate::memory::{Gauge, Tally, Use};
+use crate::planted::{self, Bug};
 use crate::run::Run;
 use crate::time::{Instant, WallTime};
 use crate::work;
@@ -161,7 +162,8 @@ impl History {
         self.spent += work::RECORD;
         self.sequence += 1;
         // Never falls, so that a walk for `since` may end at the first entry that is too old.
-        self.newest = self.newest.max(run.time());
+        let falls_back = planted::is(Bug::StopAtJump);
+        self.newest = if falls_back { run.time() } else { self.newest.max(run.time()) };
         let (slot, is_new) = match self.slots.get(run.topic()) {
             Some(slot) => (*slot, false),
             None => (self.add(run.topic()), true),

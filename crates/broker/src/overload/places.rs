@@ -47,10 +47,12 @@ impl Places {
 
     /// Drops the oldest live messages of a queue that is over its bound. Returns whether any went.
     pub(crate) fn bound(&mut self, session: &mut Session, limits: &Limits, stats: &mut Stats) -> bool {
-        if session.queue.live_bytes() <= limits.queue_bytes_max || planted::is(Bug::NoQueueBound) {
+        let early = if planted::is(Bug::DropEarly) { limits.queue_bytes_max / 4 } else { 0 };
+        let bytes_max = limits.queue_bytes_max - early;
+        if session.queue.live_bytes() <= bytes_max || planted::is(Bug::NoQueueBound) {
             return false;
         }
-        let dropped = session.queue.drop_live(limits.queue_bytes_max);
+        let dropped = session.queue.drop_live(bytes_max);
         self.dropped(dropped, stats);
         dropped.messages > 0
     }

@@ -52,6 +52,7 @@ pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) ->
             return value;
         }
         assert!(Instant::now() < until, "never seen: {what}");
+        // Between two looks, not for anything.
         std::thread::sleep(Duration::from_millis(5));
     }
 }

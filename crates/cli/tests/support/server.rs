@@ -147,6 +147,31 @@ impl Server {
         self.wait_for_log(&addr);
     }
 
+    /// Waits until the server has read everything that a client has sent, its end included.
+    #[track_caller]
+    pub(crate) fn wait_until_read(&self, client: &Client) {
+        eventually("everything is read", || self.has_read(client).then_some(()));
+    }
+
+    /// Whether the server has read everything that a client has sent, its end included.
+    pub(crate) fn has_read(&self, client: &Client) -> bool {
+        self.unread_bytes(client) == Some(0)
+    }
+
+    /// What the kernel holds of what a client has sent; `None` if the server has closed.
+    fn unread_bytes(&self, client: &Client) -> Option<u64> {
+        // proc_net_tcp(5): number, own address, peer's address, state, bytes to be sent and read.
+        let table = fs::read_to_string("/proc/net/tcp").expect("the kernel's table of sockets");
+        let own = format!(":{:04X}", self.port);
+        let peer = format!(":{:04X}", client.port());
+        table.lines().find_map(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (from, to) = (fields.next()?, fields.next()?);
+            let (_, unread) = fields.nth(1)?.split_once(':')?;
+            (from.ends_with(&own) && to.ends_with(&peer)).then(|| u64::from_str_radix(unread, 16).ok())?
+        })
+    }
+
     /// Waits until the server has noticed that a client is gone.
     #[track_caller]
     pub(crate) fn wait_for_end(&self, addr: &str) -> String {

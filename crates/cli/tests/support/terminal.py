@@ -1,13 +1,16 @@
 """Runs a server in a terminal of its own and does what only happens there.
 
-terminal.py CASE SERVER...: exits with 0 if the server did what it should.
+terminal.py CASE SERVER...: exits with 0 if the server did what it should, with 77 if this system
+does not let the case happen.
 """
 
 import atexit
+import ctypes
 import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import sys
@@ -16,6 +19,8 @@ import threading
 import time
 
 DEADLINE = 30
+SKIPPED = 77
+PROMPT = b"Enter your role (PUBLISHER/SUBSCRIBER) : "
 
 master, slave = pty.openpty()
 modes = termios.tcgetattr(slave)
@@ -162,6 +167,117 @@ def in_the_background(command):
     server.check_end(0)
 
 
+def status():
+    """What both shards answer to an operator."""
+    begin = len(screen)
+    type_keys(b"status\r")
+    until("the status", lambda: re.search(rb"of it history \d+\r", screen[begin:]))
+    return screen[begin:]
+
+
+class Frozen:
+    """One thread of a process stands still while the others run: a debugger holds it."""
+
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, pid, name):
+        tasks = f"/proc/{pid}/task"
+        self.thread = next(int(t) for t in os.listdir(tasks) if open(f"{tasks}/{t}/comm").read().strip() == name)
+        self.ask(self.SEIZE)
+        self.ask(self.INTERRUPT)
+        os.waitpid(self.thread, self.WALL)
+
+    def ask(self, request):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        libc.ptrace.restype = ctypes.c_long
+        if libc.ptrace(request, self.thread, None, None) != 0:
+            print(f"ptrace: {os.strerror(ctypes.get_errno())}", file=sys.stderr)
+            sys.exit(SKIPPED)
+
+    def thaw(self):
+        self.ask(self.DETACH)
+
+
+def hear(client, expected):
+    """Reads from a client exactly what is expected."""
+    got = b""
+    while len(got) < len(expected):
+        more = client.recv(len(expected) - len(got))
+        if not more:
+            sys.exit(f"the end after {got!r}")
+        got += more
+    if got != expected:
+        sys.exit(f"{got!r}, not {expected!r}")
+
+
+def type_and_see(keys, pattern):
+    """Types a command and waits for what is shown from then on."""
+    begin = len(screen)
+    type_keys(keys)
+    until(pattern, lambda: re.search(pattern, screen[begin:]))
+
+
+def first_greeted(clients):
+    """Whoever of them is asked for a role first."""
+    greeted = []
+    until("a prompt", lambda: greeted.extend(select.select(clients, [], [], 0)[0]) or greeted)
+    return greeted[0]
+
+
+def is_greeted_before_the_answer(server):
+    """Whether somebody is greeted who connects while a question waits for a shard: unless this
+    machine is busy, that comes long before the question is answered without it."""
+    begin = len(screen)
+    type_keys(b"clients\r")
+    until("the command", lambda: b"clients" in screen[begin:])
+    first_greeted([server.connect(b"") for _ in range(4)])
+    in_time = b"does not answer" not in screen[begin:]
+    until("the answer", lambda: b"does not answer" in screen[begin:])
+    return in_time
+
+
+def a_shard_hangs(command):
+    """Of two shards one stands still: the other one serves, and the operator is told."""
+    server = Server(command)
+    until("the prompt", lambda: b"tidings> " in screen)
+    reader = server.connect(b"SUBSCRIBER a\n")
+    until("a subscriber on shard 0", lambda: b"Role: SUBSCRIBER, topic a, id 0-" in screen)
+    # It goes to the shard where it is heard.
+    sender = server.connect(b"pub a ack=1\nbefore\n")
+    hear(sender, b"OK\n")
+    head = b"[a | FROM 127.0.0.1:%d] : " % sender.getsockname()[1]
+    hear(reader, head + b"before\n")
+    frozen = Frozen(server.pid, "shard-1")
+    type_and_see(b"status\r", rb"shard 1 does not answer")
+    # Accepting goes on, and those on the other shard are greeted, while an answer is waited for.
+    until("a prompt before the answer", lambda: is_greeted_before_the_answer(server))
+    newcomers = [server.connect(b"") for _ in range(6)]
+    late = first_greeted(newcomers)
+    hear(late, PROMPT)
+    # What is published there is accepted and delivered.
+    sender.sendall(b"meanwhile\n")
+    hear(sender, b"OK\n")
+    hear(reader, head + b"meanwhile\n")
+    # A subscription does not stand before every shard has noted it, and nobody says that it does.
+    late.sendall(b"SUBSCRIBER b\n")
+    type_and_see(b"clients\r", rb"SUB .* b\r")
+    type_and_see(b"clients\r", rb"SUB .* b\r")
+    if select.select([late], [], [], 0)[0]:
+        sys.exit(f"it is told {late.recv(1000)!r} while a shard does not answer")
+    frozen.thaw()
+    hear(late, b"Waiting for messages...\n")
+    for client in newcomers:
+        if client is not late:
+            hear(client, PROMPT)
+    # Both answer, and nobody is missing or left over.
+    until("everybody", lambda: b"publishers 1, subscribers 2, others 5, " in status())
+    sender = server.connect(b"pub b\nafter\n")
+    hear(late, b"[b | FROM 127.0.0.1:%d] : after\n" % sender.getsockname()[1])
+    type_keys(b"quit\r")
+    server.check_end(0)
+
+
 case, command = sys.argv[1], sys.argv[2:]
 if case == "stopped-term":
     stopped(command, signal.SIGTERM)
@@ -173,5 +289,7 @@ elif case == "commands":
     commands(command)
 elif case == "in-the-background":
     in_the_background(command)
+elif case == "a-shard-hangs":
+    a_shard_hangs(command)
 else:
     sys.exit(f"no case {case}")

@@ -16,6 +16,7 @@ mod hello;
 mod publishing;
 
 use crate::limits::Limits;
+use broker::planted::{self, Bug};
 use broker::{Instant, Origin};
 use topic::Filter;
 use wire::text::{OK_LINE, is_terminate, next_line};
@@ -205,7 +206,8 @@ impl Text {
 
     /// Whether a deadline is there to see what the client says.
     pub(crate) fn is_greeting(&self) -> bool {
-        matches!(self.state, State::Hello(_) | State::Topic(_))
+        let says_topic = matches!(self.state, State::Topic(_)) && !planted::is(Bug::TimerBeforeTopic);
+        says_topic || matches!(self.state, State::Hello(_))
     }
 
     pub(crate) fn role(&self) -> RoleName {

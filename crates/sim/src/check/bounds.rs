@@ -26,6 +26,7 @@ const WORK_MAX: u64 = 200_000;
 pub(crate) struct Largest {
     chunk_bytes: usize,
     messages: usize,
+    memory_bytes: usize,
 }
 
 impl Largest {
@@ -35,8 +36,22 @@ impl Largest {
     }
 
     pub(crate) fn run_bytes(&self) -> usize {
-        self.chunk_bytes + 2 * 8 * self.messages + RUN_OVERHEAD_MAX
+        run_bytes(self.chunk_bytes, self.messages)
     }
+
+    pub(crate) fn saw_memory(&mut self, bytes: usize) {
+        self.memory_bytes = self.memory_bytes.max(bytes);
+    }
+
+    /// The most that was charged at any time.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+}
+
+/// What a run of a chunk costs at most.
+pub(crate) fn run_bytes(chunk_bytes: usize, messages: usize) -> usize {
+    chunk_bytes + 2 * 8 * messages + RUN_OVERHEAD_MAX
 }
 
 /// Checks the bytes that wait in the core for one subscriber.
@@ -65,6 +80,14 @@ pub(crate) fn check_brakes(state: QueueState, found: &mut Vec<Violation>) {
     }
     if state.is_behind && state.is_empty {
         found.push(Violation::new("brakes", "an empty queue counts as one that is behind".to_owned()));
+    }
+}
+
+/// Checks what is kept of a connection that has not said what it is, or has nothing to say.
+pub(crate) fn check_greeting(carry: usize, limits: &Limits, found: &mut Vec<Violation>) {
+    let most = limits.hello_bytes_max + limits.core.read_bytes;
+    if carry > most {
+        found.push(Violation::new("bounds", format!("{carry} bytes are no hello yet, at most {most} may")));
     }
 }
 

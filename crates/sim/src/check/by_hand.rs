@@ -5,6 +5,8 @@
 //! heard is a list of lines: `A3`, `GAP7`, or any other word as it is. Publisher A stands at
 //! station 0, B at station 1; both publish to `t`, one message per millisecond.
 
+use std::collections::BTreeSet;
+
 use broker::QueueState;
 
 use crate::check::{Violation, all, bounds};
@@ -38,7 +40,9 @@ fn subscriber() -> SubscriberRecord {
         replay: Replay::None,
         first: First::Client,
         asked: None,
+        began: None,
         stood: None,
+        history_cut: false,
         stay: Stay::UntilQuiet,
         keeps_up: false,
         received: Vec::new(),
@@ -56,14 +60,14 @@ fn story(accepted: &str, heard: &str) -> Record {
     for word in accepted.split_whitespace() {
         let mark = Mark { index, wall_ms: 1000 + index };
         match word {
-            "?" => listener.asked = Some(mark),
+            "?" => (listener.asked, listener.began) = (Some(mark), Some(mark)),
             "!" => listener.stood = Some(mark),
             word => {
                 let (id, _) = parse(word).expect("a message of A or B");
                 let messages = &mut record.publishers.get_mut(&id).unwrap().messages;
                 let payload = format!("#{id}.{}#", messages.len()).into_bytes();
                 let station = u8::try_from(id).unwrap();
-                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station });
+                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station, run_bytes: 0 });
                 messages.push(Message { payload, accepted });
                 index += 1;
             }
@@ -92,7 +96,7 @@ fn parse(word: &str) -> Option<(usize, usize)> {
 
 /// Checks that exactly these checkers complain, in alphabetical order.
 fn check_record(record: &Record, expected: &str) {
-    let found = all(record);
+    let found = all(record, &mut BTreeSet::new());
     let mut checkers: Vec<&str> = found.iter().map(|found| found.checker).collect();
     checkers.sort_unstable();
     checkers.dedup();
@@ -137,6 +141,12 @@ fn what_is_missing_is_announced_in_its_place() {
     check_with("? ! A0 A1 A2", "A0", |s| s.stay = Stay::Left, "");
     check_with("? ! A0 A1 A2", "A0 A2", |s| s.stay = Stay::Left, "loss");
     check_with("? ! A0 A1 A2", "A0 GAP1 A2", |s| s.keeps_up = true, "loss");
+    let mut record = story("? ! A0 A1 A2", "A0 GAP1 A2");
+    record.subscribers.get_mut(&SUBSCRIBER).unwrap().keeps_up = true;
+    record.facts.turns_fit = false;
+    check_record(&record, "");
+    check_with("? A0 ! A1 A2", "GAP1 A1 A2", |s| s.keeps_up = true, "");
+    check_with("? A0 ! A1 A2", "GAP2 A2", |s| s.keeps_up = true, "loss");
 }
 
 #[test]
@@ -184,6 +194,46 @@ fn history_is_exact() {
     check_record(&record, "");
     record.facts.history_messages_max = 1;
     check_record(&record, "history");
+}
+
+#[test]
+fn since_goes_by_the_stamps_whatever_the_clock_did() {
+    // The clock is set back behind A1: what was accepted first is of a later time.
+    let since = |heard: &str, change: fn(&mut Record), expected: &str| {
+        let mut record = story("A0 A1 A2 A3 ? !", heard);
+        record.facts.first_jump = Some(2);
+        for (message, wall_ms) in
+            record.publishers.get_mut(&0).unwrap().messages.iter_mut().zip([1500, 1501, 900, 990])
+        {
+            message.accepted.as_mut().unwrap().wall_ms = wall_ms;
+        }
+        let listener = record.subscribers.get_mut(&SUBSCRIBER).unwrap();
+        (listener.began.as_mut().unwrap().wall_ms, listener.replay) = (1000, Replay::SinceMs(50));
+        change(&mut record);
+        check_record(&record, expected);
+    };
+    let nothing = |_: &mut Record| {};
+    since("A0 A1 A3", nothing, "");
+    since("A1 A3", nothing, "history");
+    since("A0 A1", nothing, "gap history loss");
+    since("A0 A1 A2 A3", nothing, "history");
+    since("A0 A3", nothing, "gap history loss");
+    since("GAP1 A1 A3", |record| record.remains.dropped = 1, "");
+    let cut = |record: &mut Record| record.subscribers.get_mut(&SUBSCRIBER).unwrap().history_cut = true;
+    since("A1 A3", cut, "");
+    since("A1 A2 A3", cut, "history");
+}
+
+#[test]
+fn who_leaves_after_something_live_has_had_its_history() {
+    let left = |heard: &str, expected: &str| {
+        let change = |s: &mut SubscriberRecord| (s.stay, s.replay) = (Stay::Left, Replay::Last(2));
+        check_with("A0 A1 ? ! A2 A3", heard, change, expected);
+    };
+    left("A0 A1 A2", "");
+    left("A0", "");
+    left("A1 A2", "history");
+    left("A0 A2", "history loss");
 }
 
 #[test]
@@ -238,7 +288,8 @@ fn nobody_and_nothing_stays() {
     {
         let mut record = story("? ! A0", "A0");
         let expected_end = Some("go\n".to_owned());
-        let stranger = StrangerRecord { expected: expected_end, received: received.to_vec(), heard_end };
+        let stranger =
+            StrangerRecord { received: received.to_vec(), heard_end, ..StrangerRecord::new(expected_end) };
         record.strangers.insert(1, stranger);
         check_record(&record, expected);
     }
@@ -270,7 +321,9 @@ fn queues_have_bounds() {
     bounds::check_outgoing(limits.write_bytes, &largest, &limits, &mut found);
     bounds::check_memory(limits.core.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max, &largest, &limits, &mut found);
+    bounds::check_greeting(limits.hello_bytes_max, &limits, &mut found);
     assert_eq!(found, []);
+    bounds::check_greeting(limits.hello_bytes_max + limits.core.read_bytes + 1, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max + 1000, &largest, &limits, &mut found);
     bounds::check_queue(limits.core.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes * 5, &largest, &limits, &mut found);
@@ -281,7 +334,7 @@ fn queues_have_bounds() {
         &limits,
         &mut found,
     );
-    assert_eq!(found.len(), 4);
+    assert_eq!(found.len(), 5);
 }
 
 #[test]

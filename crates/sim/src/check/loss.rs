@@ -3,9 +3,12 @@
 //! Whatever was accepted once the subscription stood must be heard or announced. Between two
 //! messages of one publisher nothing may be missing unless a gap stands between them.
 
+use std::collections::BTreeSet;
+
 use crate::check::Violation;
 use crate::check::stream::Heard;
-use crate::record::{Accepted, Record, Replay, Stay, SubscriberRecord};
+use crate::reached::Reached;
+use crate::record::{Accepted, Mark, Record, Replay, Stay, SubscriberRecord};
 
 /// Messages of one publisher that were not heard, between two places of a stream.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ struct Hole {
     missing: u64,
     /// Messages that may have been announced as well.
     optional: u64,
+    /// Those of the missing that were accepted when the subscription stood.
+    live: u64,
 }
 
 /// Checks what subscriber `id` heard.
@@ -27,12 +32,15 @@ pub(super) fn check(
     subscriber: &SubscriberRecord,
     heard: &[Heard],
     found: &mut Vec<Violation>,
+    reached: &mut BTreeSet<Reached>,
 ) {
     let mut wrong = |checker, what: String| {
         found.push(Violation::new(checker, format!("subscriber {id}: {what}")));
     };
-    let Some(asked) = subscriber.asked else { return };
-    let Some(stood) = subscriber.stood else {
+    if subscriber.asked.is_none() {
+        return;
+    }
+    let (Some(began), Some(stood)) = (subscriber.began, subscriber.stood) else {
         if !heard.is_empty() {
             wrong("order", "heard something before it stood".to_owned());
         } else if subscriber.stay == Stay::UntilQuiet {
@@ -42,26 +50,32 @@ pub(super) fn check(
     };
     if subscriber.replay == Replay::None {
         let early =
-            heard.iter().find(|one| matches!(one, Heard::Message { index, .. } if *index < asked.index));
+            heard.iter().find(|one| matches!(one, Heard::Message { index, .. } if *index < began.index));
         if let Some(early) = early {
             wrong("early", format!("heard {early:?}, accepted before it asked"));
         }
     }
-    if subscriber.keeps_up {
-        let live = |one: &Heard| matches!(one, Heard::Message { index, .. } if *index >= stood.index);
-        let begin = heard.iter().position(live).unwrap_or(heard.len());
+    let begin = heard.iter().position(|one| one.is_live(stood)).unwrap_or(heard.len());
+    if subscriber.keeps_up && record.facts.turns_fit {
+        reached.extend((begin < heard.len()).then_some(Reached::KeepsUp));
         if heard.iter().skip(begin).any(|one| matches!(one, Heard::Gap(_))) {
             wrong("loss", "keeps up, and yet something was dropped for it".to_owned());
         }
     }
     let holes = holes(record, subscriber, heard);
+    // What came while it did not stand yet may have been too much for its queue.
+    if subscriber.keeps_up && record.facts.turns_fit {
+        for Hole { publisher, live, .. } in holes.iter().filter(|hole| hole.live > 0) {
+            wrong("loss", format!("keeps up, and {live} messages of {publisher} are missing since it stood"));
+        }
+    }
     for (checker, what) in judge(&holes, heard, subscriber.stay) {
         wrong(checker, what);
     }
 }
 
 fn holes(record: &Record, subscriber: &SubscriberRecord, heard: &[Heard]) -> Vec<Hole> {
-    let (Some(asked), Some(stood)) = (subscriber.asked, subscriber.stood) else { return Vec::new() };
+    let (Some(began), Some(stood)) = (subscriber.began, subscriber.stood) else { return Vec::new() };
     let mut holes = Vec::new();
     for (publisher, sender) in &record.publishers {
         if !topic::naive::matches(&subscriber.filter, &sender.topic) {
@@ -77,12 +91,13 @@ fn holes(record: &Record, subscriber: &SubscriberRecord, heard: &[Heard]) -> Vec
         }
         let first = heard_at.iter().position(Option::is_some).unwrap_or(usize::MAX);
         let last = heard_at.iter().rposition(Option::is_some);
-        let mut hole = Hole { publisher: *publisher, from: 0, to: heard.len(), missing: 0, optional: 0 };
+        let mut hole =
+            Hole { publisher: *publisher, from: 0, to: heard.len(), missing: 0, optional: 0, live: 0 };
         for (number, message) in sender.messages.iter().enumerate() {
             let Some(accepted) = message.accepted else { continue };
             if let Some(line) = heard_at[number] {
                 hole.to = line;
-                let next = Hole { from: line, to: heard.len(), missing: 0, optional: 0, ..hole };
+                let next = Hole { from: line, to: heard.len(), missing: 0, optional: 0, live: 0, ..hole };
                 holes.push(std::mem::replace(&mut hole, next));
                 continue;
             }
@@ -91,8 +106,11 @@ fn holes(record: &Record, subscriber: &SubscriberRecord, heard: &[Heard]) -> Vec
                 tail: last.is_none_or(|last| number > last),
                 before_it_stood: accepted.index < stood.index,
             };
-            match duty(record, subscriber, accepted, asked.index, &place) {
-                Duty::Must => hole.missing += 1,
+            match duty(record, subscriber, accepted, began, &place) {
+                Duty::Must => {
+                    hole.missing += 1;
+                    hole.live += u64::from(!place.before_it_stood);
+                }
                 Duty::May => hole.optional += 1,
                 Duty::MustNot => {}
             }
@@ -122,19 +140,18 @@ fn duty(
     record: &Record,
     subscriber: &SubscriberRecord,
     accepted: Accepted,
-    asked: u64,
+    began: Mark,
     place: &Place,
 ) -> Duty {
     if place.before_it_stood && (place.front || subscriber.replay == Replay::None) {
         // Neither history nor live, or history that was not asked for; a memory that is cut
         // announces history that it drops.
-        let was_history = accepted.index < asked;
+        let was_history = accepted.index < began.index;
         let announced = !was_history || subscriber.replay != Replay::None;
         return if announced { Duty::May } else { Duty::MustNot };
     }
-    let jumped = !record.facts.clock_steady && matches!(subscriber.replay, Replay::SinceMs(_));
-    if place.before_it_stood && jumped {
-        return Duty::May; // by the calendar it was too old, though its neighbours were not
+    if place.before_it_stood && subscriber.replay.is_too_old(began, &accepted) {
+        return Duty::May; // by a clock that had jumped, though its neighbours were not
     }
     if place.tail && (subscriber.stay == Stay::Left || accepted.index >= record.facts.due_before) {
         return Duty::May;

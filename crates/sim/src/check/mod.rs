@@ -10,12 +10,16 @@ mod history;
 mod loss;
 pub(crate) mod memory;
 mod order;
+pub(crate) mod patience;
 mod replies;
 mod stream;
 
 #[cfg(test)]
 mod by_hand;
 
+use std::collections::BTreeSet;
+
+use crate::reached::Reached;
 use crate::record::Record;
 
 /// A broken promise.
@@ -32,8 +36,8 @@ impl Violation {
     }
 }
 
-/// Everything that is wrong with a record.
-pub(crate) fn all(record: &Record) -> Vec<Violation> {
+/// Everything that is wrong with a record; notes in `reached` what could be judged.
+pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Violation> {
     let mut found = Vec::new();
     let (mut delivered, mut dropped) = (0, 0);
     for (id, subscriber) in &record.subscribers {
@@ -45,8 +49,8 @@ pub(crate) fn all(record: &Record) -> Vec<Violation> {
             }
         }
         order::check(record, *id, &heard, &mut found);
-        loss::check(record, *id, subscriber, &heard, &mut found);
-        history::check(record, *id, subscriber, &heard, &mut found);
+        loss::check(record, *id, subscriber, &heard, &mut found, reached);
+        history::check(record, *id, subscriber, &heard, &mut found, reached);
     }
     for (id, publisher) in &record.publishers {
         replies::check(*id, publisher, &mut found);

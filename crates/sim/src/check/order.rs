@@ -10,8 +10,8 @@ use crate::record::Record;
 pub(super) fn check(record: &Record, id: usize, heard: &[Heard], found: &mut Vec<Violation>) {
     let mut latest: BTreeMap<usize, usize> = BTreeMap::new();
     let mut live = false;
-    let (asked, stood) = match record.subscribers.get(&id) {
-        Some(subscriber) => (subscriber.asked, subscriber.stood),
+    let (began, stood) = match record.subscribers.get(&id) {
+        Some(subscriber) => (subscriber.began, subscriber.stood),
         None => (None, None),
     };
     for one in heard {
@@ -23,8 +23,8 @@ pub(super) fn check(record: &Record, id: usize, heard: &[Heard], found: &mut Vec
             let what = format!("subscriber {id} heard #{publisher}.{number}# after #{publisher}.{before}#");
             found.push(Violation::new(checker, what));
         }
-        live |= stood.is_some_and(|mark| index >= mark.index);
-        if live && asked.is_some_and(|mark| index < mark.index) {
+        live |= stood.is_some_and(|mark| one.is_live(mark));
+        if live && began.is_some_and(|mark| index < mark.index) {
             let what = format!("subscriber {id} heard #{publisher}.{number}#, which is history, after live");
             found.push(Violation::new("order", what));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::{Violation, expected};
-use crate::record::{First, Record, Stay, SubscriberRecord};
+use crate::record::{Accepted, First, Mark, Record, Stay, SubscriberRecord};
 
 const ROLE_PROMPT: &[u8] = b"Enter your role (PUBLISHER/SUBSCRIBER) : ";
 const TOPIC_PROMPT: &[u8] = b"Enter topic : ";
@@ -20,6 +20,19 @@ pub(super) enum Heard {
         index: u64,
     },
     Gap(u64),
+}
+
+impl Heard {
+    /// The message as it was accepted.
+    pub(super) fn accepted(&self, record: &Record) -> Option<Accepted> {
+        let Self::Message { publisher, number, .. } = self else { return None };
+        record.publishers.get(publisher)?.messages.get(*number)?.accepted
+    }
+
+    /// Whether it was accepted when the subscription stood already.
+    pub(super) fn is_live(&self, stood: Mark) -> bool {
+        matches!(self, Self::Message { index, .. } if *index >= stood.index)
+    }
 }
 
 /// Reads everything that subscriber `id` received.

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use broker::ConnId;
 use frontend::ReadEnd;
 
+use crate::check::patience::STANDSTILL_NS;
 use crate::limits::{MS, Swarm};
 use crate::net::{Cut, Down, Up};
 use crate::record::Record;
@@ -27,6 +28,7 @@ pub(crate) struct Client {
     pub(crate) addr: SocketAddr,
     pub(crate) role: Role,
     pub(crate) begins_ns: u64,
+    pub(crate) connected_ns: u64,
     pub(crate) plan: VecDeque<Step>,
     pub(crate) reader: Reader,
     pub(crate) link: Link,
@@ -40,6 +42,8 @@ pub(crate) struct Client {
     pub(crate) received: Vec<u8>,
     written: u64,
     handed: u64,
+    /// What its station was handed lately, and when.
+    lately: VecDeque<(u64, usize)>,
     /// What it said, by the offset where it was said, until the station was handed that.
     said: VecDeque<(u64, Meaning, SaidBy)>,
     /// Whether its station takes nothing any more: it said its last word.
@@ -148,6 +152,7 @@ impl Client {
             addr,
             role,
             begins_ns,
+            connected_ns: 0,
             plan: VecDeque::new(),
             reader,
             link: Link::NotYet,
@@ -159,6 +164,7 @@ impl Client {
             received: Vec::new(),
             written: 0,
             handed: 0,
+            lately: VecDeque::new(),
             said: VecDeque::new(),
             done: false,
         }
@@ -175,8 +181,10 @@ impl Client {
     }
 
     /// The station was handed `bytes` more. Returns what it has been told with them.
-    pub(crate) fn was_handed(&mut self, bytes: usize, end: ReadEnd) -> Vec<Meaning> {
+    pub(crate) fn was_handed(&mut self, now_ns: u64, bytes: usize, end: ReadEnd) -> Vec<Meaning> {
         self.handed += bytes as u64;
+        while self.lately.pop_front_if(|(at_ns, _)| *at_ns + STANDSTILL_NS <= now_ns).is_some() {}
+        self.lately.push_back((now_ns, bytes));
         let ended = end != ReadEnd::More;
         let mut told = Vec::new();
         while let Some((at, meaning, by)) = self.said.front().copied() {
@@ -188,6 +196,12 @@ impl Client {
             told.push(meaning);
         }
         told
+    }
+
+    /// What its station was handed within the time in which a message must get on.
+    pub(crate) fn lately_handed(&self, now_ns: u64) -> usize {
+        let lately = self.lately.iter().filter(|(at_ns, _)| *at_ns + STANDSTILL_NS > now_ns);
+        lately.map(|(_, bytes)| bytes).sum()
     }
 
     /// Whether it has said its last word and its station knows.

@@ -13,19 +13,13 @@ use crate::rng::Rng;
 /// Draws a subscriber.
 pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, SubscriberRecord) {
     let reader = draw_reader(rng);
-    // Every third comes in the lull, when the history is what it is.
-    let begins_ns = if rng.percent(35) {
+    let begins_ns = if rng.percent(swarm.load.in_lull_percent) {
         swarm.load.lull.1 - 140 * MS + rng.below(20 * MS)
     } else {
         draw_begin(rng, swarm)
     };
     let bottomless = reader == Reader::Fast && rng.percent(50);
     let capacity = if bottomless { BOTTOMLESS } else { rng.size(1, swarm.network.capacity_max) };
-    // What one turn brings must fit its queue.
-    let keeps_up = bottomless
-        && swarm.limits.turn_bytes_max(swarm.limits.message_bytes_max) <= swarm.limits.core.queue_bytes_max
-        && swarm.network.short_write_percent == 0
-        && swarm.limits.core.memory_bytes_max > 1 << 20;
     let station = draw_station(rng, swarm);
     let mut client = Client::new(Role::Subscriber, station, draw_addr(rng, id), begins_ns, reader, capacity);
     let mut record = SubscriberRecord {
@@ -35,9 +29,11 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Subscrib
         replay: Replay::None,
         first: First::Client,
         asked: None,
+        began: None,
         stood: None,
+        history_cut: false,
         stay: if matches!(reader, Reader::Never { .. }) { Stay::Left } else { Stay::UntilQuiet },
-        keeps_up,
+        keeps_up: bottomless,
         received: Vec::new(),
     };
     let mut plan = Vec::new();
@@ -86,10 +82,8 @@ fn draw_hello(rng: &mut Rng, swarm: &Swarm, record: &mut SubscriberRecord, plan:
         record.shows_time = true;
         hello += " time=1";
     }
-    // Who comes to an archive comes for what is in it.
-    let asks_percent = if swarm.load.passers > 0 { 95 } else { 50 };
-    if rng.percent(asks_percent) {
-        if rng.percent(75) {
+    if rng.percent(swarm.load.asks_percent) {
+        if rng.percent(65) {
             let count = rng.pick(&[0, 1, 2, 5, 10, 30, 1000]);
             hello += &format!(" last={count}");
             record.replay = Replay::Last(count);

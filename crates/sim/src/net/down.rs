@@ -17,18 +17,25 @@ pub(crate) struct Down {
     segments: VecDeque<(u64, VecDeque<u8>)>,
     bytes: usize,
     capacity: usize,
+    bottomless: bool,
     last_arrival_ns: u64,
     closed: bool,
 }
 
 impl Down {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { segments: VecDeque::new(), bytes: 0, capacity, last_arrival_ns: 0, closed: false }
+        let bottomless = capacity == BOTTOMLESS;
+        Self { segments: VecDeque::new(), bytes: 0, capacity, bottomless, last_arrival_ns: 0, closed: false }
     }
 
     /// The bottleneck on the way has gone.
     pub(crate) fn widen(&mut self) {
         self.capacity = BOTTOMLESS;
+    }
+
+    /// Whether there always was room in it, so that no write is cut short.
+    pub(crate) fn is_bottomless(&self) -> bool {
+        self.bottomless
     }
 
     /// Whether hardly anything fits in.

@@ -148,6 +148,11 @@ impl Up {
         self.bytes
     }
 
+    /// When the next bytes to be read arrived, or will.
+    pub(crate) fn waits_since(&self) -> Option<u64> {
+        self.segments.front().map(|segment| segment.arrives_ns)
+    }
+
     /// Whether a read now would find something.
     pub(crate) fn has_arrived(&self, now_ns: u64) -> bool {
         self.filled

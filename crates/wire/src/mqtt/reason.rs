@@ -93,7 +93,8 @@ impl Reason {
         match (version, kind) {
             //= MQTT311-3.9.3-2
             (Version::V31 | Version::V311, Kind::SubAck) => matches!(self.0, 0..=2 | 0x80),
-            (Version::V31 | Version::V311, _) => self == Self::SUCCESS,
+            // A CONNACK of those has a return code, the others have none.
+            (Version::V31 | Version::V311, _) => false,
             (Version::V5, _) => self.is_in_packet_of_v5(kind),
         }
     }

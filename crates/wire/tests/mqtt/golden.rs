@@ -314,6 +314,19 @@ fn a_missing_credential_of_3_1() {
     assert_eq!(decode(V31, first, body), Ok(Packet::Connect(named)));
 }
 
+/// The first byte of a CONNACK is reserved in 3.1.
+#[test]
+fn no_session_is_told_in_3_1() {
+    let present = ConnAck { session_present: true, reason: Reason::SUCCESS, properties: Properties::EMPTY };
+    let mut out = Vec::new();
+    encode(&mut out, V31, &Packet::ConnAck(present));
+    assert_eq!(out, hex::bytes("20 02 00 00"));
+    let bytes = hex::bytes("20 02 01 00");
+    let (first, body) = hex::split(&bytes);
+    let absent = ConnAck { session_present: false, ..present };
+    assert_eq!(decode(V31, first, body), Ok(Packet::ConnAck(absent)));
+}
+
 /// 3.1 sends these again with DUP set.
 #[test]
 fn repeated_packets_of_3_1() {
