@@ -63,7 +63,7 @@ impl Reached {
     pub(crate) fn ending(reason: &CloseReason) -> Option<Self> {
         match reason {
             CloseReason::Gone => Some(Self::Gone),
-            CloseReason::Untaken => None,
+            CloseReason::Untaken | CloseReason::Violation(_) | CloseReason::TakenOver => None,
             CloseReason::HistoryRead => Some(Self::HistoryRead),
             CloseReason::Terminated => Some(Self::Terminated),
             CloseReason::Refused(_) => Some(Self::Refused),
