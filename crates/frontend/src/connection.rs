@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::limits::Limits;
 use broker::planted::{self, Bug};
 use broker::{Input, Instant, Origin, Refusal};
 use bytes::{Buf as _, Bytes};
@@ -18,6 +17,7 @@ use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;
+use crate::limits::Limits;
 use crate::link::{Chunk, Leftover, Link, ReadEnd};
 use crate::sniffing::{self, Decided, Sniffing};
 use crate::text::{self, Publishing, Text, TopicPrompt};
