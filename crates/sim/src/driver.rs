@@ -13,7 +13,7 @@ use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
 use crate::client::{Link, Role};
 use crate::limits::MS;
-use crate::record::{Replay, Stay, SubscriberRecord};
+use crate::record::{Replay, Stay, StrangerRecord, SubscriberRecord};
 use crate::trace::Kind;
 use crate::world::{Event, World};
 
@@ -328,7 +328,14 @@ impl World {
             let asked = subscriber.asked.is_some() && subscriber.replay != Replay::None;
             asked && subscriber.stood.is_none() && self.clients[*id].conn().is_some()
         };
-        if !self.record.subscribers.iter().any(waits) {
+        // A stranger may name its topic just before its time is over.
+        let time_ns = u64::try_from(self.swarm.limits.hello_time.as_nanos()).expect("seconds");
+        let names_topic = |(id, stranger): (&usize, &StrangerRecord)| {
+            let late = stranger.asked_topic_ns.is_some_and(|asked_ns| asked_ns + time_ns - MS < self.now_ns);
+            late && self.clients[*id].conn().is_some()
+        };
+        let strangers = || self.record.strangers.iter().any(names_topic);
+        if !self.record.subscribers.iter().any(waits) && !strangers() {
             let what = format!("station {site} reads history for someone who has left");
             self.violations.push(Violation::new("asked", what));
         }
