@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Input, Instant, Origin, Refusal};
+use broker::{Input, Instant, Origin, RUN_OVERHEAD_BYTES, Refusal};
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
@@ -57,10 +57,10 @@ impl Handover {
         Self { addr, since, speaks: Speaks::Unknown, rest, read_end: ReadEnd::Drained }
     }
 
-    /// Bytes that it holds in memory.
+    /// Bytes that it holds in memory, and that the run which may become of them holds besides.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.rest.pinned_bytes
+        self.rest.pinned_bytes + RUN_OVERHEAD_BYTES
     }
 }
 
