@@ -249,10 +249,10 @@ impl Retained {
     }
 
     fn forget_taken_back(&mut self, now: Instant) {
-        while let Some((at, arrival, topic)) = self.taken_back.front().cloned()
-            && (now.since(at) >= REMEMBERED || self.taken_back.len() > TAKEN_BACK_MAX)
+        while let Some((at, ..)) = self.taken_back.front()
+            && (now.since(*at) >= REMEMBERED || self.taken_back.len() > TAKEN_BACK_MAX)
+            && let Some((_, arrival, topic)) = self.taken_back.pop_front()
         {
-            self.taken_back.pop_front();
             // Another message may have come since, or it may have been taken back once more.
             if self.topics.get(&topic).is_some_and(|entry| entry.arrival == arrival) {
                 self.remove(&topic);

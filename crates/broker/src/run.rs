@@ -16,7 +16,7 @@ use crate::memory::{Charge, Gauge, Use};
 use crate::time::{Instant, WallTime};
 
 /// Bytes that a run costs besides its body and spans (allocations, queue entries).
-const RUN_OVERHEAD_BYTES: usize = 256;
+pub const RUN_OVERHEAD_BYTES: usize = 256;
 
 /// Who published; shared by all runs of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -399,9 +399,9 @@ impl Shard {
             self.readers.slot_changed(slot);
         }
         let filters = self.interest.route(run.topic());
-        if run.marks().retain && self.retain(now.mono, &run) {
-            // It has gone to everyone, interested or not.
-        } else {
+        // What is retained goes to everyone, interested or not.
+        let has_gone = run.marks().retain && self.retain(now.mono, &run);
+        if !has_gone {
             self.mail_to_interested(&run, &filters);
         }
         self.spent += work::INPUT;

@@ -8,9 +8,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::limits::Limits;
 use broker::planted::{self, Bug};
-use broker::{Input, Instant, Origin, Refusal, ShardId, SubscriptionId};
+use broker::{Input, Instant, Origin, RUN_OVERHEAD_BYTES, Refusal, ShardId, SubscriptionId};
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
@@ -18,6 +17,7 @@ use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;
+use crate::limits::Limits;
 use crate::link::{Chunk, Leftover, Link, ReadEnd};
 use crate::mqtt::Mqtt;
 use crate::sniffing::{self, Decided, Sniffing};
@@ -61,10 +61,10 @@ impl Handover {
         Self { addr, since, speaks: Speaks::Unknown, rest, read_end: ReadEnd::Drained }
     }
 
-    /// Bytes that it holds in memory.
+    /// Bytes that it holds in memory, and that the run which may become of them holds besides.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.rest.pinned_bytes
+        self.rest.pinned_bytes + RUN_OVERHEAD_BYTES
     }
 }
 

@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::limits::Limits;
 use broker::{
     ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId, Shard,
     ShardConfig, ShardId,
@@ -15,6 +14,7 @@ use topic::Filter;
 
 use crate::event::Event;
 use crate::half_closed::HalfClosedOnes;
+use crate::limits::Limits;
 use crate::mqtt;
 use crate::outgoing::Pool;
 use crate::station::{Action, StationConfig};

@@ -9,12 +9,12 @@
 //!    └────────bytes───────────┴──▶ a protocol
 //! ```
 
-use crate::limits::Limits;
 use broker::Instant;
 use wire::sniff::{Sniffed, sniff};
 use wire::text::is_blank;
 
 use crate::event::CloseReason;
+use crate::limits::Limits;
 use crate::link::ReadEnd;
 use crate::text::First;
 

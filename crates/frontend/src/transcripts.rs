@@ -27,9 +27,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::limits::Limits;
 use broker::{ConnId, Gauge};
 
+use crate::limits::Limits;
 use crate::stage::{Peer, Stage};
 use crate::{ReadEnd, TopicPrompt};
 

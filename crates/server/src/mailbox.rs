@@ -1,8 +1,9 @@
 //! Parcels between threads: handed over in batches, with one wake-up per burst.
 //!
 //! Each shard has one inbox, for the other shards and for the control thread. A sender pushes
-//! everything of its turn at once; it rings only if the receiver sleeps. What is under way from one shard to another is counted in bytes: over
-//! the bound the sender stops reading from its sockets until half of it is taken.
+//! everything of its turn at once; it rings only if the receiver sleeps. What is under way from
+//! one shard to another is counted in bytes: over the bound the sender stops reading from its
+//! sockets until half of it is taken.
 
 #[cfg(test)]
 mod every_order;

@@ -7,13 +7,13 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use broker::{ConnId, Mail, ShardId, Slab};
-use frontend::{CloseReason, Handover, RoleName, Station, Waits};
+use frontend::{CloseReason, Handover, Limits, RoleName, Station, Waits};
 
 use crate::check::memory::{self, Held};
 use crate::check::{Violation, bounds};
 use crate::client::{Link, Role};
 use crate::limits::MS;
-use crate::record::{Replay, Stay, SubscriberRecord};
+use crate::record::{Replay, Stay, StrangerRecord, SubscriberRecord};
 use crate::trace::Kind;
 use crate::world::{Event, World};
 
@@ -62,6 +62,13 @@ pub(crate) enum Pending {
 }
 
 impl Site {
+    /// Whether a turn may take something of this cost besides what it has taken: counts it then.
+    fn takes_mail(&mut self, cost: usize, limits: &Limits) -> bool {
+        let takes = self.mail_taken == 0 || self.mail_taken + cost <= limits.mail_turn_bytes_max;
+        self.mail_taken += if takes { cost } else { 0 };
+        takes
+    }
+
     pub(crate) fn new(station: Station, sites: usize) -> Self {
         Self {
             station,
@@ -220,10 +227,9 @@ impl World {
             Pending::Mail(from) => {
                 let place = &mut self.sites[site];
                 let cost = place.inbox[from].front().expect("one mail per notice").cost();
-                if place.mail_taken > 0 && place.mail_taken + cost > self.swarm.limits.mail_turn_bytes_max {
+                if !place.takes_mail(cost, &self.swarm.limits) {
                     return self.pend(site, what); // in one of the next turns
                 }
-                place.mail_taken += cost;
                 place.brought += cost;
                 let mail = place.inbox[from].pop_front().expect("it was looked at");
                 self.trace.note(self.now_ns, Kind::Mail, from as u64, cost as u64, &[]);
@@ -249,7 +255,13 @@ impl World {
                 self.sites[site].station.drain(now);
             }
             Pending::Kick(id) => self.kick(site, id),
-            Pending::Adopt(id) => self.adopt(site, id),
+            Pending::Adopt(id) => {
+                let cost = self.moving[&id].cost();
+                if !self.sites[site].takes_mail(cost, &self.swarm.limits) {
+                    return self.pend(site, what);
+                }
+                self.adopt(site, id);
+            }
         }
         self.check_work(site, "an input");
         self.note_events(site);
@@ -328,7 +340,15 @@ impl World {
             let asked = subscriber.asked.is_some() && subscriber.replay != Replay::None;
             asked && subscriber.stood.is_none() && self.clients[*id].conn().is_some()
         };
-        if !self.record.subscribers.iter().any(waits) {
+        // A stranger may name its topic just before its time is over.
+        let time_ns = u64::try_from(self.swarm.limits.hello_time.as_nanos()).expect("seconds");
+        let names_topic = |(id, stranger): (&usize, &StrangerRecord)| {
+            let late =
+                stranger.asked_topic_ns.is_some_and(|asked_ns| asked_ns + time_ns - 4 * MS < self.now_ns);
+            late && self.clients[*id].conn().is_some()
+        };
+        let strangers = || self.record.strangers.iter().any(names_topic);
+        if !self.record.subscribers.iter().any(waits) && !strangers() {
             let what = format!("station {site} reads history for someone who has left");
             self.violations.push(Violation::new("asked", what));
         }

@@ -57,7 +57,10 @@ impl World {
                 patience::check_silent(&silence, limits, &mut self.violations);
             }
             CloseReason::OutOfMemory => {
-                let (bytes, waits) = (client.lately_handed(now_ns), client.up.waits_since());
+                // Whoever takes its replies slowly is read as slowly.
+                let reads = !client.write_blocked && !client.down.is_narrow();
+                let waits = client.up.waits_since().filter(|_| reads);
+                let bytes = client.lately_handed(now_ns);
                 patience::check_refused(now_ns, bytes, waits, &mut self.violations);
             }
             _ => {}

@@ -16,6 +16,13 @@ pub(crate) struct Moving {
     told: Vec<Meaning>,
 }
 
+impl Moving {
+    /// Of what a turn may take of mail.
+    pub(crate) fn cost(&self) -> usize {
+        self.handover.cost()
+    }
+}
+
 impl World {
     /// Does what a station has to say. `told` is what the client said in the read that may be
     /// behind an offer of a publisher to another station; returns it if the publisher stays.

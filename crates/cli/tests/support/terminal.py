@@ -218,6 +218,14 @@ def type_and_see(keys, pattern):
     until(pattern, lambda: re.search(pattern, screen[begin:]))
 
 
+def is_listed(pattern):
+    """Whether somebody is in the list of the shard that answers."""
+    begin = len(screen)
+    type_keys(b"clients\r")
+    until("the answer", lambda: b"does not answer" in screen[begin:])
+    return re.search(pattern, screen[begin:])
+
+
 def first_greeted(clients):
     """Whoever of them is asked for a role first."""
     greeted = []
@@ -261,7 +269,8 @@ def a_shard_hangs(command):
     hear(reader, head + b"meanwhile\n")
     # A subscription does not stand before every shard has noted it, and nobody says that it does.
     late.sendall(b"SUBSCRIBER b\n")
-    type_and_see(b"clients\r", rb"SUB .* b\r")
+    # Its shard may be asked before it has read that.
+    until("the row of a subscriber", lambda: is_listed(rb"SUB .* b\r"))
     type_and_see(b"clients\r", rb"SUB .* b\r")
     if select.select([late], [], [], 0)[0]:
         sys.exit(f"it is told {late.recv(1000)!r} while a shard does not answer")

@@ -1,12 +1,12 @@
 //! Last lines: what a client gets to read for the reason why its connection ends.
 
-use crate::limits::Limits;
 use broker::Refusal;
 use wire::printable::Printable;
 use wire::text::TERMINATE_LINE;
 
 use crate::env::Env;
 use crate::event::CloseReason;
+use crate::limits::Limits;
 use crate::link::Link;
 use crate::text::Text;
 

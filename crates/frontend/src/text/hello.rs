@@ -10,11 +10,11 @@
 //! follows together with the hello, or long after the settle time: what the client had said
 //! when that time was over is the hello.
 
-use crate::limits::Limits;
 use broker::Instant;
 use wire::text::{Hello, RoleWord, is_blank, next_line, parse_hello, role_word};
 
 use crate::event::CloseReason;
+use crate::limits::Limits;
 
 /// A listener's setting for clients that send role and topic as two messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

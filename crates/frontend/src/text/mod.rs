@@ -15,7 +15,6 @@ mod hearing;
 mod hello;
 mod publishing;
 
-use crate::limits::Limits;
 use broker::planted::{self, Bug};
 use broker::{Instant, Origin};
 use topic::Filter;
@@ -32,6 +31,7 @@ use crate::connection::{Next, RoleName, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;
+use crate::limits::Limits;
 use crate::link::{Chunk, Link, ReadEnd};
 use encode::LineStyle;
 use greeting::AwaitingTopic;

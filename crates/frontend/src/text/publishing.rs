@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::limits::Limits;
 use broker::planted::{self, Bug};
 use broker::{About, Body, Gauge, Now, Origin, Publisher, Run, RunBuilder};
 use topic::TopicName;
 use wire::text::{is_blank, is_terminate, next_line, utf8_tail};
 
 use crate::event::CloseReason;
+use crate::limits::Limits;
 use crate::link::{Chunk, ReadEnd};
 use crate::text::hello::Framing;
 
