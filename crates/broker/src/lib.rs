@@ -37,7 +37,9 @@ pub use limits::Limits;
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use retained::{RetainedRequest, Stamp};
-pub use run::{About, Body, LocalRun, Marks, Publisher, Qos, RUN_OVERHEAD_BYTES, Run, RunBuilder, Span};
+pub use run::{
+    About, Body, Introduced, LocalRun, Marks, Publisher, Qos, RUN_OVERHEAD_BYTES, Run, RunBuilder, Span,
+};
 pub use shard::{QueueState, Shard, ShardConfig};
 pub use slab::{Key, Slab};
 pub use stats::Stats;

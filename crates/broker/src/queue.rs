@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::history::Kept;
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
-use crate::run::LocalRun;
+use crate::run::{LocalRun, Run};
 use crate::time::Instant;
 
 /// What a place in a queue costs besides the run that stands there: a queue grows by doubling.
@@ -196,6 +196,22 @@ impl Queue {
         self.begun = Some(rest).filter(|_| !planted::is(Bug::LoseRest));
     }
 
+    /// The run that [`Queue::pop`] would begin with; `None` as well if that is a gap.
+    pub(crate) fn front(&self) -> Option<&Run> {
+        if let Some(begun) = &self.begun {
+            return Some(begun.run.run());
+        }
+        if !self.history.is_empty() {
+            return self
+                .history
+                .entries
+                .front()
+                .filter(|_| self.history.gap == 0)
+                .map(|kept| kept.run.as_ref());
+        }
+        self.live.entries.front().filter(|_| self.live.gap == 0).map(|slice| slice.run.run().as_ref())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.begun.is_none() && self.history.is_empty() && self.live.is_empty()
     }
@@ -316,7 +332,7 @@ mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId};
     use crate::memory::Gauge;
-    use crate::run::{About, Body, Publisher, Run, RunBuilder};
+    use crate::run::{About, Body, Introduced, Publisher, RunBuilder};
     use crate::time::WallTime;
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -326,7 +342,13 @@ mod tests {
     fn run(numbers: std::ops::Range<u64>) -> Arc<Run> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
+        let publisher = Arc::new(Publisher {
+            origin,
+            addr,
+            name: None,
+            began: WallTime(0),
+            introduced: Introduced::ByBroker,
+        });
         let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
         for number in numbers {
             let start = body.len();

@@ -28,6 +28,16 @@ pub struct Publisher {
     /// When it began: no other publisher of this id began then, also not in another life of the
     /// server, unless its clock was set back.
     pub began: WallTime,
+    pub introduced: Introduced,
+}
+
+/// Who tells receivers of messages with properties who published them, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Introduced {
+    /// The broker: the messages are payloads and nothing else.
+    ByBroker,
+    /// The publisher, in the properties of its messages, if it wants to.
+    ByItself,
 }
 
 /// Where one payload lies in the body of its run.
@@ -348,7 +358,13 @@ mod tests {
         let gauge = Gauge::new();
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
+        let publisher = Arc::new(Publisher {
+            origin,
+            addr,
+            name: None,
+            began: WallTime(0),
+            introduced: Introduced::ByBroker,
+        });
         let mut spans = RunBuilder::default();
         for range in [0..3, 4..7, 9..10] {
             spans.push(range);

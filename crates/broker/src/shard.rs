@@ -299,6 +299,12 @@ impl Shard {
         Some(popped.delivery)
     }
 
+    /// The run that [`Shard::poll_delivery`] would begin with, for a receiver that takes only some.
+    #[must_use]
+    pub fn peek_delivery(&self, session: SessionId) -> Option<&Run> {
+        self.sessions.get(session).filter(|session| session.stands())?.queue.front()
+    }
+
     /// A receiver had no room for the rest of a delivery: it is delivered next, unless it is
     /// dropped before.
     pub fn put_back(&mut self, session: SessionId, rest: Slice) {

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use broker::{
     ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId, Shard,
-    ShardConfig, ShardId,
+    ShardConfig, ShardId, WallTime,
 };
 use topic::Filter;
+use wire::past::Replay;
 
 use crate::event::Event;
 use crate::half_closed::HalfClosedOnes;
@@ -100,6 +101,16 @@ impl Env {
         self.published_bytes += run.cost();
         self.watch.published(self.now.mono, &run, &mut self.events);
         self.shard.handle(self.now, Input::Publish(run.into()));
+    }
+
+    /// What of the past a client asks for.
+    pub(crate) fn history(&self, replay: Replay) -> HistoryRequest {
+        match replay {
+            Replay::None => HistoryRequest::None,
+            Replay::Last(count) => HistoryRequest::Last(count),
+            Replay::Since(span) => HistoryRequest::Since(self.now.wall.before(span)),
+            Replay::SinceTime(time_ms) => HistoryRequest::Since(WallTime(time_ms)),
+        }
     }
 
     /// A connection opens a session with one subscription. Also says why the filter is refused,

@@ -20,6 +20,8 @@ pub mod limits;
 mod link;
 mod mqtt;
 mod outgoing;
+#[cfg(test)]
+mod packets;
 mod sniffing;
 #[cfg(any(test, feature = "stage"))]
 pub mod stage;

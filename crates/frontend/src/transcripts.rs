@@ -14,6 +14,9 @@
 //! | `alice breaks` | its socket is gone |
 //! | `alice is closed`, `alice is open` | whether the server has closed its socket |
 //! | `alice stops reading`, `alice reads` | |
+//! | `alice sends PINGREQ` | an MQTT packet, in the words of `packets` |
+//! | `alice gets PINGRESP` | the next packet that it has got; with ` …` behind it, it begins so |
+//! | `alice gets nothing` | … no packet besides those |
 //! | `wait 250ms` | time passes, in ms or s |
 //! | `topic prompt` | first of all: the listener asks for topics |
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
@@ -28,8 +31,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use broker::{ConnId, Gauge};
+use wire::mqtt::Version;
 
 use crate::limits::Limits;
+use crate::packets;
 use crate::stage::{Peer, Stage};
 use crate::{ReadEnd, TopicPrompt};
 
@@ -42,6 +47,8 @@ struct Play {
     stage: Option<Stage>,
     /// Everyone who has connected, and how much of what each got was looked at.
     clients: BTreeMap<String, (ConnId, usize)>,
+    /// Those who speak MQTT.
+    versions: BTreeMap<String, Version>,
 }
 
 impl Play {
@@ -52,6 +59,7 @@ impl Play {
             gauge: Gauge::new(),
             stage: None,
             clients: BTreeMap::new(),
+            versions: BTreeMap::new(),
         }
     }
 
@@ -87,6 +95,12 @@ impl Play {
             "half_closed_max" => self.limits.half_closed_max = value,
             "replies_bytes_max" => self.limits.replies_bytes_max = value,
             "write_bytes" => self.limits.write_bytes = value,
+            "client_id_bytes_max" => self.limits.client_id_bytes_max = value,
+            "sessions_max" => self.limits.sessions_max = value,
+            "subscriptions_max" => self.limits.subscriptions_max = value,
+            "inflight_max" => self.limits.inflight_max = value,
+            "connect_bytes_max" => self.limits.connect_bytes_max = value,
+            "receive_max" => self.limits.receive_max = u16::try_from(value).map_err(|_| "too many")?,
             "filter_bytes_max" => self.limits.core.filter_bytes_max = value,
             _ => return Err(format!("{name} is not known here")),
         }
@@ -102,18 +116,42 @@ impl Play {
             return Ok(());
         }
         let (conn, looked_at) = *self.clients.get(name).ok_or_else(|| format!("{name} has not connected"))?;
-        let stage = self.stage();
         let (verb, object) = does.split_once(' ').unwrap_or((does, ""));
+        if let Some(version) = packets::version_of(object) {
+            self.versions.insert(name.to_owned(), version);
+        }
+        let version = self.versions.get(name).copied().unwrap_or(Version::V5);
+        let stage = self.stage();
         match (verb, object) {
             (">", bytes) => stage.send(conn, &unescaped(bytes)?, ReadEnd::Drained),
             (">>", bytes) => stage.send(conn, &unescaped(bytes)?, ReadEnd::More),
             ("closes", "") => stage.send(conn, b"", ReadEnd::Closed),
-            ("breaks", "") => stage.close(conn),
+            ("breaks", "") => {
+                stage.close(conn);
+                stage.pass(Duration::ZERO);
+            }
             ("stops", "reading") => stage.set_peer(conn, Peer::Stuck),
             ("reads", "") => stage.set_peer(conn, Peer::Reads),
             ("is", "closed") if !stage.is_open(conn) => {}
             ("is", "open") if stage.is_open(conn) => {}
             ("is", "closed" | "open") => return Err("it is not".to_owned()),
+            ("sends", packet) => stage.send(conn, &packets::packet(version, packet)?, ReadEnd::Drained),
+            ("gets", expected) => {
+                let received = stage.received.get(&conn).ok_or("it has no socket")?;
+                let new = received.get(looked_at..).unwrap_or_default();
+                if new.is_empty() && expected == "nothing" {
+                    return Ok(());
+                }
+                let (packet, bytes) = packets::first(version, new)?;
+                let is_meant = match expected.strip_suffix(" …") {
+                    Some(beginning) => packet.starts_with(beginning),
+                    None => packet == expected,
+                };
+                if !is_meant {
+                    return Err(format!("{name} has got: {packet}"));
+                }
+                self.clients.insert(name.to_owned(), (conn, looked_at + bytes));
+            }
             ("<", expected) => {
                 let received = stage.received.get(&conn).ok_or("it has no socket")?;
                 let new = received.get(looked_at..).unwrap_or_default();
@@ -130,10 +168,15 @@ impl Play {
 
     /// Everybody goes.
     fn end(mut self) -> Result<(), String> {
+        for name in self.versions.clone().into_keys() {
+            self.client(&name, "gets nothing")?;
+        }
         let conns: Vec<ConnId> = self.clients.values().map(|(conn, _)| *conn).collect();
         let stage = self.stage();
         conns.into_iter().for_each(|conn| stage.close(conn));
+        // Nobody's session outlives this.
         stage.pass(Duration::from_secs(120));
+        stage.pass(Limits::default().session_time_max);
         let leftovers = stage.station.shard().leftovers();
         if leftovers != [0; 4] || stage.station.poll_timeout().is_some() {
             return Err(format!("somebody is still there when everyone has gone: {leftovers:?}"));

@@ -231,7 +231,11 @@ fn describe_reason(reason: &CloseReason) -> String {
             format!("refused: its first bytes begin {}, which is not supported yet", protocol.name())
         }
         CloseReason::Violation(violation) => {
-            format!("refused: {} (0x{:02x})", Printable::new(violation.what.as_bytes(), usize::MAX), violation.code)
+            format!(
+                "refused: {} (0x{:02x})",
+                Printable::new(violation.what.as_bytes(), usize::MAX),
+                violation.code
+            )
         }
         CloseReason::TakenOver => "another connection has its client id".to_owned(),
         CloseReason::Kicked => "kicked".to_owned(),

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use broker::{
-    About, Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Limits, Mail, Marks, Now, Origin, Output,
-    Publisher, RetainedRequest, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId, SubscriptionId,
-    WallTime,
+    About, Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Introduced, Limits, Mail, Marks, Now,
+    Origin, Output, Publisher, RetainedRequest, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId,
+    SubscriptionId, WallTime,
 };
 use topic::{Filter, TopicName};
 
@@ -149,7 +149,13 @@ impl World {
     pub(crate) fn publish_marked(&mut self, shard: usize, slot: u32, topic: &str, text: &str, marks: Marks) {
         let origin = Origin { shard: ShardId(u8::try_from(shard).unwrap()), conn: conn(slot) };
         let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher { origin, addr, name: None, began: WallTime(0) });
+        let publisher = Arc::new(Publisher {
+            origin,
+            addr,
+            name: None,
+            began: WallTime(0),
+            introduced: Introduced::ByBroker,
+        });
         let mut spans = RunBuilder::default();
         spans.push(0..text.len());
         let body = Body::exact(text.as_bytes().to_vec().into());

@@ -153,7 +153,7 @@ impl Request {
     pub(super) fn resumed(&self, lost_for: Duration) -> Self {
         let mut request = self.clone();
         let hello = self.hello().and_then(|hello| text::parse_hello(&hello.bytes).ok());
-        if hello.is_some_and(|hello| hello.replay != text::Replay::None) {
+        if hello.is_some_and(|hello| hello.replay != wire::past::Replay::None) {
             request.options.replay = Some(Replay::Since(format!("{}ms", lost_for.as_millis())));
         }
         request
@@ -281,6 +281,6 @@ mod tests {
         let since = Options { replay: Some(Replay::Since("5m".into())), ..Options::default() };
         let hello = typed("sub", since).resumed(Duration::from_millis(1250)).hello().unwrap();
         let parsed = text::parse_hello(&hello.bytes).unwrap();
-        assert_eq!(parsed.replay, text::Replay::Since(Duration::from_millis(1250)));
+        assert_eq!(parsed.replay, wire::past::Replay::Since(Duration::from_millis(1250)));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Marks, Publisher};
+use broker::{Introduced, Marks, Publisher};
 use bytes::Bytes;
 use topic::TopicName;
 use wire::mqtt::{
@@ -122,6 +122,7 @@ impl Mqtt {
             addr: link.addr,
             name: Some(client_id.into()),
             began: env.now.wall,
+            introduced: Introduced::ByItself,
         });
         let (key, found) = session(link, env, connect, client_id, &publisher)?;
         let session = env.mqtt.get_mut(key).expect("it was just found or made");

@@ -3,9 +3,9 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use broker::{Delivery, Qos, Run, Slice};
+use broker::{Delivery, Introduced, Qos, Run, SessionId, Slice};
 use bytes::Bytes;
-use wire::mqtt::{PublishHead, Reason, encode_publish_head, publish_len};
+use wire::mqtt::{Property, PropertyWriter, PublishHead, Reason, encode_publish_head, publish_len};
 
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
@@ -17,6 +17,7 @@ use crate::mqtt::filters::{From, RetainFlag};
 use crate::mqtt::publishing::{has_properties, wire_qos};
 use crate::mqtt::window::{Retain, Unacked};
 use crate::work;
+use wire::past::write_time;
 
 /// A longer payload is not copied: its receivers share it.
 const COPIED_BYTES: usize = 2 * 1024;
@@ -30,6 +31,7 @@ struct Sent<'a> {
     id: Option<NonZeroU16>,
     is_again: Again,
     identifiers: &'a [u32],
+    introduction: &'a [u8],
 }
 
 /// Whether the client may have it already.
@@ -54,13 +56,17 @@ impl Client {
             return Delivered::Something;
         }
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-        let free = self.free(session.window.len(), link);
-        if free == 0 || session.window.bytes() > link.rules.limits.core.queue_bytes_max {
-            return Delivered::Nothing; // an acknowledgement goes on with it
-        }
         let core = session.core;
-        match env.shard.poll_delivery(env.now, core, free, size.bytes) {
-            Some(Delivery::Messages(slice)) => self.send(link, env, slice),
+        let is_full = session.window.bytes() > link.rules.limits.core.queue_bytes_max;
+        let mut most = self.free(session.window.len(), link);
+        if most == 0 || is_full {
+            if self.next_qos(env, core) > Qos::AtMostOnce {
+                return Delivered::Nothing; // an acknowledgement goes on with it
+            }
+            most = u32::MAX;
+        }
+        match env.shard.poll_delivery(env.now, core, most, size.bytes) {
+            Some(Delivery::Messages(slice)) => self.send(link, env, &slice),
             Some(Delivery::Gap(count)) => self.lost += count,
             None if env.draining && !env.shard.is_asking(core) => {
                 return Delivered::End(CloseReason::Shutdown);
@@ -75,6 +81,36 @@ impl Client {
         let of_client = usize::from(self.receive_max).saturating_sub(self.outstanding);
         let of_server = link.rules.limits.inflight_max.saturating_sub(under_way);
         u32::try_from(of_client.min(of_server)).unwrap_or(u32::MAX)
+    }
+
+    /// At which quality of service the next message is due; the lowest if there is none.
+    fn next_qos(&self, env: &mut Env, core: SessionId) -> Qos {
+        let Some(run) = env.shard.peek_delivery(core) else { return Qos::AtMostOnce };
+        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+        let matched = session.filters.matched(run.topic(), self.published_by(run));
+        matched.qos.map_or(Qos::AtMostOnce, |most| run.marks().qos.min(most))
+    }
+
+    fn published_by(&self, run: &Run) -> From {
+        let (publisher, own) = (run.publisher(), &self.publisher);
+        let is_own = publisher.name == own.name && publisher.introduced == own.introduced;
+        if is_own { From::Itself } else { From::Another }
+    }
+
+    /// What a client with properties is told of a message that has none of its own: who published
+    /// it, and when.
+    fn introduction(&self, run: &Run) -> Vec<u8> {
+        let (mut properties, publisher) = (Vec::new(), run.publisher());
+        if has_properties(self.version) && publisher.introduced == Introduced::ByBroker {
+            let (name, addr) = (publisher.name.as_deref(), publisher.addr);
+            let shown = name.map_or_else(|| addr.to_string(), |name| format!("{name}@{addr}"));
+            let mut time = Vec::new();
+            write_time(&mut time, run.time().0);
+            PropertyWriter::new(&mut properties)
+                .put(&Property::User("publisher", &shown))
+                .put(&Property::User("time", &String::from_utf8_lossy(&time)));
+        }
+        properties
     }
 
     fn next_again(&mut self) -> Option<NonZeroU16> {
@@ -92,6 +128,7 @@ impl Client {
             Some(Unacked::Publish { slice, qos, retain }) => {
                 self.outstanding += 1;
                 let run = slice.run.run();
+                let introduction = self.introduction(run);
                 let sent = Sent {
                     run,
                     index: slice.skip,
@@ -100,6 +137,7 @@ impl Client {
                     id: Some(id),
                     is_again: Again::Yes,
                     identifiers: &[],
+                    introduction: &introduction,
                 };
                 self.append(link, env, &sent);
             }
@@ -107,18 +145,13 @@ impl Client {
     }
 
     /// Sends what the core has given: all of it, since it has given no more than there is room for.
-    fn send(&mut self, link: &mut Link, env: &mut Env, slice: Slice) {
+    fn send(&mut self, link: &mut Link, env: &mut Env, slice: &Slice) {
         let run = Arc::clone(slice.run.run());
         if run.is_expired(env.now.mono) {
             return; //= MQTT5-3.3.2-5
         }
-        let from = if run.publisher().name == self.publisher.name
-            && run.publisher().origin.shard == self.publisher.origin.shard
-        {
-            From::Itself
-        } else {
-            From::Another
-        };
+        let from = self.published_by(&run);
+        let introduction = self.introduction(&run);
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         let matched = session.filters.matched(run.topic(), from).clone();
         let Some(most) = matched.qos else { return };
@@ -134,6 +167,7 @@ impl Client {
                 id: None,
                 is_again: Again::No,
                 identifiers: &matched.identifiers,
+                introduction: &introduction,
             };
             let payload_len = run.payload(index).len();
             let longest = NonZeroU16::MAX;
@@ -169,7 +203,7 @@ impl Client {
             //= MQTT5-3.3.2-6
             expiry: expiry.map(left),
             subscription_ids: sent.identifiers,
-            properties: marks.properties.as_deref().unwrap_or_default(),
+            properties: marks.properties.as_deref().unwrap_or(sent.introduction),
         }
     }
 

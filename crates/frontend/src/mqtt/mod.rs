@@ -306,7 +306,11 @@ impl Client {
                 let known = session.window.completed(ack.packet_id);
                 self.acknowledged(link, env, known);
             }
-            Packet::Subscribe(subscribe) => self.subscribe(link, env, subscribe),
+            Packet::Subscribe(subscribe) => {
+                if let Err(broken) = self.subscribe(link, env, subscribe) {
+                    return Some(violation(broken));
+                }
+            }
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(env, unsubscribe),
             Packet::PingReq => self.answers.give(Answer::Pong),
             Packet::Disconnect(disconnect) => {

@@ -8,11 +8,13 @@ use wire::mqtt::{
     Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
     Unsubscribe, encode,
 };
+use wire::past::Replay;
 
 use crate::env::Env;
 use crate::link::Link;
 use crate::mqtt::Client;
 use crate::mqtt::answers::Answer;
+use crate::mqtt::farewell::Violation;
 use crate::mqtt::filters::{Options, OwnMessages, RetainFlag};
 use crate::mqtt::publishing::qos;
 
@@ -34,19 +36,29 @@ pub(super) struct Replaced {
 }
 
 impl Client {
-    pub(super) fn subscribe(&mut self, link: &Link, env: &mut Env, packet: &Subscribe<'_>) {
+    pub(super) fn subscribe(
+        &mut self,
+        link: &Link,
+        env: &mut Env,
+        packet: &Subscribe<'_>,
+    ) -> Result<(), Violation> {
+        let history = match history(packet.properties) {
+            Ok(replay) => env.history(replay),
+            Err(violation) => return Err(violation),
+        };
         let identifier = packet.properties.iter().find_map(|property| match property {
             Property::SubscriptionId(id) => Some(id),
             _ => None,
         });
         let mut asked = Asked { packet_id: packet.packet_id, reasons: Vec::new(), waiting: Vec::new() };
         for (text, options) in packet.filters.iter() {
-            let reason = self.subscribe_to(link, env, text, options, identifier, &mut asked);
+            let reason = self.subscribe_to(link, env, text, options, (identifier, history), &mut asked);
             asked.reasons.push(reason.0);
         }
         env.mqtt.settle(self.key);
         self.asked.push(asked);
         self.settle_asked();
+        Ok(())
     }
 
     fn subscribe_to(
@@ -55,7 +67,7 @@ impl Client {
         env: &mut Env,
         text: &str,
         options: SubscribeOptions,
-        identifier: Option<u32>,
+        (identifier, history): (Option<u32>, HistoryRequest),
         asked: &mut Asked,
     ) -> Reason {
         if text.starts_with("$share/") {
@@ -75,14 +87,14 @@ impl Client {
             _ => RetainedRequest::All,
         };
         let granted = Reason(wanted.qos as u8);
-        if known.is_some() && retained == RetainedRequest::None {
+        if known.is_some() && retained == RetainedRequest::None && history == HistoryRequest::None {
             session.filters.set(&filter, wanted);
             return granted;
         }
         if known.is_none() && session.filters.len() >= link.rules.limits.subscriptions_max {
             return Reason::QUOTA_EXCEEDED;
         }
-        let subscribed = env.shard.subscribe(env.now, session.core, &filter, HistoryRequest::None, retained);
+        let subscribed = env.shard.subscribe(env.now, session.core, &filter, history, retained);
         match subscribed {
             Err(_) => Reason::QUOTA_EXCEEDED,
             Ok(id) => {
@@ -174,4 +186,15 @@ impl Client {
             self.answers.give(Answer::Whole(bytes.into()));
         }
     }
+}
+
+/// The history that a SUBSCRIBE asks for with a user property: no standard has a word for it.
+fn history(properties: Properties<'_>) -> Result<Replay, Violation> {
+    let wanted = properties.iter().find_map(|property| match property {
+        Property::User("history", value) => Some(value),
+        _ => None,
+    });
+    let Some(text) = wanted else { return Ok(Replay::None) };
+    let what = "user property history is a number of messages or a time: 10, 5m";
+    Replay::parse(text).ok_or(Violation::new(Reason::PROTOCOL_ERROR, what))
 }

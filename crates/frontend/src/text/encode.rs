@@ -216,15 +216,20 @@ fn source(publisher: &Publisher) -> [u64; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker::{About, Body, ConnId, Origin, Publisher, RunBuilder, ShardId, WallTime};
+    use broker::{About, Body, ConnId, Introduced, Origin, Publisher, RunBuilder, ShardId, WallTime};
     use proptest::prelude::*;
     use std::sync::Arc;
     use topic::TopicName;
 
     fn run(payloads: &[Vec<u8>]) -> Rc<LocalRun> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let publisher =
-            Publisher { origin, addr: "127.0.0.1:1".parse().unwrap(), name: None, began: WallTime(0) };
+        let publisher = Publisher {
+            origin,
+            addr: "127.0.0.1:1".parse().unwrap(),
+            name: None,
+            began: WallTime(0),
+            introduced: Introduced::ByBroker,
+        };
         let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
         for payload in payloads {
             let start = body.len();

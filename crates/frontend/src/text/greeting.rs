@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use broker::{HistoryRequest, Publisher, WallTime};
+use broker::{Introduced, Publisher};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
-use wire::text::{Hello, Replay, Role, TOPIC_PROMPT, next_line};
+use wire::past::Replay;
+use wire::text::{Hello, Role, TOPIC_PROMPT, next_line};
 
 use crate::connection::{Next, Taken};
 use crate::env::Env;
@@ -127,8 +128,13 @@ impl Text {
         match hello.role {
             Role::Publisher(topic) => {
                 let topic = topic.unwrap_or_else(default_topic);
-                let publisher =
-                    Arc::new(Publisher { origin: link.id, addr: link.addr, name, began: env.now.wall });
+                let publisher = Arc::new(Publisher {
+                    origin: link.id,
+                    addr: link.addr,
+                    name,
+                    began: env.now.wall,
+                    introduced: Introduced::ByBroker,
+                });
                 let acks = if hello.ack { Acks::Wanted } else { Acks::None };
                 let publishing = Publishing::new(publisher, topic.clone(), framing, acks);
                 self.state = State::Publishing(Box::new(publishing));
@@ -136,12 +142,7 @@ impl Text {
             }
             Role::Subscriber(filter) => {
                 let filter = filter.unwrap_or_else(Filter::everything);
-                let history = match hello.replay {
-                    Replay::None => HistoryRequest::None,
-                    Replay::Last(count) => HistoryRequest::Last(count),
-                    Replay::Since(span) => HistoryRequest::Since(env.now.wall.before(span)),
-                    Replay::SinceTime(time_ms) => HistoryRequest::Since(WallTime(time_ms)),
-                };
+                let history = env.history(hello.replay);
                 let (session, refused) = env.subscribe(link.id.conn, &filter, history);
                 link.session = Some(session);
                 self.state = State::Subscribing(Box::new(Subscribing {

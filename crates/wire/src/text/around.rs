@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::format::{Format, Sender, TEXT_KEY, TimeField};
 use super::json;
+use crate::past::write_time;
 use crate::printable::escape_label_into;
 
 pub(super) fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeField, sender: &Sender<'_>) {
@@ -65,14 +66,6 @@ pub(super) fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
     }
     let [shard, slot, generation, began_ms] = sender.source;
     push(out, format_args!(",\"id\":\"{shard}-{slot}-{generation}-{began_ms}-"));
-}
-
-fn write_time(out: &mut Vec<u8>, time_ms: u64) {
-    let time = i64::try_from(time_ms)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .unwrap_or(jiff::Timestamp::MAX);
-    push(out, format_args!("{time:.3}"));
 }
 
 fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

@@ -3,12 +3,11 @@
 //! Liberal: any letter case, blanks around, four separators. Whatever is refused is
 //! refused with one line that says what to type instead.
 
-use std::time::Duration;
-
 use thiserror::Error;
 use topic::{Filter, TopicError, TopicName};
 
 use super::format::{Format, TimeField};
+use crate::past::{self, Replay};
 use crate::printable::Printable;
 
 /// Bytes of a name that a client may give itself.
@@ -32,20 +31,6 @@ pub enum Role {
     Publisher(Option<TopicName>),
     /// Hears what matches one filter.
     Subscriber(Option<Filter>),
-}
-
-/// The history that a subscriber asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Replay {
-    #[default]
-    None,
-    /// The last messages, at most this many.
-    Last(u32),
-    /// Everything that is kept and not older than this.
-    Since(Duration),
-    /// Everything that is kept and was accepted at this time or later, in milliseconds since 1970
-    /// (UTC).
-    SinceTime(u64),
 }
 
 /// A whole hello.
@@ -184,9 +169,9 @@ fn take_option(hello: &mut Hello, word: &str) -> Option<()> {
         }
         ("last", count) => hello.replay = Replay::Last(count.parse().ok()?),
         ("since", since) => {
-            hello.replay = match parse_duration(since) {
+            hello.replay = match past::span(since) {
                 Some(span) => Replay::Since(span),
-                None => Replay::SinceTime(parse_time(since)?),
+                None => Replay::SinceTime(past::time(since)?),
             }
         }
         ("format", "json") => hello.json = true,
@@ -200,29 +185,11 @@ fn take_option(hello: &mut Hello, word: &str) -> Option<()> {
     Some(())
 }
 
-/// `90`, `90s`, `5m`, `1h30m`, `2d`.
-fn parse_duration(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    // A day is taken as 24 hours: history has no calendar.
-    let hours = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-    match hours {
-        Some(days) => Some(Duration::from_secs(days.checked_mul(86_400)?)),
-        None => text.parse::<jiff::SignedDuration>().ok()?.try_into().ok(),
-    }
-}
-
-/// `2026-11-22T12:00:00.123Z`, or with an offset in place of the `Z` (RFC 3339).
-fn parse_time(text: &str) -> Option<u64> {
-    let time = text.parse::<jiff::Timestamp>().ok()?;
-    u64::try_from(time.as_millisecond()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     fn role(text: &str) -> Result<(Role, Spelling), String> {
         parse_hello(text.as_bytes()).map(|h| (h.role, h.spelling)).map_err(|e| e.to_string())
