@@ -53,7 +53,9 @@ struct Scene {
 impl Scene {
     fn new(flags: u8, gauge: &Gauge) -> Self {
         let topic_prompt = if flags & 1 == 0 { TopicPrompt::Off } else { TopicPrompt::On };
-        let stage = Stage::new(limits(flags & 4 != 0), topic_prompt, gauge);
+        let limits = limits(flags & 4 != 0).into();
+        let spoken = Spoken::AnyProtocol;
+        let stage = Stage::new(Rules { limits, spoken, topic_prompt }, gauge);
         let mut scene = Self { stage, generation: 0, drains: flags & 2 != 0 };
         for (conn, hello) in subscribers() {
             scene.stage.connect(conn);

@@ -28,8 +28,19 @@ use crate::text::{self, Publishing, Text, TopicPrompt};
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub limits: Arc<Limits>,
+    pub spoken: Spoken,
     /// Whether a hello of the text protocol without a topic is followed by one.
     pub topic_prompt: TopicPrompt,
+}
+
+/// Which protocols a listener's clients may speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spoken {
+    /// Their first bytes tell.
+    #[default]
+    AnyProtocol,
+    /// MQTT and nothing else, and who is silent is not prompted.
+    Mqtt,
 }
 
 /// A connection on its way to a shard, from a listener or from another shard: what it speaks, and
@@ -164,6 +175,10 @@ impl Connection {
         let Handover { addr, since, speaks, .. } = handover;
         let mut link = Link::new(id, addr, since, rules);
         let protocol = match speaks {
+            Speaks::Unknown if link.rules.spoken == Spoken::Mqtt => {
+                env.events.push(Event::Connected { addr });
+                Self::waits_for_connect(env, &mut link)
+            }
             Speaks::Unknown => {
                 env.events.push(Event::Connected { addr });
                 let silent_until = env.now.mono.after(link.rules.limits.prompt_delay);
@@ -171,13 +186,15 @@ impl Connection {
                 Protocol::Sniffing(Sniffing::new(env.now.mono))
             }
             Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
-            Speaks::Mqtt => {
-                let until = env.now.mono.after(link.rules.limits.connect_time);
-                link.set_deadline(env, Some(until));
-                Protocol::Mqtt(Box::new(Mqtt::new()))
-            }
+            Speaks::Mqtt => Self::waits_for_connect(env, &mut link),
         };
         Self { link, protocol }
+    }
+
+    fn waits_for_connect(env: &mut Env, link: &mut Link) -> Protocol {
+        let until = env.now.mono.after(link.rules.limits.connect_time);
+        link.set_deadline(env, Some(until));
+        Protocol::Mqtt(Box::new(Mqtt::new()))
     }
 
     /// Takes a publisher apart that has published nothing yet, for another shard. `None` for

@@ -34,7 +34,7 @@ mod watch;
 mod work;
 
 pub use census::Census;
-pub use connection::{ClientRow, Handover, RoleName, Rules};
+pub use connection::{ClientRow, Handover, RoleName, Rules, Spoken};
 pub use event::{CloseReason, Event};
 pub use limits::{LONG_CARRY_READS, Limits};
 pub use link::{Chunk, ReadEnd};

@@ -10,11 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::Limits;
-use crate::{
-    Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig,
-    TopicPrompt,
-};
+use crate::{Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig};
 use broker::{ConnId, Gauge, Instant, Now, ShardId, WallTime};
 use bytes::Bytes;
 
@@ -54,12 +50,12 @@ pub enum Peer {
 
 impl Stage {
     #[must_use]
-    pub fn new(limits: Limits, topic_prompt: TopicPrompt, gauge: &Gauge) -> Self {
-        let limits = Arc::new(limits);
+    pub fn new(rules: Rules, gauge: &Gauge) -> Self {
+        let limits = &rules.limits;
         let config = StationConfig {
             own: ShardId(0),
             shards: 1,
-            limits: Arc::clone(&limits),
+            limits: Arc::clone(limits),
             seed: 7,
             home_seed: 7,
             gauge: gauge.clone(),
@@ -70,7 +66,7 @@ impl Stage {
             sent: BTreeMap::new(),
             events: Vec::new(),
             now: Now { mono: Instant(1), wall: WallTime(1_795_348_800_000) },
-            rules: Rc::new(Rules { limits, topic_prompt }),
+            rules: Rc::new(rules),
             sockets: BTreeMap::new(),
         }
     }

@@ -19,6 +19,7 @@
 //! | `alice gets nothing` | … no packet besides those |
 //! | `wait 250ms` | time passes, in ms or s |
 //! | `topic prompt` | first of all: the listener asks for topics |
+//! | `mqtt only` | first of all: the listener speaks nothing else |
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
 //! | `shutdown` | the server shuts down |
 //! | `# …` | says why |
@@ -28,6 +29,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{ConnId, Gauge};
@@ -36,11 +38,12 @@ use wire::mqtt::Version;
 use crate::limits::Limits;
 use crate::packets;
 use crate::stage::{Peer, Stage};
-use crate::{ReadEnd, TopicPrompt};
+use crate::{ReadEnd, Rules, Spoken, TopicPrompt};
 
 /// One transcript under way.
 struct Play {
     limits: Limits,
+    spoken: Spoken,
     topic_prompt: TopicPrompt,
     gauge: Gauge,
     /// Set up with the first line that needs it.
@@ -55,6 +58,7 @@ impl Play {
     fn new() -> Self {
         Self {
             limits: Limits::default(),
+            spoken: Spoken::AnyProtocol,
             topic_prompt: TopicPrompt::Off,
             gauge: Gauge::new(),
             stage: None,
@@ -64,12 +68,16 @@ impl Play {
     }
 
     fn stage(&mut self) -> &mut Stage {
-        let Self { stage, limits, topic_prompt, gauge, .. } = self;
-        stage.get_or_insert_with(|| Stage::new(limits.clone(), *topic_prompt, gauge))
+        let Self { stage, limits, spoken, topic_prompt, gauge, .. } = self;
+        stage.get_or_insert_with(|| {
+            let limits = Arc::new(limits.clone());
+            Stage::new(Rules { limits, spoken: *spoken, topic_prompt: *topic_prompt }, gauge)
+        })
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
         match line {
+            "mqtt only" => self.spoken = Spoken::Mqtt,
             "topic prompt" => self.topic_prompt = TopicPrompt::On,
             "shutdown" => self.stage().drain(),
             _ => {

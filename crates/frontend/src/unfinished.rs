@@ -150,7 +150,7 @@ mod tests {
     use crate::limits::Limits;
     use crate::stage::Stage;
     use crate::station::StationConfig;
-    use crate::{ReadEnd, TopicPrompt};
+    use crate::{ReadEnd, Rules, Spoken, TopicPrompt};
     use broker::{Gauge, ShardId};
     use std::sync::Arc;
 
@@ -183,7 +183,9 @@ mod tests {
         let limits = Limits::default();
         // Another shard holds all that may be unfinished.
         let _others = gauge.charge(Use::Unfinished, limits.unfinished_bytes_max);
-        let mut stage = Stage::new(limits, TopicPrompt::Off, &gauge);
+        let rules =
+            Rules { limits: limits.into(), spoken: Spoken::AnyProtocol, topic_prompt: TopicPrompt::Off };
+        let mut stage = Stage::new(rules, &gauge);
         let conn = ConnId { slot: 0, generation: 0 };
         stage.connect(conn);
         stage.send(conn, b"pub a\n", ReadEnd::Drained);

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use sd_notify::NotifyState;
 
 use crate::clock::Clock;
-use crate::config::{self, ConfigError, Settings};
+use crate::config::{self, ConfigError, ListenerSettings, Settings};
 use crate::console::{self, Typed};
 use crate::error::ServeError;
 use crate::last_words;
@@ -302,8 +302,12 @@ fn start_shards(
 }
 
 fn rules(settings: &Settings, limits: &Arc<frontend::Limits>) -> Vec<Rules> {
-    let rules = |topic_prompt| Rules { limits: Arc::clone(limits), topic_prompt };
-    settings.listeners.iter().map(|listener| rules(listener.topic_prompt)).collect()
+    let rules = |listener: &ListenerSettings| Rules {
+        limits: Arc::clone(limits),
+        spoken: listener.spoken,
+        topic_prompt: listener.topic_prompt,
+    };
+    settings.listeners.iter().map(rules).collect()
 }
 
 /// A number that clients cannot know, for the hashers.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use broker::{Gauge, Instant, Now, ShardId, WallTime};
-use frontend::{Rules, Station, StationConfig};
+use frontend::{Rules, Spoken, Station, StationConfig};
 
 use crate::check::Violation;
 use crate::check::bounds::Largest;
@@ -102,7 +102,11 @@ impl World {
         let clients = client::draw_all(&mut Rng::new(seed, Concern::Clients), &swarm, &mut record);
         Self {
             now_ns: 0,
-            rules: Rc::new(Rules { limits: swarm.limits.clone(), topic_prompt: swarm.topic_prompt }),
+            rules: Rc::new(Rules {
+                limits: swarm.limits.clone(),
+                spoken: Spoken::AnyProtocol,
+                topic_prompt: swarm.topic_prompt,
+            }),
             gauge,
             sites,
             clients,

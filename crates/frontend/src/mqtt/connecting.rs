@@ -7,8 +7,8 @@ use broker::{Introduced, Marks, Publisher};
 use bytes::Bytes;
 use topic::TopicName;
 use wire::mqtt::{
-    ConnAck, Connect, Packet, Properties, Property, PropertyWriter, Reason, Version, decode_connect, encode,
-    frame,
+    ConnAck, Connect, Kind, Packet, Properties, Property, PropertyWriter, Reason, Version, decode_connect,
+    encode, frame,
 };
 
 use crate::connection::{Next, Taken};
@@ -46,6 +46,11 @@ impl Mqtt {
     ) -> Taken {
         let bytes = &chunk.bytes;
         let limits = &link.rules.limits;
+        // Before the rest of it comes: a length may be claimed and never sent.
+        //= MQTT5-3.1.0-1
+        if bytes.first().is_some_and(|first| Kind::of(*first) != Some(Kind::Connect)) {
+            return ends(Violation::new(Reason::PROTOCOL_ERROR, "no CONNECT"));
+        }
         let frame = match frame(bytes) {
             Err(error) => return ends(Violation::from(error)),
             Ok(None) if read_end == ReadEnd::Closed => return gone(),

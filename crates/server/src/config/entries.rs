@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use frontend::TopicPrompt;
+use frontend::{Spoken, TopicPrompt};
 
 use super::key::{Key, Kind};
 use super::value::{self, KIB, MIB, ValueError, size_text};
@@ -77,7 +77,7 @@ pub(super) const ENTRIES: [Entry; 12] = [
         table: Table::Listener,
         kind: Kind::Text,
         reload: Reload::Restart,
-        meaning: "Listen here instead, repeatable: tcp://127.0.0.1:8071, tcp://[::1]:9000?topic_prompt=1",
+        meaning: "Listen here instead, repeatable: tcp://127.0.0.1:8071 (any protocol), mqtt://[::1]:1883, tcp://[::1]:9000?topic_prompt=1",
         set: |to, text| value::listen_url(text).map(|url| to.listeners.push(url.into())),
         text: |of| of.listeners.iter().map(url).collect::<Vec<_>>().join(","),
     },
@@ -211,7 +211,11 @@ fn url(listener: &ListenerSettings) -> String {
         TopicPrompt::Off => "",
         TopicPrompt::On => "?topic_prompt=1",
     };
-    format!("tcp://{}{query}", listener.addr)
+    let scheme = match listener.spoken {
+        Spoken::AnyProtocol => "tcp",
+        Spoken::Mqtt => "mqtt",
+    };
+    format!("{scheme}://{}{query}", listener.addr)
 }
 
 const PORTS: RangeInclusive<u16> = 0..=u16::MAX;

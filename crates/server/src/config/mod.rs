@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use frontend::TopicPrompt;
+use frontend::{Spoken, TopicPrompt};
 
 use crate::limits::Limits;
 
@@ -59,6 +59,8 @@ pub struct Settings {
 pub struct ListenerSettings {
     /// Port 0 stands for any free port.
     pub addr: SocketAddr,
+    /// Which protocols it takes.
+    pub spoken: Spoken,
     /// Whether a hello without a topic is followed by one.
     pub topic_prompt: TopicPrompt,
 }
@@ -112,6 +114,7 @@ impl Default for Settings {
         Self {
             listeners: vec![ListenerSettings {
                 addr: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_DEFAULT)),
+                spoken: Spoken::AnyProtocol,
                 topic_prompt: TopicPrompt::Off,
             }],
             shards: u8::try_from(cores).unwrap_or(u8::MAX).clamp(1, SHARDS_MAX),

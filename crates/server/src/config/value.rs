@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use frontend::TopicPrompt;
+use frontend::{Spoken, TopicPrompt};
 use thiserror::Error;
 
 use super::{AnonymousAccess, ListenerSettings, LogFormat};
@@ -15,14 +15,17 @@ pub enum ValueError {
     #[error("expected an IP address or localhost")]
     Host,
     /// Not an address with a port.
-    #[error("expected a URL such as tcp://127.0.0.1:8071 or tcp://[::1]:8071")]
+    #[error("expected a URL such as tcp://127.0.0.1:8071 or mqtt://[::1]:1883")]
     Url,
-    /// Another scheme than tcp.
-    #[error("only tcp:// can be listened on")]
+    /// Another scheme than tcp and mqtt.
+    #[error("only tcp:// (any protocol) and mqtt:// can be listened on")]
     Scheme,
     /// Something other than `topic_prompt=1` behind the question mark.
     #[error("all that may follow the address is ?topic_prompt=1")]
     UrlOption,
+    /// The same behind mqtt://.
+    #[error("nothing may follow the address of mqtt://")]
+    MqttUrlOption,
     /// Not a number, or not one in these bounds.
     #[error("expected a number from {min} to {max}")]
     Number {
@@ -55,13 +58,18 @@ pub enum ValueError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ListenUrl {
     pub(super) addr: SocketAddr,
+    pub(super) spoken: Spoken,
     /// None where the URL does not mention it.
     pub(super) topic_prompt: Option<TopicPrompt>,
 }
 
 impl From<ListenUrl> for ListenerSettings {
     fn from(url: ListenUrl) -> Self {
-        Self { addr: url.addr, topic_prompt: url.topic_prompt.unwrap_or(TopicPrompt::Off) }
+        Self {
+            addr: url.addr,
+            spoken: url.spoken,
+            topic_prompt: url.topic_prompt.unwrap_or(TopicPrompt::Off),
+        }
     }
 }
 
@@ -75,18 +83,23 @@ pub(super) fn host(text: &str) -> Result<IpAddr, ValueError> {
 
 pub(super) fn listen_url(text: &str) -> Result<ListenUrl, ValueError> {
     let (scheme, rest) = text.split_once("://").ok_or(ValueError::Url)?;
-    if !scheme.eq_ignore_ascii_case("tcp") {
-        return Err(ValueError::Scheme);
-    }
+    let spoken = match scheme.to_ascii_lowercase().as_str() {
+        "tcp" => Spoken::AnyProtocol,
+        "mqtt" => Spoken::Mqtt,
+        _ => return Err(ValueError::Scheme),
+    };
     let (authority, query) = match rest.split_once('?') {
         Some((authority, query)) => (authority, Some(query)),
         None => (rest, None),
     };
     let addr = address(authority.strip_suffix('/').unwrap_or(authority))?;
-    let Some(query) = query else { return Ok(ListenUrl { addr, topic_prompt: None }) };
+    let Some(query) = query else { return Ok(ListenUrl { addr, spoken, topic_prompt: None }) };
+    if spoken == Spoken::Mqtt {
+        return Err(ValueError::MqttUrlOption);
+    }
     let Some(("topic_prompt", wanted)) = query.split_once('=') else { return Err(ValueError::UrlOption) };
     let wanted = topic_prompt(wanted).map_err(|_| ValueError::UrlOption)?;
-    Ok(ListenUrl { addr, topic_prompt: Some(wanted) })
+    Ok(ListenUrl { addr, spoken, topic_prompt: Some(wanted) })
 }
 
 fn address(text: &str) -> Result<SocketAddr, ValueError> {

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use broker::{Gauge, Stats};
-use frontend::{Handover, TopicPrompt};
+use frontend::{Handover, Spoken, TopicPrompt};
 use mio::Waker;
 
 use super::*;
@@ -38,7 +38,11 @@ impl Pair {
                     gauge: gauge.clone(),
                 },
                 limits: Arc::clone(&limits),
-                rules: vec![Rules { limits: Arc::clone(&station_limits), topic_prompt: TopicPrompt::Off }],
+                rules: vec![Rules {
+                    limits: Arc::clone(&station_limits),
+                    spoken: Spoken::AnyProtocol,
+                    topic_prompt: TopicPrompt::Off,
+                }],
                 clock,
                 poll,
                 mailboxes: Arc::clone(&mailboxes),

@@ -104,7 +104,7 @@ const FILES: &[(&str, &str, &str)] = &[
     (
         "[[listener]]\nurl = \"tcp://example.org:1\"",
         "Value",
-        "F:2:7: listener.url: expected a URL such as tcp://127.0.0.1:8071 or tcp://[::1]:8071, found \"tcp://ex",
+        "F:2:7: listener.url: expected a URL such as tcp://127.0.0.1:8071 or mqtt://[::1]:1883, found \"tcp://ex",
     ),
     (
         "[[listener]]\nurl = \"tcp://[::1]:1\"\n[[listener]]\nurl = \"tcp://[::1]:1\"",
@@ -172,16 +172,22 @@ const LINES: &[(&str, &[&str], &str, &str)] = &[
         "--bind: expected an IP address or localhost, found \"example.org\"",
     ),
     (
-        "--listen mqtt://[::1]:1",
+        "--listen http://[::1]:1",
         &[],
         "Value",
-        "--listen: only tcp:// can be listened on, found \"mqtt://[::1]:1\"",
+        "--listen: only tcp:// (any protocol) and mqtt:// can be listened on, found \"ht",
+    ),
+    (
+        "--listen mqtt://[::1]:1?topic_prompt=1",
+        &[],
+        "Value",
+        "--listen: nothing may follow the address of mqtt://, f",
     ),
     (
         "--listen [::1]:1",
         &[],
         "Value",
-        "--listen: expected a URL such as tcp://127.0.0.1:8071 or tcp://[::1]:8071, fo",
+        "--listen: expected a URL such as tcp://127.0.0.1:8071 or mqtt://[::1]:1883, fo",
     ),
     ("--listen tcp://127.0.0.1", &[], "Value", "--listen: expected a URL such as "),
     (
