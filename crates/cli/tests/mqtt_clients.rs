@@ -1,0 +1,252 @@
+//! MQTT clients that nobody here wrote, with the applications that people write for them.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use rumqttc::{Client, Event, LastWill, MqttOptions, Packet, Publish, QoS};
+use support::{DEADLINE, Script, Server, eventually, scaled};
+
+const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+
+fn options(server: &Server, id: &str) -> MqttOptions {
+    let mut options = MqttOptions::new(id, "127.0.0.1", server.port());
+    options.set_keep_alive(Duration::from_secs(5)).set_inflight(50);
+    options
+}
+
+/// Runs a client until its connection ends; what it is told arrives here.
+fn run(options: MqttOptions) -> (Client, Receiver<Packet>) {
+    let (client, mut connection) = Client::new(options, 10);
+    let (to, told): (Sender<Packet>, _) = channel();
+    thread::spawn(move || {
+        for event in connection.iter() {
+            let is_over = match event {
+                Ok(Event::Incoming(packet)) => to.send(packet).is_err(),
+                Ok(Event::Outgoing(_)) => false,
+                Err(_) => true,
+            };
+            if is_over {
+                return;
+            }
+        }
+    });
+    (client, told)
+}
+
+#[track_caller]
+fn next<T>(told: &Receiver<Packet>, meant: impl Fn(Packet) -> Option<T>) -> T {
+    loop {
+        let packet = told.recv_timeout(DEADLINE).expect("the next packet");
+        if let Some(found) = meant(packet) {
+            return found;
+        }
+    }
+}
+
+fn publish(packet: Packet) -> Option<Publish> {
+    if let Packet::Publish(publish) = packet { Some(publish) } else { None }
+}
+
+#[track_caller]
+fn subscribed(client: &Client, told: &Receiver<Packet>, filter: &str, qos: QoS) {
+    client.subscribe(filter, qos).expect("it is sent");
+    next(told, |packet| matches!(packet, Packet::SubAck(_)).then_some(()));
+}
+
+#[test]
+fn rumqttc_gets_every_message_in_order_at_every_qos() {
+    let server = Server::start(2);
+    let count = scaled(500, 5000);
+    let (subscriber, told) = run(options(&server, "subscriber"));
+    subscribed(&subscriber, &told, "load/#", QoS::ExactlyOnce);
+    let publishers: Vec<_> = EVERY_QOS
+        .into_iter()
+        .map(|qos| {
+            let (publisher, told) = run(options(&server, &format!("publisher-{}", qos as u8)));
+            // What it is told must be taken, or it goes no further.
+            thread::spawn(move || told.into_iter().for_each(drop));
+            thread::spawn(move || {
+                for number in 0..count {
+                    let topic = format!("load/{}", qos as u8);
+                    publisher.publish(topic, qos, false, number.to_string()).expect("it is sent");
+                }
+                publisher
+            })
+        })
+        .collect();
+    let mut heard: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..3 * count {
+        let message = next(&told, publish);
+        let number = heard.entry(message.topic.clone()).or_default();
+        assert_eq!(message.payload, number.to_string(), "of {}", message.topic);
+        assert_eq!(format!("load/{}", message.qos as u8), message.topic);
+        *number += 1;
+    }
+    drop(publishers);
+}
+
+#[test]
+fn rumqttc_resumes_its_session() {
+    let server = Server::start(2);
+    let mut lasting = options(&server, "lasting");
+    lasting.set_clean_session(false);
+    let (first, told) = run(lasting.clone());
+    subscribed(&first, &told, "news", QoS::AtLeastOnce);
+    first.disconnect().expect("it is sent");
+    drop(told);
+    let (publisher, acks) = run(options(&server, "publisher"));
+    for text in ["one", "two", "three"] {
+        publisher.publish("news", QoS::AtLeastOnce, false, text).expect("it is sent");
+        next(&acks, |packet| matches!(packet, Packet::PubAck(_)).then_some(()));
+    }
+    let (_second, told) = run(lasting);
+    let present = next(&told, |packet| match packet {
+        Packet::ConnAck(connack) => Some(connack.session_present),
+        _ => None,
+    });
+    assert!(present);
+    for text in ["one", "two", "three"] {
+        assert_eq!(next(&told, publish).payload, text);
+    }
+}
+
+#[test]
+fn rumqttc_hears_what_is_retained_and_a_will() {
+    let server = Server::start(2);
+    let (publisher, acks) = run(options(&server, "publisher"));
+    publisher.publish("status/a", QoS::AtLeastOnce, true, "on").expect("it is sent");
+    next(&acks, |packet| matches!(packet, Packet::PubAck(_)).then_some(()));
+    let (subscriber, told) = run(options(&server, "subscriber"));
+    subscriber.subscribe("status/#", QoS::AtLeastOnce).expect("it is sent");
+    let kept = next(&told, publish);
+    assert_eq!((kept.topic.as_str(), kept.payload.as_ref(), kept.retain), ("status/a", &b"on"[..], true));
+    let mut mortal = server.connect();
+    // A CONNECT of 3.1.1 with a will, by hand: rumqttc says good-bye when it is dropped.
+    mortal.send(b"\x10\x22\x00\x04MQTT\x04\x06\x00\x3c\x00\x06mortal\x00\x08status/b\x00\x04gone");
+    eventually("mortal", || mortal.hears_anything().then_some(()));
+    mortal.reset();
+    let will = next(&told, publish);
+    assert_eq!((will.topic.as_str(), will.payload.as_ref(), will.retain), ("status/b", &b"gone"[..], false));
+    // And one of its own making is accepted.
+    let mut with_will = options(&server, "with-will");
+    with_will.set_last_will(LastWill::new("status/c", "gone", QoS::ExactlyOnce, true));
+    let (_client, told) = run(with_will);
+    next(&told, |packet| matches!(packet, Packet::ConnAck(_)).then_some(()));
+}
+
+#[test]
+fn rumqttc_of_5_0_exchanges_properties() {
+    use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
+    use rumqttc::v5::{Client, Event, MqttOptions, mqttbytes::QoS};
+
+    let server = Server::start(2);
+    let options = |id: &str| {
+        let mut options = MqttOptions::new(id, "127.0.0.1", server.port());
+        options.set_keep_alive(Duration::from_secs(5));
+        options
+    };
+    let (subscriber, mut told) = Client::new(options("subscriber"), 10);
+    subscriber.subscribe("with/properties", QoS::ExactlyOnce).expect("it is sent");
+    let (publisher, mut acks) = Client::new(options("publisher"), 10);
+    let properties = PublishProperties {
+        content_type: Some("text/plain".to_owned()),
+        user_properties: vec![("k".to_owned(), "v".to_owned()), ("k".to_owned(), "w".to_owned())],
+        correlation_data: Some(vec![0, 255].into()),
+        response_topic: Some("answers".to_owned()),
+        ..PublishProperties::default()
+    };
+    thread::spawn(move || acks.iter().for_each(drop));
+    for event in told.iter() {
+        match event.expect("it stays connected") {
+            Event::Incoming(Packet::SubAck(_)) => publisher
+                .publish_with_properties("with/properties", QoS::ExactlyOnce, false, "x", properties.clone())
+                .expect("it is sent"),
+            Event::Incoming(Packet::Publish(publish)) => {
+                assert_eq!(publish.properties, Some(properties));
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a program is there that the tests can do without; says so where it is not.
+fn is_there(program: &str, arguments: &[&str], test: &str) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    let is_there = command.status().is_ok();
+    let required = std::env::var("TIDINGS_REQUIRE_MQTT_CLIENTS").is_ok_and(|value| value == "1");
+    assert!(is_there || !required, "no {program}, and TIDINGS_REQUIRE_MQTT_CLIENTS=1");
+    if !is_there {
+        drop(writeln!(std::io::stderr(), "SKIPPED: no {program} for {test}"));
+    }
+    is_there
+}
+
+#[test]
+fn mosquitto_s_programs_in_every_version_at_every_qos() {
+    if !is_there("mosquitto_sub", &["--help"], "mosquitto_s_programs_in_every_version_at_every_qos") {
+        return;
+    }
+    let server = Server::start(2);
+    let port = server.port().to_string();
+    for version in ["mqttv31", "mqttv311", "mqttv5"] {
+        for qos in ["0", "1", "2"] {
+            let topic = format!("{version}/{qos}");
+            let common = ["-p", &port, "-V", version, "-t", &topic, "-q", qos];
+            // It keeps its lines back where nobody looks at a terminal.
+            let mut subscriber = Command::new("stdbuf");
+            subscriber.args(["-oL", "mosquitto_sub", "-W", "30"]).args(common).args([
+                "-d",
+                "-C",
+                "3",
+                "-F",
+                "heard: %t %q %p",
+            ]);
+            let mut subscriber = subscriber.stdout(Stdio::piped()).spawn().expect("it starts");
+            let lines = BufReader::new(subscriber.stdout.take().expect("a pipe")).lines();
+            let mut heard = Vec::new();
+            for line in lines.map(|line| line.expect("a line")) {
+                if line.starts_with("Subscribed") {
+                    for number in ["1", "2", "3"] {
+                        let mut publisher = Command::new("mosquitto_pub");
+                        let sent = publisher.args(common).args(["-m", number]).status().expect("it runs");
+                        assert!(sent.success(), "{version} {qos}");
+                    }
+                }
+                heard.extend(line.strip_prefix("heard: ").map(str::to_owned));
+            }
+            assert!(subscriber.wait().expect("it ends").success());
+            assert_eq!(heard, [1, 2, 3].map(|number| format!("{topic} {qos} {number}")));
+        }
+    }
+}
+
+/// `testdata/clients/paho_application.py` says what it does.
+#[test]
+fn paho_s_application_runs() {
+    let test = "paho_s_application_runs";
+    // Debian's package is for Debian's own interpreter.
+    let interpreters = ["python3", "/usr/bin/python3"];
+    let has_paho = |name: &&&str| {
+        let mut command = Command::new(name);
+        command.args(["-c", "import paho.mqtt.client"]).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let Some(python) = interpreters.iter().find(has_paho) else {
+        is_there("paho (python3-paho-mqtt)", &[], test);
+        return;
+    };
+    for version in ["3.1.1", "5"] {
+        let server = Server::start(2);
+        let mut script = Script::start(python, "paho_application.py", &[&server.port().to_string(), version]);
+        let status = script.wait();
+        assert!(status.success(), "{version}: {}", script.screen());
+    }
+}
