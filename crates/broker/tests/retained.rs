@@ -171,6 +171,17 @@ fn take(world: &mut World, shard: usize, slot: u32) -> Vec<(String, String, bool
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
     #[test]
+    //= MQTT5-3.3.1-5
+    //= MQTT5-3.3.1-6
+    //= MQTT5-3.3.1-7
+    //= MQTT5-3.3.1-8
+    //= MQTT5-3.3.2-3
+    //= MQTT311-3.3.1-7
+    //= MQTT311-3.3.1-10
+    //= MQTT311-3.3.1-11
+    //= MQTT311-3.3.1-12
+    //= MQTT311-3.3.2-3
+    //= type=test
     fn what_is_retained_and_what_comes_live_fit_together(steps in proptest::collection::vec(step(), 0..60)) {
         let mut model = Model::new();
         steps.iter().for_each(|step| model.take_step(step));

@@ -244,6 +244,12 @@ impl Play {
 
 proptest! {
     #[test]
+    //= MQTT5-4.5.0-1
+    //= MQTT5-4.6.0-5
+    //= MQTT5-4.6.0-6
+    //= MQTT311-4.5.0-1
+    //= MQTT311-4.6.0-5
+    //= type=test
     fn every_subscription_hears_its_own_once(steps in proptest::collection::vec(step(), 1..90)) {
         let mut play = Play::new();
         for step in &steps {

@@ -128,6 +128,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.1-1
+    //= MQTT311-4.7.1-2
     //= type=test
     fn a_hash_is_alone_and_last() {
         for text in ["#", "/#", "a/#", "a/b/#", "//#", "+/#", "$SYS/#"] {
@@ -140,6 +141,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.1-2
+    //= MQTT311-4.7.1-3
     //= type=test
     fn a_plus_is_a_whole_level() {
         for text in ["+", "/+", "+/", "+/a", "a/+/b", "+/+/+", "$SYS/+"] {
@@ -154,6 +156,9 @@ mod tests {
     //= MQTT5-4.7.3-1
     //= MQTT5-4.7.3-2
     //= MQTT5-4.7.3-3
+    //= MQTT311-4.7.3-1
+    //= MQTT311-4.7.3-2
+    //= MQTT311-4.7.3-3
     //= type=test
     fn filters_and_names_share_the_other_rules() {
         check_parse("", Err(Empty));
@@ -168,6 +173,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.3-4
+    //= MQTT311-4.7.3-4
     //= type=test
     fn text_matches_itself_and_nothing_else() {
         check("a/b", "a/b", "a A/b a/B a/b/ /a/b a//b a/b/c b a/bc");
@@ -179,6 +185,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.1-2
+    //= MQTT311-4.7.1-3
     //= type=test
     fn a_plus_matches_exactly_one_level() {
         check("+", "a é a$", "/ /a a/ a/b");
@@ -191,6 +198,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.1-1
+    //= MQTT311-4.7.1-2
     //= type=test
     fn a_hash_matches_the_parent_and_everything_below() {
         check("#", "a a/b / // /a a/$x", "$x $x/a $");
@@ -202,6 +210,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.2-1
+    //= MQTT311-4.7.2-1
     //= type=test
     fn a_wildcard_in_front_matches_no_dollar_topic() {
         check("#", "", "$SYS $SYS/a $");

@@ -104,6 +104,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.3-1
+    //= MQTT311-4.7.3-1
     //= type=test
     fn a_name_has_at_least_one_character() {
         check("", Err(Empty));
@@ -113,18 +114,21 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.3-4
+    //= MQTT311-4.7.3-4
     //= type=test
     fn a_name_is_kept_as_it_is() {
         for text in ["/", "//", "/a", "a/", "a//b", "A/a", "$SYS/x", "a/$b", "é/e\u{301}"] {
             check(text, Ok(()));
         }
         //= MQTT5-1.5.4-3
+        //= MQTT311-1.5.3-3
         //= type=test
         check("\u{feff}a", Ok(()));
     }
 
     #[test]
     //= MQTT5-4.7.0-1
+    //= MQTT311-4.7.1-1
     //= type=test
     fn a_name_has_no_wildcard() {
         for text in ["+", "#", "a/+", "a/#", "a+", "#a", "a/b#/c"] {
@@ -134,6 +138,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.3-2
+    //= MQTT311-4.7.3-2
     //= type=test
     fn a_name_has_no_control_character() {
         for text in ["\0", "a\0b", "a\nb", "a\u{1f}", "\u{7f}", "a/\u{80}", "\u{9f}/a"] {
@@ -144,6 +149,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.3-3
+    //= MQTT311-4.7.3-3
     //= type=test
     fn a_name_has_bounds() {
         check(&"a".repeat(TOPIC_BYTES_MAX), Ok(()));

@@ -436,6 +436,8 @@ mod tests {
     #[test]
     //= MQTT5-4.7.1-1
     //= MQTT5-4.7.1-2
+    //= MQTT311-4.7.1-2
+    //= MQTT311-4.7.1-3
     //= type=test
     fn every_matching_filter_is_found_once() {
         check("# + a a/# a/+ a/b +/b +/# +/+ b", "a", "# + +/# a a/#");
@@ -447,6 +449,7 @@ mod tests {
 
     #[test]
     //= MQTT5-4.7.2-1
+    //= MQTT311-4.7.2-1
     //= type=test
     fn a_dollar_topic_passes_by_wildcards_in_front() {
         check("# + +/# +/a $x $x/# $x/+ $x/a", "$x", "$x $x/#");

@@ -319,7 +319,7 @@ impl Client {
                     _ => None,
                 });
                 if let Some(time) = expiry {
-                    //= MQTT5-3.14.2-2
+                    // MQTT5 3.14.2.2.2.
                     if session.expiry.is_zero() && !time.is_zero() {
                         let what = "a session that was to end with its connection";
                         return Some(violation(Violation::new(Reason::PROTOCOL_ERROR, what)));

@@ -61,7 +61,7 @@ impl Client {
         // Before 5.0 nobody is told how many there may be: their answers bound how much is read.
         let is_bound = id.is_some() && has_properties(self.version);
         if is_bound && session.received.len() + self.answers.waiting() >= receive_max {
-            //= MQTT5-3.3.4-9
+            //= MQTT5-3.3.4-7
             return Err(Violation::new(Reason::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"));
         }
         if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id)

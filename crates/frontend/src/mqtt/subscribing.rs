@@ -28,7 +28,7 @@ pub(super) struct Asked {
 }
 
 /// A subscription of the core that is given up once the one that follows it stands, so that no
-/// message is missed between them (MQTT5-3.8.4-3).
+/// message is missed between them (MQTT5-3.8.4-4).
 #[derive(Debug)]
 pub(super) struct Replaced {
     by: SubscriptionId,

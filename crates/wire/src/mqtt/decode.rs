@@ -161,7 +161,6 @@ fn credential<'a, T>(
 fn conn_ack(version: Version, mut reader: Reader<'_>) -> Result<ConnAck<'_>, DecodeError> {
     let flags = reader.u8()?;
     //= MQTT5-3.2.2-1
-    //= MQTT311-3.2.2-1
     if flags > 1 {
         return Err(DecodeError::ReservedFlag);
     }

@@ -159,14 +159,6 @@ mod tests {
 
     /// The numbers of table 2-6, by packet.
     #[test]
-    //= MQTT5-3.2.2-8
-    //= MQTT5-3.4.2-1
-    //= MQTT5-3.6.2-1
-    //= MQTT5-3.9.3-2
-    //= MQTT5-3.11.3-2
-    //= MQTT5-3.14.2-1
-    //= MQTT5-3.15.2-1
-    //= type=test
     fn every_packet_has_its_own_reasons() {
         let check = |kind: Kind, expected: &[u8]| {
             let allowed = (0..=255).filter(|code| Reason(*code).is_one_of(Version::V5, kind));

@@ -69,6 +69,11 @@ fn connect_without_anything() {
 }
 
 #[test]
+//= MQTT5-3.1.3-1
+//= MQTT5-3.1.3-3
+//= MQTT311-3.1.3-1
+//= MQTT311-3.1.3-3
+//= type=test
 fn connect_with_everything() {
     let will = Will {
         qos: QoS::ExactlyOnce,
@@ -118,6 +123,8 @@ fn connect_with_everything() {
 }
 
 #[test]
+//= MQTT5-3.2.2-1
+//= type=test
 fn conn_ack() {
     let ack = |session_present, reason| {
         Packet::ConnAck(ConnAck { session_present, reason, properties: Properties::EMPTY })
@@ -140,6 +147,10 @@ fn conn_ack() {
 }
 
 #[test]
+//= MQTT5-2.2.1-2
+//= MQTT5-2.2.2-1
+//= MQTT311-2.3.1-5
+//= type=test
 fn publish() {
     let publish = |payload_start| Publish {
         dup: false,
@@ -227,6 +238,8 @@ fn subscribe() {
 }
 
 #[test]
+//= MQTT311-3.9.3-2
+//= type=test
 fn sub_ack() {
     let ack = |reasons| Packet::SubAck(SubAck { packet_id: id(10), properties: Properties::EMPTY, reasons });
     check(&OLD, "90 06 000a 00010280", &ack(&[0, 1, 2, 0x80]), &[3, 4, 5]);

@@ -295,7 +295,7 @@ fn is_lenient(error: DecodeError, version: Version, kind: Kind) -> bool {
         }
         // MQTT5-3.1.2-3, -11 to -13; MQTT311-3.1.2-3, -13 to -15.
         DecodeError::WillFlags => kind == Kind::Connect,
-        // MQTT5-3.2.2-1, -6; MQTT311-3.2.2-1, -4.
+        // MQTT5-3.2.2-1, -6; MQTT311-3.2.2-4.
         DecodeError::ReservedFlag => matches!(kind, Kind::Connect | Kind::ConnAck),
         DecodeError::SessionPresent => kind == Kind::ConnAck,
         // MQTT5-3.3.1-2, MQTT311-3.3.1-2.

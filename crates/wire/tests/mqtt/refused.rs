@@ -32,7 +32,12 @@ fn check_body(versions: &[Version], first: u8, body: &str, expected: DecodeError
 //= MQTT5-3.10.1-1
 //= MQTT5-3.14.1-1
 //= MQTT5-3.15.1-1
+//= MQTT311-2.2.2-1
 //= MQTT311-2.2.2-2
+//= MQTT311-3.6.1-1
+//= MQTT311-3.8.1-1
+//= MQTT311-3.10.1-1
+//= MQTT311-3.14.1-1
 //= type=test
 fn reserved_flags() {
     for (kind, flags, body) in [
@@ -73,8 +78,10 @@ fn reserved_types() {
 #[test]
 //= MQTT5-1.5.4-1
 //= MQTT5-1.5.4-2
+//= MQTT5-3.3.2-1
 //= MQTT311-1.5.3-1
 //= MQTT311-1.5.3-2
+//= MQTT311-3.3.2-1
 //= type=test
 fn strings() {
     let topic = |text: &str, expected| check_body(&ALL, 0x30, text, expected);
@@ -109,8 +116,10 @@ fn publish_flags() {
 
 #[test]
 //= MQTT5-3.3.2-2
+//= MQTT5-4.7.0-1
 //= MQTT5-4.7.3-1
 //= MQTT311-3.3.2-2
+//= MQTT311-4.7.1-1
 //= MQTT311-4.7.3-1
 //= type=test
 fn topic_names() {
@@ -124,7 +133,6 @@ fn topic_names() {
 
 #[test]
 //= MQTT5-2.2.1-3
-//= MQTT5-2.2.1-4
 //= MQTT311-2.3.1-1
 //= type=test
 fn packet_ids_of_0() {
@@ -148,9 +156,7 @@ fn packet_ids_of_0() {
 
 #[test]
 //= MQTT5-3.1.2-1
-//= MQTT5-3.1.2-2
 //= MQTT311-3.1.2-1
-//= MQTT311-3.1.2-2
 //= type=test
 fn protocol_names_and_levels() {
     for name in ["0004 'MQTt'", "0000", "0005 'MQTT5'", "0006 'MQISDP'", "0001 ff"] {
@@ -171,6 +177,7 @@ fn protocol_names_and_levels() {
 //= MQTT5-3.1.2-12
 //= MQTT5-3.1.2-13
 //= MQTT311-3.1.2-3
+//= MQTT311-3.1.2-11
 //= MQTT311-3.1.2-13
 //= MQTT311-3.1.2-14
 //= MQTT311-3.1.2-15
@@ -199,6 +206,17 @@ fn connect_flags() {
 //= MQTT5-3.1.2-17
 //= MQTT5-3.1.2-18
 //= MQTT5-3.1.2-19
+//= MQTT5-3.1.3-4
+//= MQTT5-3.1.3-11
+//= MQTT5-3.1.3-12
+//= MQTT311-3.1.2-9
+//= MQTT311-3.1.2-18
+//= MQTT311-3.1.2-19
+//= MQTT311-3.1.2-20
+//= MQTT311-3.1.2-21
+//= MQTT311-3.1.3-4
+//= MQTT311-3.1.3-10
+//= MQTT311-3.1.3-11
 //= type=test
 fn connect_payload() {
     let v311 = |rest: &str, expected| check_body(&ALL, 0x10, &format!("0004 'MQTT' 04 {rest}"), expected);
@@ -210,8 +228,10 @@ fn connect_payload() {
     v311("06 003c 0000 0001 'w'", DecodeError::Truncated);
     v311("06 003c 0000 0000 0000", DecodeError::TopicName);
     v311("06 003c 0000 0001 '#' 0000", DecodeError::TopicName);
+    v311("06 003c 0000 0001 ff 0000", DecodeError::Utf8);
     v311("02 003c 0001 ff", DecodeError::Utf8);
     v311("82 003c 0000 0001 00", DecodeError::Nul);
+    v311("82 003c 0000 0001 ff", DecodeError::Utf8);
     let v5 = |rest: &str, expected| check_body(&ALL, 0x10, &format!("0004 'MQTT' 05 {rest}"), expected);
     v5("02 003c 0000", DecodeError::Truncated);
     v5("06 003c 00 0000 05 1100000001 0001 'w' 0000", DecodeError::MisplacedProperty);
@@ -222,12 +242,6 @@ fn connect_payload() {
 }
 
 #[test]
-//= MQTT5-3.2.2-1
-//= MQTT5-3.2.2-6
-//= MQTT5-3.2.2-8
-//= MQTT311-3.2.2-1
-//= MQTT311-3.2.2-4
-//= type=test
 fn conn_ack() {
     check(&ALL, "20 03 02 00 00", DecodeError::ReservedFlag);
     check(&[V311], "20 02 01 05", DecodeError::SessionPresent);
@@ -240,11 +254,6 @@ fn conn_ack() {
 }
 
 #[test]
-//= MQTT5-3.4.2-1
-//= MQTT5-3.5.2-1
-//= MQTT5-3.6.2-1
-//= MQTT5-3.7.2-1
-//= type=test
 fn acknowledgements() {
     for first in [0x40, 0x50, 0x62, 0x70] {
         check_body(&OLD, first, "0001 00", DecodeError::TrailingBytes);
@@ -262,6 +271,7 @@ fn acknowledgements() {
 //= MQTT5-3.8.3-1
 //= MQTT5-3.8.3-2
 //= MQTT5-3.8.3-5
+//= MQTT311-3.8.3-1
 //= MQTT311-3.8.3-3
 //= MQTT311-3.8.3-4
 //= type=test
@@ -295,10 +305,6 @@ fn subscribe() {
 }
 
 #[test]
-//= MQTT5-3.9.3-2
-//= MQTT5-3.11.3-2
-//= MQTT311-3.9.3-2
-//= type=test
 fn sub_ack_and_unsub_ack() {
     check(&OLD, "90 02 0001", DecodeError::EmptyPayload);
     check(&[V5], "90 03 0001 00", DecodeError::EmptyPayload);
@@ -313,6 +319,7 @@ fn sub_ack_and_unsub_ack() {
 #[test]
 //= MQTT5-3.10.3-1
 //= MQTT5-3.10.3-2
+//= MQTT311-3.10.3-1
 //= MQTT311-3.10.3-2
 //= type=test
 fn unsubscribe() {
@@ -321,6 +328,8 @@ fn unsubscribe() {
     check(&OLD, "a2 04 0001 0000", DecodeError::Filter);
     check(&OLD, "a2 06 0001 0002 'a#'", DecodeError::Filter);
     check(&OLD, "a2 05 0001 0002 'a'", DecodeError::Truncated);
+    check(&OLD, "a2 05 0001 0001 ff", DecodeError::Utf8);
+    check(&[V5], "a2 06 0001 00 0001 ff", DecodeError::Utf8);
 }
 
 #[test]
@@ -330,9 +339,6 @@ fn pings_have_no_body() {
 }
 
 #[test]
-//= MQTT5-3.14.2-1
-//= MQTT5-3.15.2-1
-//= type=test
 fn disconnect_and_auth() {
     check(&OLD, "e0 01 00", DecodeError::TrailingBytes);
     check(&[V5], "e0 01 01", DecodeError::ReasonCode);
@@ -350,7 +356,9 @@ fn disconnect_and_auth() {
 #[test]
 //= MQTT5-1.5.5-1
 //= MQTT5-3.3.2-8
+//= MQTT5-3.3.2-13
 //= MQTT5-3.3.2-14
+//= MQTT5-3.3.2-19
 //= type=test
 fn properties() {
     let in_packet = |begin: &str, properties: &str, expected| {
@@ -384,6 +392,8 @@ fn properties() {
     publish("0b ffffffff", DecodeError::VarInt);
     publish("08 0001 '#'", DecodeError::ResponseTopic);
     publish("08 0000", DecodeError::ResponseTopic);
+    publish("08 0001 ff", DecodeError::Utf8);
+    publish("03 0001 ff", DecodeError::Utf8);
     publish("1f 0000", DecodeError::MisplacedProperty);
     publish("18 00000000", DecodeError::MisplacedProperty);
     check_body(&[V5], 0x82, "0001 04 0b01 0b02 0001 'a' 00", DecodeError::PropertyTwice);
