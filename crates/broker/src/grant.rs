@@ -300,6 +300,7 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
     let mut kept = VecDeque::from(retained);
     kept.extend(history::merge(lists, grants.request, t.limits.replay_bytes_max));
     let queued = kept.len();
+    kept.iter_mut().for_each(|kept| kept.asked_by = Some(id.key));
     session.queue.add_history(now, kept);
     t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id }));
     if !session.queue.is_empty() {

@@ -26,7 +26,7 @@ pub struct SessionId {
 
 /// Which of its subscriptions, within a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SubscriptionKey {
+pub struct SubscriptionKey {
     pub(crate) slot: u32,
     generation: u32,
 }
@@ -36,7 +36,8 @@ pub(crate) struct SubscriptionKey {
 pub struct SubscriptionId {
     /// The session that holds it.
     pub session: SessionId,
-    pub(crate) key: SubscriptionKey,
+    /// Which one of it.
+    pub key: SubscriptionKey,
 }
 
 macro_rules! slab_keys {

@@ -31,7 +31,7 @@ mod time;
 mod work;
 
 pub use history::{HistoryRequest, Kept, Replay};
-pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId};
+pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
 pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
 pub use limits::Limits;
 pub use memory::{Charge, Gauge, Use};

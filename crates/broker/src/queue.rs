@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::history::Kept;
+use crate::ids::SubscriptionKey;
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
 use crate::run::{LocalRun, Run};
@@ -28,12 +29,14 @@ pub struct Slice {
     pub end: u32,
     /// Whether it was retained for this subscription, and is not published now.
     pub retained: bool,
+    /// The subscription that asked for it; none where it is live, and for all of them.
+    pub asked_by: Option<SubscriptionKey>,
 }
 
 impl Slice {
     fn of(run: Rc<LocalRun>, skip: u32) -> Self {
         let end = run.run().len();
-        Self { run, skip, end, retained: false }
+        Self { run, skip, end, retained: false, asked_by: None }
     }
 
     /// How many messages are meant.
@@ -197,19 +200,16 @@ impl Queue {
     }
 
     /// The run that [`Queue::pop`] would begin with; `None` as well if that is a gap.
-    pub(crate) fn front(&self) -> Option<&Run> {
+    pub(crate) fn front(&self) -> Option<(&Run, Option<SubscriptionKey>)> {
         if let Some(begun) = &self.begun {
-            return Some(begun.run.run());
+            return Some((begun.run.run(), begun.asked_by));
         }
         if !self.history.is_empty() {
-            return self
-                .history
-                .entries
-                .front()
-                .filter(|_| self.history.gap == 0)
-                .map(|kept| kept.run.as_ref());
+            let kept = self.history.entries.front().filter(|_| self.history.gap == 0);
+            return kept.map(|kept| (kept.run.as_ref(), kept.asked_by));
         }
-        self.live.entries.front().filter(|_| self.live.gap == 0).map(|slice| slice.run.run().as_ref())
+        let slice = self.live.entries.front().filter(|_| self.live.gap == 0);
+        slice.map(|slice| (slice.run.run().as_ref(), None))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -227,7 +227,8 @@ impl Queue {
             return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
         }
         if let Some(kept) = self.history.pop() {
-            let slice = Slice { retained: kept.retained, ..Slice::of(LocalRun::new(kept.run), kept.skip) };
+            let Kept { run, skip, retained, asked_by } = kept;
+            let slice = Slice { retained, asked_by, ..Slice::of(LocalRun::new(run), skip) };
             return Some(Popped::freeing(Delivery::Messages(slice), 0, 1));
         }
         if let Some(gap) = self.live.take_gap() {
@@ -399,7 +400,7 @@ mod tests {
                 next += count;
                 next - count..next
             };
-            let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0, retained: false }).collect();
+            let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0, retained: false, asked_by: None }).collect();
             queue.add_history(now, kept);
             let all_out = std::iter::repeat_n(Step::Take(u64::MAX, u32::MAX, usize::MAX), 200);
             for step in steps.into_iter().chain(all_out) {

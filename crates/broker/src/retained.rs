@@ -104,7 +104,12 @@ impl Walk {
         let live_from = self.live_from.iter().find(|(from, _)| *from == shard);
         let is_live = live_from.is_some_and(|(_, arrival)| entry.arrival >= *arrival);
         if !is_live && !run.is_expired(now) {
-            self.found.push(Kept { run: Arc::clone(run), skip: 0, retained: true });
+            self.found.push(Kept {
+                run: Arc::clone(run),
+                skip: 0,
+                retained: true,
+                asked_by: Some(self.subscription.key),
+            });
         }
     }
 }

@@ -9,7 +9,7 @@ use topic::{Filter, FilterId, TopicName};
 use crate::fanout::{self, Receivers};
 use crate::grant::{self, Deadlines, Granted, Neighbours, Tables};
 use crate::history::{History, HistoryBounds, HistoryRequest, Readers, Replay};
-use crate::ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId};
+use crate::ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
 use crate::input::{Delivery, Input, Mail, Output, Refusal};
 use crate::interest::Interest;
 use crate::limits::Limits;
@@ -299,9 +299,10 @@ impl Shard {
         Some(popped.delivery)
     }
 
-    /// The run that [`Shard::poll_delivery`] would begin with, for a receiver that takes only some.
+    /// The run that [`Shard::poll_delivery`] would begin with, and which subscription asked for it
+    /// if it is not live: for a receiver that takes only some.
     #[must_use]
-    pub fn peek_delivery(&self, session: SessionId) -> Option<&Run> {
+    pub fn peek_delivery(&self, session: SessionId) -> Option<(&Run, Option<SubscriptionKey>)> {
         self.sessions.get(session).filter(|session| session.stands())?.queue.front()
     }
 

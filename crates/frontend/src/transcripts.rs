@@ -23,6 +23,7 @@
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
 //! | `shutdown` | the server shuts down |
 //! | `# …` | says why |
+//! | `#= MQTT5-3.1.0-2` | the statement of a standard that it shows |
 //!
 //! `\n`, `\r`, `\t`, `\\` and `\xff` in bytes are what they are in Rust. At the end everybody's
 //! socket breaks, and nothing may be left in the core or in the account.

@@ -19,6 +19,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use topic::{Filter, TopicName};
 
+use crate::ids::SubscriptionKey;
 use crate::memory::{Gauge, Tally, Use};
 use crate::planted::{self, Bug};
 use crate::run::Run;
@@ -58,6 +59,8 @@ pub struct Kept {
     pub skip: u32,
     /// Whether it is delivered as what was retained, and not as what is published.
     pub retained: bool,
+    /// Which subscription asked for it; none while it is kept.
+    pub asked_by: Option<SubscriptionKey>,
 }
 
 impl Kept {
@@ -354,7 +357,8 @@ impl Topic {
     }
 
     fn push(&mut self, sequence: u64, run: &Arc<Run>, messages_max: u32) {
-        self.runs.push_back((sequence, Kept { run: Arc::clone(run), skip: 0, retained: false }));
+        self.runs
+            .push_back((sequence, Kept { run: Arc::clone(run), skip: 0, retained: false, asked_by: None }));
         self.messages += u64::from(run.len());
         self.bytes += run.cost();
         let messages_max = u64::from(messages_max);
@@ -418,7 +422,7 @@ impl Kept {
     fn cut(&mut self, gauge: &Gauge) -> u64 {
         let copy = self.run.compacted(self.skip, gauge);
         let spent = work::RECORD + 10 * u64::from(copy.len()) + copy.cost() as u64 / 4;
-        *self = Self { run: Arc::new(copy), skip: 0, retained: false };
+        *self = Self { run: Arc::new(copy), skip: 0, retained: false, asked_by: None };
         spent
     }
 }

@@ -130,7 +130,7 @@ mod tests {
                 body,
                 &Gauge::new(),
             );
-            Kept { run: run.into(), skip: 0, retained: false }
+            Kept { run: run.into(), skip: 0, retained: false, asked_by: None }
         };
         runs.iter().map(kept).collect()
     }

@@ -27,6 +27,7 @@ pub(super) struct Answers {
     due_bytes: usize,
     /// By how many messages must be accepted before they may be given.
     waiting: VecDeque<(u64, Answer)>,
+    waiting_pubacks: usize,
     /// Messages that were published, and how many of them are accepted.
     pub(super) published: u64,
     accepted: u64,
@@ -45,6 +46,7 @@ impl Answers {
         if self.waiting.is_empty() && self.accepted >= self.published {
             return self.give(answer);
         }
+        self.waiting_pubacks += usize::from(matches!(answer, Answer::PubAck(..)));
         self.waiting.push_back((self.published, answer));
     }
 
@@ -52,13 +54,14 @@ impl Answers {
     pub(super) fn accepted(&mut self, upto: u64) {
         self.accepted = upto;
         while let Some((_, answer)) = self.waiting.pop_front_if(|(count, _)| *count <= upto) {
+            self.waiting_pubacks -= usize::from(matches!(answer, Answer::PubAck(..)));
             self.give(answer);
         }
     }
 
-    /// Answers that wait for the core.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Messages of QoS 1 that wait for the core.
+    pub(super) fn waiting_pubacks(&self) -> usize {
+        self.waiting_pubacks
     }
 
     /// Whether none may be given now.
@@ -90,7 +93,7 @@ impl Answers {
 }
 
 impl Answer {
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Whole(bytes) => bytes.len(),
             _ => ANSWER_BYTES,

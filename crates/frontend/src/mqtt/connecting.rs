@@ -122,6 +122,10 @@ impl Mqtt {
     ) -> Result<(), (Reason, &'static str)> {
         let will = will(connect)?;
         let wishes = wishes(connect, link)?;
+        if connack(connect, client_id, Found::New, link).bytes() > wishes.packet_bytes_max {
+            //= MQTT5-3.1.2-24
+            return Err((Reason::PACKET_TOO_LARGE, "maximum packet size is below that of CONNACK"));
+        }
         let publisher = Arc::new(Publisher {
             origin: link.id,
             addr: link.addr,
@@ -134,7 +138,8 @@ impl Mqtt {
         session.publisher = Arc::clone(&publisher);
         session.expiry = wishes.expiry;
         session.will = will;
-        let resend = session.window.unacked().into();
+        // What is released does not wait for what is not (MQTT5-4.9.0-3).
+        let (released, resend) = session.window.unacked();
         link.session = Some(session.core);
         env.mqtt.settle(key);
         let mut client = Client {
@@ -156,6 +161,9 @@ impl Mqtt {
             lost: 0,
         };
         client.answers.give(connack(connect, client_id, found, link));
+        for id in released {
+            client.answers.give(Answer::PubRel(id, Reason::SUCCESS));
+        }
         let keep_alive = client.keep_alive_ends();
         link.set_deadline(env, keep_alive);
         link.list_to_write(env);

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use broker::{Delivery, Introduced, Qos, Run, SessionId, Slice};
 use bytes::Bytes;
-use wire::mqtt::{Property, PropertyWriter, PublishHead, Reason, encode_publish_head, publish_len};
+use wire::mqtt::{Property, PropertyWriter, PublishHead, encode_publish_head, publish_len};
 
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::CloseReason;
 use crate::link::Link;
 use crate::mqtt::Client;
-use crate::mqtt::answers::Answer;
 use crate::mqtt::filters::{From, RetainFlag};
 use crate::mqtt::publishing::{has_properties, wire_qos};
-use crate::mqtt::window::{Retain, Unacked};
+use crate::mqtt::sessions::{ClientKey, Session};
+use crate::mqtt::window::{Retain, Unacked, Window};
 use crate::work;
 use wire::past::write_time;
 
@@ -55,10 +55,10 @@ impl Client {
             self.send_again(link, env, id);
             return Delivered::Something;
         }
-        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+        let session = session_of(env, self.key);
         let core = session.core;
-        let is_full = session.window.bytes() > link.rules.limits.core.queue_bytes_max;
-        let mut most = self.free(session.window.len(), link);
+        let is_full = session.window.run_bytes() > link.rules.limits.core.queue_bytes_max;
+        let mut most = self.free(&session.window, link);
         if most == 0 || is_full {
             if self.next_qos(env, core) > Qos::AtMostOnce {
                 return Delivered::Nothing; // an acknowledgement goes on with it
@@ -77,17 +77,20 @@ impl Client {
     }
 
     /// How many messages may be sent that are to be acknowledged (MQTT5-4.9.0-2).
-    fn free(&self, under_way: usize, link: &Link) -> u32 {
+    fn free(&self, window: &Window, link: &Link) -> u32 {
         let of_client = usize::from(self.receive_max).saturating_sub(self.outstanding);
-        let of_server = link.rules.limits.inflight_max.saturating_sub(under_way);
+        let inflight_max = link.rules.limits.inflight_max;
+        // The oldest may be all that is not acknowledged: its client goes on when it is.
+        let of_ids = (2 * inflight_max).saturating_sub(window.span());
+        let of_server = inflight_max.saturating_sub(window.len()).min(of_ids);
         u32::try_from(of_client.min(of_server)).unwrap_or(u32::MAX)
     }
 
     /// At which quality of service the next message is due; the lowest if there is none.
     fn next_qos(&self, env: &mut Env, core: SessionId) -> Qos {
-        let Some(run) = env.shard.peek_delivery(core) else { return Qos::AtMostOnce };
+        let Some((run, asked_by)) = env.shard.peek_delivery(core) else { return Qos::AtMostOnce };
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-        let matched = session.filters.matched(run.topic(), self.published_by(run));
+        let matched = session.filters.matched(run.topic(), self.published_by(run), asked_by);
         matched.qos.map_or(Qos::AtMostOnce, |most| run.marks().qos.min(most))
     }
 
@@ -121,12 +124,10 @@ impl Client {
     }
 
     fn send_again(&mut self, link: &mut Link, env: &mut Env, id: NonZeroU16) {
-        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
+        let session = session_of(env, self.key);
         match session.window.get(id).cloned() {
-            None => {}
-            Some(Unacked::Release) => self.answers.give(Answer::PubRel(id, Reason::SUCCESS)),
-            Some(Unacked::Publish { slice, qos, retain }) => {
-                self.outstanding += 1;
+            None | Some(Unacked::Release(_)) => {}
+            Some(Unacked::Publish { slice, qos, retain, identifiers }) => {
                 let run = slice.run.run();
                 let introduction = self.introduction(run);
                 let sent = Sent {
@@ -136,9 +137,16 @@ impl Client {
                     retain,
                     id: Some(id),
                     is_again: Again::Yes,
-                    identifiers: &[],
+                    identifiers: &identifiers,
                     introduction: &introduction,
                 };
+                let head = self.head(&sent, Some(id), env);
+                if publish_len(self.version, &head, run.payload(slice.skip).len()) > self.packet_bytes_max {
+                    self.lost += 1; //= MQTT5-3.1.2-25
+                    session_of(env, self.key).window.give_up(id);
+                    return;
+                }
+                self.outstanding += 1;
                 self.append(link, env, &sent);
             }
         }
@@ -152,8 +160,8 @@ impl Client {
         }
         let from = self.published_by(&run);
         let introduction = self.introduction(&run);
-        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-        let matched = session.filters.matched(run.topic(), from).clone();
+        let session = session_of(env, self.key);
+        let matched = session.filters.matched(run.topic(), from, slice.asked_by).clone();
         let Some(most) = matched.qos else { return };
         let qos = run.marks().qos.min(most);
         let is_set = slice.retained || (run.marks().retain && matched.retain == RetainFlag::AsPublished);
@@ -178,8 +186,8 @@ impl Client {
             }
             if qos > Qos::AtMostOnce {
                 let one = Slice { skip: index, end: index + 1, ..slice.clone() };
-                let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-                sent.id = Some(session.window.send(one, qos, retain));
+                let session = session_of(env, self.key);
+                sent.id = Some(session.window.send(one, qos, retain, Arc::clone(&matched.identifiers)));
                 self.outstanding += 1;
             }
             self.append(link, env, &sent);
@@ -232,4 +240,9 @@ fn shared(run: &Arc<Run>, index: u32) -> Bytes {
         }
     }
     Bytes::from_owner(Payload(Arc::clone(run), index))
+}
+
+/// A client has its session as long as its connection lives.
+fn session_of(env: &mut Env, key: ClientKey) -> &mut Session {
+    env.mqtt.get_mut(key).expect("a client has its session")
 }

@@ -1,8 +1,9 @@
 //! The subscriptions of one session, and what they together make of a message.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use broker::{Qos, SubscriptionId};
+use broker::{Qos, SubscriptionId, SubscriptionKey};
 use topic::{Filter, TopicName};
 
 /// How one filter is heard (MQTT5-3.8.3.1).
@@ -49,9 +50,17 @@ pub(crate) struct Subscribed {
 #[derive(Debug, Default)]
 pub(crate) struct Filters {
     all: BTreeMap<Box<str>, Subscribed>,
+    by_key: BTreeMap<SubscriptionKey, Filter>,
     bytes: usize,
-    /// What they make of the topic that was asked for last.
-    last: Option<(TopicName, From, Matched)>,
+    /// What they made of the last message.
+    last: Option<(Looked, Matched)>,
+}
+
+/// What was looked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Looked {
+    Live(TopicName, From),
+    Asked(SubscriptionKey, From),
 }
 
 /// How a message is delivered: once, for all filters that match (MQTT5-3.3.4-2).
@@ -60,11 +69,11 @@ pub(crate) struct Matched {
     /// The best that any of them asks for; none matches if there is none.
     pub(crate) qos: Option<Qos>,
     pub(crate) retain: RetainFlag,
-    pub(crate) identifiers: Vec<u32>,
+    pub(crate) identifiers: Arc<[u32]>,
 }
 
 /// What a filter costs besides its text, twice, and its place in the core.
-const FILTER_BYTES: usize = 160;
+const FILTER_BYTES: usize = 240;
 
 impl Filters {
     pub(crate) fn len(&self) -> usize {
@@ -89,7 +98,9 @@ impl Filters {
     ) -> Option<SubscriptionId> {
         self.last = None;
         let cost = FILTER_BYTES + 2 * filter.as_str().len();
+        self.by_key.insert(id.key, filter.clone());
         let before = self.all.insert(filter.as_str().into(), Subscribed { filter, id, options });
+        before.iter().for_each(|before| drop(self.by_key.remove(&before.id.key)));
         self.bytes += if before.is_some() { 0 } else { cost };
         before.map(|subscribed| subscribed.id)
     }
@@ -105,40 +116,65 @@ impl Filters {
     pub(crate) fn remove(&mut self, filter: &Filter) -> Option<SubscriptionId> {
         self.last = None;
         let removed = self.all.remove(filter.as_str())?;
+        self.by_key.remove(&removed.id.key);
         self.bytes -= FILTER_BYTES + 2 * filter.as_str().len();
         Some(removed.id)
     }
 
-    /// The filter that this subscription of the core stands for, taken out.
-    pub(crate) fn remove_id(&mut self, id: SubscriptionId) -> Option<Filter> {
-        let filter = self.all.values().find(|subscribed| subscribed.id == id)?.filter.clone();
-        self.remove(&filter).map(|_| filter)
-    }
-
-    /// What they make of a message. Costs a comparison per filter, unless it is the topic of
-    /// the message before.
-    pub(crate) fn matched(&mut self, topic: &TopicName, from: From) -> &Matched {
-        let is_last = self.last.as_ref().is_some_and(|(name, last, _)| name == topic && *last == from);
-        if !is_last {
-            let matched = self.match_all(topic, from);
-            self.last = Some((topic.clone(), from, matched));
+    /// Lets the subscription `before` stand again for the filter that `id` was to stand for, or
+    /// takes the filter out if there was none.
+    pub(crate) fn give_up(&mut self, id: SubscriptionId, before: Option<SubscriptionId>) {
+        let Some(filter) = self.by_key.get(&id.key).cloned() else { return };
+        match before {
+            None => drop(self.remove(&filter)),
+            Some(before) => {
+                let options = self.get(&filter).map(|subscribed| subscribed.options);
+                options.map(|options| self.put(filter, before, options));
+            }
         }
-        &self.last.as_ref().expect("it was just put there").2
     }
 
-    fn match_all(&self, topic: &TopicName, from: From) -> Matched {
-        let mut matched = Matched { qos: None, retain: RetainFlag::Cleared, identifiers: Vec::new() };
-        for Subscribed { filter, options, .. } in self.all.values() {
-            let is_own = from == From::Itself && options.own == OwnMessages::NotHeard;
-            if is_own || !filter.matches(topic) {
+    /// What they make of a message that was published by `from`. What a subscription asked for is
+    /// for that one alone (MQTT5-3.8.4-8); all else costs a comparison per filter, unless it has
+    /// the topic of the message before.
+    pub(crate) fn matched(
+        &mut self,
+        topic: &TopicName,
+        from: From,
+        asked_by: Option<SubscriptionKey>,
+    ) -> &Matched {
+        let is_last = match (&self.last, asked_by) {
+            (Some((Looked::Live(last, by), _)), None) => last == topic && *by == from,
+            (Some((Looked::Asked(last, by), _)), Some(key)) => *last == key && *by == from,
+            _ => false,
+        };
+        if !is_last {
+            let matched = match asked_by {
+                None => Self::join(self.all.values().filter(|one| one.filter.matches(topic)), from),
+                Some(key) => {
+                    let asked = self.by_key.get(&key).and_then(|filter| self.get(filter));
+                    Self::join(asked.into_iter(), from)
+                }
+            };
+            let looked =
+                asked_by.map_or_else(|| Looked::Live(topic.clone(), from), |key| Looked::Asked(key, from));
+            self.last = Some((looked, matched));
+        }
+        &self.last.as_ref().expect("it was just put there").1
+    }
+
+    fn join<'a>(all: impl Iterator<Item = &'a Subscribed>, from: From) -> Matched {
+        let (mut qos, mut retain, mut identifiers) = (None, RetainFlag::Cleared, Vec::new());
+        for Subscribed { options, .. } in all {
+            if from == From::Itself && options.own == OwnMessages::NotHeard {
                 continue;
             }
-            matched.qos = matched.qos.max(Some(options.qos));
-            matched.identifiers.extend(options.identifier);
+            qos = qos.max(Some(options.qos));
+            identifiers.extend(options.identifier);
             if options.retain == RetainFlag::AsPublished {
-                matched.retain = RetainFlag::AsPublished;
+                retain = RetainFlag::AsPublished;
             }
         }
-        matched
+        Matched { qos, retain, identifiers: identifiers.into() }
     }
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use broker::{Instant, Publisher, Refusal, SubscriptionId};
 use topic::TopicName;
-use wire::mqtt::{Packet, Property, Reason, Version, decode, frame};
+use wire::mqtt::{Kind, Packet, Property, Reason, Version, decode, frame};
 
 use crate::connection::{Next, Taken};
 use crate::delivering::{Delivered, PartSize};
@@ -41,8 +41,14 @@ pub use farewell::Violation;
 pub(crate) use sessions::{Sessions, home};
 use window::Known;
 
-/// Packets other than PUBLISH that one call takes: each may cost a look at a trie.
-const PACKETS_MAX: usize = 32;
+/// What one call may cost, about, in units of an acknowledgement: some hundred microseconds.
+const WORK_MAX: usize = 4096;
+/// An acknowledgement, or a message of a run that was begun.
+const PACKET_WORK: usize = 1;
+/// A run: one look at the interest of all.
+const RUN_WORK: usize = 16;
+/// A filter, which may be as short as eight bytes with what goes with it.
+const FILTER_WORK: usize = 32;
 /// SUBSCRIBE packets that wait for the core; over this nothing more is read.
 const ASKED_BYTES: usize = 4 * 1024;
 
@@ -216,12 +222,15 @@ impl Mqtt {
 
 impl Client {
     fn receive(&mut self, link: &mut Link, env: &mut Env, chunk: &Chunk) -> Taken {
-        self.heard_at = env.now.mono;
         let (mut batch, mut used) = (Batch::default(), 0);
         let before = self.published;
         let next = self.receive_packets(link, env, chunk, &mut batch, &mut used);
         self.flush(env, &mut batch, chunk);
         self.list_answers(link, env);
+        if used > 0 {
+            // Packets count, and not bytes of one that never ends (MQTT5-3.1.2-22).
+            self.heard_at = env.now.mono;
+        }
         match next {
             Next::GoOn if self.published > before => Taken { used, next: Next::Published },
             next => Taken { used, next },
@@ -237,7 +246,7 @@ impl Client {
         batch: &mut Batch,
         used: &mut usize,
     ) -> Next {
-        let mut left = PACKETS_MAX;
+        let mut spent = 0;
         loop {
             let bytes = chunk.bytes.get(*used..).unwrap_or_default();
             let frame = match frame(bytes) {
@@ -249,22 +258,31 @@ impl Client {
                 return Next::End(CloseReason::TooLong);
             }
             let Some(body) = bytes.get(frame.head_len..frame.len()) else { return Next::GoOn };
+            if frame.kind() == Kind::Connect {
+                //= MQTT5-3.1.0-2
+                return violation(Violation::new(Reason::PROTOCOL_ERROR, "a second CONNECT"));
+            }
+            if spent >= WORK_MAX {
+                return Next::Again;
+            }
             let packet = match decode(self.version, frame.first, body) {
                 Ok(packet) => packet,
                 Err(error) => return violation(error.into()),
             };
             if let Packet::Publish(publish) = &packet {
                 let receive_max = usize::from(link.rules.limits.receive_max);
+                let runs = batch.runs();
                 if let Err(broken) = self.publish(env, batch, publish, *used + frame.head_len, receive_max) {
                     return violation(broken);
                 }
+                spent += if batch.runs() > runs { RUN_WORK } else { PACKET_WORK };
                 *used += frame.len();
                 continue;
             }
-            if left == 0 {
-                return Next::Again;
-            }
-            left -= 1;
+            spent += match packet {
+                Packet::Subscribe(_) | Packet::Unsubscribe(_) => FILTER_WORK * (1 + body.len() / 8),
+                _ => PACKET_WORK,
+            };
             if !batch.is_empty() {
                 // What it subscribes to comes after what it has published before.
                 self.flush(env, batch, chunk);
@@ -311,7 +329,11 @@ impl Client {
                     return Some(violation(broken));
                 }
             }
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(env, unsubscribe),
+            Packet::Unsubscribe(unsubscribe) => {
+                if let Err(broken) = self.unsubscribe(env, unsubscribe) {
+                    return Some(violation(broken));
+                }
+            }
             Packet::PingReq => self.answers.give(Answer::Pong),
             Packet::Disconnect(disconnect) => {
                 let expiry = disconnect.properties.iter().find_map(|property| match property {
@@ -326,17 +348,14 @@ impl Client {
                     }
                     session.expiry = time.min(link.rules.limits.session_time_max);
                 }
-                if disconnect.reason != Reason::DISCONNECT_WITH_WILL {
+                if disconnect.reason == Reason::NORMAL_DISCONNECTION {
                     session.will = None; //= MQTT5-3.14.4-3
                 }
                 return Some(Next::End(CloseReason::Terminated));
             }
-            //= MQTT5-3.1.0-2
-            Packet::Connect(_) => {
-                return Some(violation(Violation::new(Reason::PROTOCOL_ERROR, "a second CONNECT")));
-            }
             Packet::Publish(_) => {}
-            Packet::ConnAck(_)
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)
             | Packet::PingResp

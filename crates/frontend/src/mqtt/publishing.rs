@@ -28,6 +28,11 @@ struct Gathered {
 }
 
 impl Batch {
+    /// How many runs there are.
+    pub(super) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -58,18 +63,21 @@ impl Client {
         let topic = self.topic_of(packet)?;
         let id = packet.packet_id;
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-        // Before 5.0 nobody is told how many there may be: their answers bound how much is read.
-        let is_bound = id.is_some() && has_properties(self.version);
-        if is_bound && session.received.len() + self.answers.waiting() >= receive_max {
-            //= MQTT5-3.3.4-7
-            return Err(Violation::new(Reason::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"));
-        }
         if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id)
-            && !session.received.insert(id)
+            && session.received.contains(&id)
         {
             //= MQTT5-4.3.3-10
             self.answers.give_when_accepted(Answer::PubRec(id, Reason::SUCCESS));
             return Ok(()); // it has been published
+        }
+        // Before 5.0 nobody is told how many there may be: their answers bound how much is read.
+        let is_bound = id.is_some() && has_properties(self.version);
+        if is_bound && session.received.len() + self.answers.waiting_pubacks() >= receive_max {
+            //= MQTT5-3.3.4-7
+            return Err(Violation::new(Reason::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"));
+        }
+        if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id) {
+            session.received.insert(id);
         }
         let start = body_at + packet.payload_start;
         batch.add(topic, marks(env, packet), start..start + packet.payload.len());
@@ -88,7 +96,7 @@ impl Client {
 
     /// The topic of a message, or of the alias that stands for it (MQTT5-3.3.2.3.4).
     fn topic_of(&mut self, packet: &Publish<'_>) -> Result<TopicName, Violation> {
-        let alias = alias_of(packet.properties);
+        let alias = alias_of(packet.properties)?;
         let known = match alias {
             None => None,
             Some(alias) => {
@@ -147,11 +155,19 @@ pub(super) fn publish_one(
     env.publish(run.marked(marks));
 }
 
-fn alias_of(properties: Properties<'_>) -> Option<u16> {
-    properties.iter().find_map(|property| match property {
-        Property::TopicAlias(alias) => Some(alias),
-        _ => None,
-    })
+fn alias_of(properties: Properties<'_>) -> Result<Option<u16>, Violation> {
+    let mut found = None;
+    for property in properties.iter() {
+        match property {
+            Property::TopicAlias(alias) => found = Some(alias),
+            //= MQTT5-3.3.4-6
+            Property::SubscriptionId(_) => {
+                return Err(Violation::new(Reason::PROTOCOL_ERROR, "subscription identifier of a client"));
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 fn marks(env: &Env, packet: &Publish<'_>) -> Marks {

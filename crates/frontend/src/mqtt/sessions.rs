@@ -152,7 +152,7 @@ impl Sessions {
         let bytes = SESSION_BYTES
             + 2 * session.client_id.len()
             + session.filters.bytes()
-            + 64 * session.window.len()
+            + session.window.own_bytes()
             + 32 * session.received.len()
             + will;
         session.charge.set(bytes);

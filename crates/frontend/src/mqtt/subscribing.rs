@@ -18,6 +18,9 @@ use crate::mqtt::farewell::Violation;
 use crate::mqtt::filters::{Options, OwnMessages, RetainFlag};
 use crate::mqtt::publishing::qos;
 
+/// A SUBACK or UNSUBACK besides its reason codes: first byte, length, packet id, no properties.
+const ANSWER_BYTES: usize = 1 + 4 + 2 + 1;
+
 /// A SUBSCRIBE that waits for the core.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -42,6 +45,7 @@ impl Client {
         env: &mut Env,
         packet: &Subscribe<'_>,
     ) -> Result<(), Violation> {
+        self.check_answer(packet.filters.iter().count())?;
         let history = match history(packet.properties) {
             Ok(replay) => env.history(replay),
             Err(violation) => return Err(violation),
@@ -120,12 +124,9 @@ impl Client {
     /// The core has given a subscription up.
     pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, _why: Refusal) {
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-        let filter = session.filters.remove_id(id);
-        // What it was to replace goes with it: nobody knows its options any more.
-        for replaced in self.replacing.extract_if(.., |replaced| replaced.by == id) {
-            env.shard.handle(env.now, Input::Unsubscribe(replaced.id));
-        }
-        drop(filter);
+        // What it was to replace goes on.
+        let replaced = self.replacing.extract_if(.., |replaced| replaced.by == id).last();
+        session.filters.give_up(id, replaced.map(|replaced| replaced.id));
         for asked in &mut self.asked {
             let Asked { waiting, reasons, .. } = asked;
             waiting.retain(|(waiting, index)| {
@@ -141,7 +142,18 @@ impl Client {
         self.settle_asked();
     }
 
-    pub(super) fn unsubscribe(&mut self, env: &mut Env, packet: &Unsubscribe<'_>) {
+    /// Whether the client takes an answer about so many filters.
+    fn check_answer(&self, filters: usize) -> Result<(), Violation> {
+        if ANSWER_BYTES + filters > self.packet_bytes_max {
+            //= MQTT5-3.1.2-24
+            let what = "maximum packet size is below that of its answer";
+            return Err(Violation::new(Reason::PACKET_TOO_LARGE, what));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(&mut self, env: &mut Env, packet: &Unsubscribe<'_>) -> Result<(), Violation> {
+        self.check_answer(packet.filters.iter().count())?;
         let mut reasons = Vec::new();
         for text in packet.filters.iter() {
             let session = env.mqtt.get_mut(self.key).expect("a client has its session");
@@ -161,6 +173,7 @@ impl Client {
         let mut bytes = Vec::new();
         encode(&mut bytes, self.version, &Packet::UnsubAck(unsuback));
         self.answers.give(Answer::Whole(bytes.into()));
+        Ok(())
     }
 
     /// Its connection goes: what was to be replaced is given up.
