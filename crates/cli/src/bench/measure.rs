@@ -13,6 +13,7 @@ use mio::{Poll, Token, Waker};
 
 use super::args::{Load, Pace};
 use super::cpu::{self, CpuSample, CpuUse, Process};
+use super::ledger::Senders;
 use super::pace::{Schedule, send_paced};
 use super::probe;
 use super::progress::{Progress, StopOnDrop};
@@ -20,7 +21,6 @@ use super::receiver::{Feed, Receiver, ReceiverReport, Use, usage};
 use super::report::{Account, RunReport};
 use super::sender::{Publisher, SendBuffer, Sender};
 use super::target::{Role, Running, Target};
-use super::verify::Senders;
 
 pub(super) type Threads<T> = Vec<JoinHandle<anyhow::Result<T>>>;
 

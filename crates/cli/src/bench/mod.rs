@@ -8,6 +8,7 @@ mod args;
 mod cpu;
 mod fed;
 pub mod idle;
+mod ledger;
 pub mod measure;
 mod pace;
 mod payload;

@@ -14,9 +14,10 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use super::args::{Load, Pace};
+use super::ledger::{Seen, Senders, Tally};
 use super::pace::Schedule;
 use super::progress::Progress;
-use super::verify::{Seen, Senders, StreamCheck, Tally, shared_padding};
+use super::verify::{StreamCheck, shared_padding};
 use super::window::Place;
 
 /// What a receiver thread does with a checked delivery.
@@ -128,7 +129,8 @@ impl Receiver {
             progress.broken.store(true, Ordering::Release);
         }
         result?;
-        let tallies = self.subscribers.iter().map(|one| (one.number, one.check.tally().clone())).collect();
+        let tallies =
+            self.subscribers.iter().map(|one| (one.number, one.check.ledger().tally().clone())).collect();
         Ok(ReceiverReport { tallies, latencies: self.latencies })
     }
 
@@ -160,11 +162,11 @@ impl Receiver {
     fn confirm_stalled(&mut self) {
         let topics = self.progress.topics.len();
         for Subscriber { check, places, topic, swept, .. } in &mut self.subscribers {
-            if check.unattributed() == 0 {
+            if check.ledger().unattributed() == 0 {
                 continue;
             }
             for (slot, last) in swept.iter_mut().enumerate() {
-                if std::mem::replace(last, check.next(slot)) == check.next(slot) {
+                if std::mem::replace(last, check.ledger().next(slot)) == check.ledger().next(slot) {
                     confirm_dropped(&self.progress, check, places, slot, *topic + slot * topics);
                 }
             }
@@ -210,7 +212,7 @@ fn take(
     latencies: &mut Histogram<u64>,
 ) -> usize {
     let Subscriber { check, places, setup, topic, .. } = subscriber;
-    let (received, announced) = (check.tally().received, check.tally().announced);
+    let (received, announced) = (check.ledger().tally().received, check.ledger().tally().announced);
     let topics = progress.topics.len();
     let topic = *topic;
     let now = match (usage, progress.start.get()) {
@@ -234,13 +236,13 @@ fn take(
         Seen::Probe => set_up(progress, topic, setup, Setup::Live),
         Seen::ProbesEnded => set_up(progress, topic, setup, Setup::Ready),
     });
-    if matches!(usage, Use::Confirm) && places.len() == 1 && check.unattributed() > 0 {
+    if matches!(usage, Use::Confirm) && places.len() == 1 && check.ledger().unattributed() > 0 {
         // Only one publisher can have sent what was dropped.
         confirm_dropped(progress, check, places, 0, topic);
     }
     if let Some(count) = progress.receivers.get(receiver) {
-        count.received.fetch_add(check.tally().received - received, Ordering::Release);
-        count.announced.fetch_add(check.tally().announced - announced, Ordering::Release);
+        count.received.fetch_add(check.ledger().tally().received - received, Ordering::Release);
+        count.announced.fetch_add(check.ledger().tally().announced - announced, Ordering::Release);
     }
     used
 }
@@ -254,7 +256,13 @@ fn confirm_dropped(
     publisher: usize,
 ) {
     let sent = progress.windows.get(publisher).map_or(0, |window| window.sent());
-    confirm(progress, places, slot, publisher, (check.next(slot) + check.unattributed()).min(sent));
+    confirm(
+        progress,
+        places,
+        slot,
+        publisher,
+        (check.ledger().next(slot) + check.ledger().unattributed()).min(sent),
+    );
 }
 
 #[inline]

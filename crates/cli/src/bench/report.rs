@@ -224,7 +224,7 @@ fn cores(used: &Option<CpuUse>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verify::Tally;
+    use super::super::ledger::Tally;
     use super::*;
 
     fn account(expected: u64, tally: Tally) -> Account {
