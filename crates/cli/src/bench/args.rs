@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::payload::PUBLISHERS_MAX;
+use super::protocol::{Protocol, ProtocolArgs};
 
 /// Measure a broker: throughput in a closed loop, or latency at a given rate; every delivery is checked.
 #[derive(Debug, Args)]
@@ -31,6 +32,8 @@ pub(super) struct RunArgs {
     /// Broker to measure [default: start one for the run]
     #[arg(value_name = "HOST:PORT")]
     pub(super) address: Option<String>,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
     #[command(flatten)]
     pub(super) load: LoadArgs,
     /// Shards of the broker that is started
@@ -123,6 +126,8 @@ pub struct Load {
     pub linger: Duration,
     /// The first subscribers, which never read.
     pub stuck: usize,
+    /// What publishers and subscribers speak.
+    pub protocol: Protocol,
 }
 
 /// What bounds how fast publishers send.
@@ -157,6 +162,7 @@ impl LoadArgs {
             senders: 1,
             linger: Duration::from_micros(u64::from(self.linger_us)),
             stuck: self.stuck,
+            protocol: Protocol::Text,
         };
         load.check()?.with_threads(self.senders, self.threads)
     }

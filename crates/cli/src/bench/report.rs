@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::args::{Load, Pace};
 use super::cpu::{self, CpuUse};
 use super::measure::Measured;
+use super::protocol::Protocol;
 use super::receiver::ReceiverReport;
 
 /// What a run came to.
@@ -19,6 +20,7 @@ pub struct RunReport {
     pub(super) subs: usize,
     pub(super) topics: usize,
     pub(super) payload_bytes: usize,
+    pub(super) protocol: Protocol,
     pub(super) pace: Pace,
     pub(super) stuck: usize,
     pub(super) seconds: f64,
@@ -141,6 +143,7 @@ impl RunReport {
             subs: load.subs,
             topics: load.topics,
             payload_bytes: load.size,
+            protocol: load.protocol,
             pace: load.pace,
             stuck: load.stuck,
             seconds,
@@ -155,7 +158,15 @@ impl RunReport {
     }
 
     pub(super) fn exit_code(&self, gaps: Gaps) -> ExitCode {
-        if self.account.is_clean(gaps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.is_clean(gaps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Whether every delivery was right. Loss is not wrong where the protocol promises nothing against it.
+    #[must_use]
+    pub fn is_clean(&self, gaps: Gaps) -> bool {
+        let account = &self.account;
+        account.is_clean(gaps)
+            || self.protocol.may_lose() && Account { lost: 0, ..account.clone() }.is_clean(gaps)
     }
 
     /// Writes the summary for people.
@@ -163,8 +174,8 @@ impl RunReport {
     /// # Errors
     /// If the output fails.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { pubs, subs, topics, payload_bytes, .. } = self;
-        writeln!(out, "{}: {pubs} → {subs} over {topics} topics, {payload_bytes} B", self.target)?;
+        let Self { target, pubs, subs, topics, payload_bytes, protocol, .. } = self;
+        writeln!(out, "{target}: {pubs} → {subs} over {topics} topics, {payload_bytes} B, {protocol}")?;
         writeln!(out, "  delivered   {}/s", count(self.delivered_per_second))?;
         if let Some(published) = self.published_per_second {
             writeln!(out, "  published   {}/s", count(published))?;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::ledger::{self, Ledger, Seen, Senders};
-use super::payload::{STAMP_BYTES, Stamp, padding};
+use super::payload::{STAMP_BYTES, Stamp};
 
 #[derive(Debug)]
 pub(super) struct StreamCheck {
@@ -104,11 +104,6 @@ fn announced_gap(line: &[u8]) -> Option<u64> {
 
 /// More than any run can send; keeps sums of announced losses from overflowing.
 const GAP_MESSAGES_MAX: u64 = 1 << 40;
-
-/// The padding that all checks of one thread share.
-pub(super) fn shared_padding(payload_bytes: usize) -> Arc<[u8]> {
-    padding(payload_bytes).into()
-}
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]
