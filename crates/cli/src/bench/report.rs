@@ -243,6 +243,27 @@ mod tests {
         Account::new(expected, &[ReceiverReport { tallies: vec![(0, tally)], latencies }], |_| expected)
     }
 
+    fn report(protocol: Protocol, account: Account) -> RunReport {
+        RunReport {
+            target: "test".to_owned(),
+            pubs: 1,
+            subs: 1,
+            topics: 1,
+            payload_bytes: 16,
+            protocol,
+            pace: Pace::Window(1),
+            stuck: 0,
+            seconds: 1.0,
+            published_per_second: None,
+            delivered_per_second: 9.0,
+            latency: None,
+            account,
+            server_cpu: None,
+            generator_cpu: None,
+            bottleneck: String::new(),
+        }
+    }
+
     #[test]
     fn everything_received_is_clean() {
         assert!(account(9, Tally { received: 9, ..Tally::default() }).is_clean(Gaps::Fail));
@@ -253,6 +274,20 @@ mod tests {
         let account = account(9, Tally { received: 6, announced: 2, ..Tally::default() });
         assert_eq!(account.lost, 1);
         assert!(!account.is_clean(Gaps::Allowed));
+    }
+
+    #[test]
+    fn loss_is_clean_where_the_protocol_may_lose() {
+        let lost = account(9, Tally { received: 6, ..Tally::default() });
+        let twice = account(9, Tally { received: 6, duplicates: 1, ..Tally::default() });
+        let qos = |qos| Protocol::mqtt(wire::mqtt::Version::V311, qos, None, Pace::Window(1)).unwrap();
+        for (protocol, is_clean) in
+            [(Protocol::Text, false), (qos(0), true), (qos(1), false), (qos(2), false)]
+        {
+            let report = |account: &Account| report(protocol, account.clone());
+            assert_eq!(report(&lost).is_clean(Gaps::Fail), is_clean, "{protocol}");
+            assert!(!report(&twice).is_clean(Gaps::Allowed), "{protocol}");
+        }
     }
 
     #[test]
