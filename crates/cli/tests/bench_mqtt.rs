@@ -95,12 +95,12 @@ fn loss_at_qos_0_is_reported_and_no_failure() {
 fn lossy_broker(listener: &TcpListener) -> u64 {
     let [mut subscriber, mut publisher] =
         [&[Kind::Connect, Kind::Subscribe][..], &[Kind::Connect]].map(|hello| {
-            let (mut stream, _) = listener.accept().unwrap();
+            let (mut stream, _) = listener.accept().expect("somebody connects");
             for kind in hello {
                 assert_eq!(read_packet(&mut stream).expect("a hello").0, *kind);
                 let answer: &[u8] =
                     if *kind == Kind::Connect { &[0x20, 2, 0, 0] } else { &[0x90, 3, 0, 1, 0] };
-                stream.write_all(answer).unwrap();
+                stream.write_all(answer).expect("it reads the answer");
             }
             stream
         });
@@ -111,7 +111,7 @@ fn lossy_broker(listener: &TcpListener) -> u64 {
         if number.is_multiple_of(5) {
             lost += 1;
         } else {
-            subscriber.write_all(&bytes).unwrap();
+            subscriber.write_all(&bytes).expect("it reads what is delivered");
         }
     }
     // It is still reading.
@@ -124,16 +124,16 @@ fn read_packet(stream: &mut TcpStream) -> Option<(Kind, Vec<u8>)> {
     let mut bytes = vec![0; 2];
     stream.read_exact(&mut bytes).ok()?;
     let found = loop {
-        if let Some(found) = frame(&bytes).unwrap() {
+        if let Some(found) = frame(&bytes).expect("it sends packets") {
             break found;
         }
         bytes.push(0);
         let last = bytes.len() - 1;
-        stream.read_exact(&mut bytes[last..]).unwrap();
+        stream.read_exact(&mut bytes[last..]).ok()?;
     };
     let had = bytes.len();
     bytes.resize(found.len(), 0);
-    stream.read_exact(&mut bytes[had..]).unwrap();
+    stream.read_exact(&mut bytes[had..]).ok()?;
     Some((found.kind(), bytes))
 }
 
