@@ -42,6 +42,9 @@ pub(crate) struct PeersArgs {
     /// Shards of tidings
     #[arg(long, value_name = "N")]
     shards: Option<NonZeroUsize>,
+    /// How long the generator waits before it reads; the best of each broker's medians counts
+    #[arg(long, default_value = "0,50", value_name = "MICROSECONDS", value_delimiter = ',')]
+    linger_us: Vec<u32>,
     /// Speak MQTT 5.0 instead of 3.1.1
     #[arg(long)]
     v5: bool,
@@ -87,12 +90,15 @@ enum Turn {
 #[derive(Debug, Serialize)]
 struct Compared {
     scenario: String,
-    contenders: Vec<Turns>,
+    /// Of each contender, by how long the generator waited.
+    contenders: Vec<Vec<Turns>>,
 }
 
+/// A contender's turns with the generator waiting so long before it reads.
 #[derive(Debug, Serialize)]
 struct Turns {
     name: String,
+    linger_us: u32,
     turns: Vec<Turn>,
 }
 
@@ -109,7 +115,7 @@ struct Results {
 /// Prints a table and writes the results files. Fails if tidings delivered wrongly or anybody could not be run; what
 /// others lose or mix up is a result.
 pub(crate) fn run(args: &PeersArgs) -> anyhow::Result<ExitCode> {
-    ensure!(args.rounds > 0, "no rounds, no results");
+    ensure!(args.rounds > 0 && !args.linger_us.is_empty(), "no rounds, no results");
     open_files::raise()?;
     let measured = Duration::try_from_secs_f64(args.seconds)?;
     let version = if args.v5 { Version::V5 } else { Version::V311 };
@@ -126,7 +132,7 @@ pub(crate) fn run(args: &PeersArgs) -> anyhow::Result<ExitCode> {
     interrupt::end_children_on_signals(directory.clone())?;
     let mut scenarios = Vec::with_capacity(loads.len());
     for (name, load) in &loads {
-        scenarios.push(compare(name, load, &contenders, args.rounds, &directory)?);
+        scenarios.push(compare(name, load, &contenders, args, &directory)?);
     }
     // Each broker has removed its own; this is empty, or was never made.
     fs::remove_dir(&directory).ok();
@@ -183,15 +189,21 @@ fn compare(
     name: &str,
     load: &Load,
     contenders: &[Contender],
-    rounds: usize,
+    args: &PeersArgs,
     directory: &Path,
 ) -> anyhow::Result<Compared> {
-    let mut all: Vec<Turns> =
-        contenders.iter().map(|one| Turns { name: one.name().to_owned(), turns: Vec::new() }).collect();
-    for round in 1..=rounds {
-        for (contender, turns) in contenders.iter().zip(&mut all) {
-            writeln!(io::stderr(), "{name}: {}, round {round} of {rounds}", turns.name)?;
-            turns.turns.push(contender.take_turn(load, directory));
+    let turns =
+        |one: &Contender, linger_us| Turns { name: one.name().to_owned(), linger_us, turns: Vec::new() };
+    let of_one = |one| args.linger_us.iter().map(move |linger_us| turns(one, *linger_us)).collect();
+    let mut all: Vec<Vec<Turns>> = contenders.iter().map(of_one).collect();
+    for round in 1..=args.rounds {
+        for (contender, of_one) in contenders.iter().zip(&mut all) {
+            for turns in of_one {
+                let Turns { name: who, linger_us, turns } = turns;
+                writeln!(io::stderr(), "{name}: {who}, {linger_us} µs, round {round} of {}", args.rounds)?;
+                let linger = Duration::from_micros(u64::from(*linger_us));
+                turns.push(contender.take_turn(&Load { linger, ..load.clone() }, directory));
+            }
         }
     }
     Ok(Compared { scenario: name.to_owned(), contenders: all })
@@ -220,8 +232,8 @@ impl Contender {
 impl Compared {
     /// Whether ours was right, and nobody failed.
     fn is_right(&self) -> bool {
-        let own = self.contenders.iter().take(1).flat_map(|one| &one.turns);
-        let mut all = self.contenders.iter().flat_map(|one| &one.turns);
+        let own = self.contenders.iter().take(1).flatten().flat_map(|one| &one.turns);
+        let mut all = self.contenders.iter().flatten().flat_map(|one| &one.turns);
         own.into_iter().all(Turn::is_clean) && all.all(|turn| matches!(turn, Turn::Run(_)))
     }
 }

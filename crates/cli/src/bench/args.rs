@@ -78,7 +78,7 @@ pub struct LoadArgs {
     /// Sender threads [default: 1, or 2 for ten publishers and more]
     #[arg(long, value_name = "N")]
     senders: Option<NonZeroUsize>,
-    /// Receivers wait this long before they read
+    /// Receivers wait this long before they read, and publishers before they read acknowledgements
     #[arg(long, default_value_t = 0, value_name = "MICROSECONDS")]
     linger_us: u32,
     /// Of the subscribers, this many never read
@@ -122,7 +122,7 @@ pub struct Load {
     pub receivers: usize,
     /// Sender threads.
     pub senders: usize,
-    /// Receivers wait this long before they read.
+    /// Receivers wait this long before they read, and publishers before they read acknowledgements.
     pub linger: Duration,
     /// The first subscribers, which never read.
     pub stuck: usize,

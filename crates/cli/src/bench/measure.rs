@@ -162,11 +162,11 @@ fn spawn_senders(
     for (id, (poll, publishers)) in polls.into_iter().zip(shares).enumerate() {
         let buffer = SendBuffer::new(running.dialect.layout(load));
         let progress = progress.clone();
-        let (pace, publisher_count) = (load.pace, load.pubs);
+        let (pace, publisher_count, linger) = (load.pace, load.pubs, load.linger);
         let work = move || {
             let result = match pace {
                 Pace::Window(_) => {
-                    Sender::new(id, poll, progress.clone(), publishers, buffer).and_then(Sender::run)
+                    Sender::new(id, poll, progress.clone(), publishers, buffer, linger).and_then(Sender::run)
                 }
                 Pace::Rate(rate) => {
                     send_paced(publishers, buffer, Schedule::new(rate, publisher_count), &progress)

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +20,8 @@ pub(super) struct Sender {
     progress: Arc<Progress>,
     publishers: Vec<(Publisher, Socket)>,
     buffer: SendBuffer,
+    /// How long it waits before it reads acknowledgements.
+    linger: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,7 @@ impl Sender {
         progress: Arc<Progress>,
         publishers: Vec<Publisher>,
         buffer: SendBuffer,
+        linger: Duration,
     ) -> anyhow::Result<Sender> {
         let mut registered = Vec::with_capacity(publishers.len());
         for (index, mut publisher) in publishers.into_iter().enumerate() {
@@ -46,7 +50,7 @@ impl Sender {
             poll.registry().register(&mut publisher.stream, Token(index), interest)?;
             registered.push((publisher, Socket::Open));
         }
-        Ok(Sender { id, poll, progress, publishers: registered, buffer })
+        Ok(Sender { id, poll, progress, publishers: registered, buffer, linger })
     }
 
     /// Publishes until told to stop.
@@ -98,6 +102,10 @@ impl Sender {
         match self.poll.poll(events, Some(Duration::from_millis(100))) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result.context("waiting for confirmation")?,
+        }
+        let heard = |token: Token| self.publishers.get(token.0).is_some_and(|(one, _)| one.is_acknowledged());
+        if !self.linger.is_zero() && events.iter().any(|event| event.is_readable() && heard(event.token())) {
+            thread::sleep(self.linger);
         }
         for event in &*events {
             // Tokens past the end are the waker's.
