@@ -24,6 +24,8 @@ pub(crate) struct Kind {
     default: Option<&'static str>,
     /// What it listens on goes in place of `PORT`.
     config: &'static str,
+    /// What the file is called: some go by the extension.
+    config_name: &'static str,
     /// What stands before the path of its configuration.
     config_flag: &'static str,
     version_flag: &'static str,
@@ -75,7 +77,7 @@ impl Peer {
         let directory = directory.join(self.kind.name);
         fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
         let port = free_port()?;
-        let config = directory.join("broker.conf");
+        let config = directory.join(self.kind.config_name);
         fs::write(&config, self.kind.config.replace("PORT", &port.to_string()))?;
         let log = directory.join("log");
         let mut command = Command::new(&self.binary);
@@ -154,6 +156,7 @@ persistence false
 log_dest stderr
 log_type error
 ",
+        config_name: "mosquitto.conf",
         config_flag: "-c",
         version_flag: "-h",
     },
@@ -183,6 +186,7 @@ max_payload_size = 1048576
 max_inflight_count = 1024
 dynamic_filters = true
 ",
+        config_name: "rumqttd.toml",
         config_flag: "--config",
         version_flag: "--version",
     },
@@ -203,6 +207,7 @@ max_qos_msg_pending_per_client 65535
 max_qos_bytes_pending_per_client 268435456
 log_level warning
 ",
+        config_name: "flashmq.conf",
         config_flag: "--config-file",
         version_flag: "--version",
     },
@@ -230,6 +235,14 @@ mod tests {
     }
 
     const fn kind() -> Kind {
-        Kind { name: "test", variable: "", default: None, config: "", config_flag: "", version_flag: "" }
+        Kind {
+            name: "test",
+            variable: "",
+            default: None,
+            config: "",
+            config_name: "test.conf",
+            config_flag: "",
+            version_flag: "",
+        }
     }
 }
