@@ -25,7 +25,7 @@ use peer::{KINDS, Peer};
 
 #[derive(Debug, Args)]
 pub(crate) struct PeersArgs {
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Seconds measured per run
     #[arg(long, default_value_t = 3.0)]
@@ -43,7 +43,7 @@ pub(crate) struct PeersArgs {
     #[arg(long, value_name = "N")]
     shards: Option<NonZeroUsize>,
     /// How long the generator waits before it reads; the best of each broker's medians counts
-    #[arg(long, default_value = "0,50", value_name = "MICROSECONDS", value_delimiter = ',')]
+    #[arg(long, default_value = "0,50,1000", value_name = "MICROSECONDS", value_delimiter = ',')]
     linger_us: Vec<u32>,
     /// Speak MQTT 5.0 instead of 3.1.1
     #[arg(long)]
