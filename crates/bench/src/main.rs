@@ -4,9 +4,12 @@
 //! those of `tidings bench`.
 
 mod hostile;
+mod interrupt;
 mod kernel;
 mod limit;
 mod machine;
+mod open_files;
+mod peers;
 mod programs;
 mod relay;
 mod relay_worker;
@@ -36,6 +39,8 @@ enum Command {
     Hostile(hostile::HostileArgs),
     /// Measure what the kernel alone and a bare relay reach under a load
     Limit(limit::LimitArgs),
+    /// Run MQTT brokers side by side, in interleaved rounds, and record the results
+    Peers(peers::PeersArgs),
     /// Run the scenarios of a file in interleaved rounds and record the results
     Suite(suite::SuiteArgs),
     /// The bare relay that `limit` and `suite` measure against
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Hostile(args) => hostile::run(&args),
         Command::Limit(args) => limit::run(&args),
+        Command::Peers(args) => peers::run(&args),
         Command::Suite(args) => suite::run(&args),
         Command::Relay(args) => relay::run(&args),
     };

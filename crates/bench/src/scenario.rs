@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use cli::bench::{Load, Pace, Target};
+use cli::bench::{Load, Pace, Protocol, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::programs::Programs;
@@ -176,7 +176,7 @@ impl Default for Shape {
 }
 
 impl Shape {
-    fn load(&self, measured: Duration) -> anyhow::Result<Load> {
+    pub(crate) fn load(&self, measured: Duration) -> anyhow::Result<Load> {
         let load = Load {
             pubs: self.pubs,
             subs: self.subs,
@@ -189,6 +189,7 @@ impl Shape {
             senders: 1,
             linger: Duration::ZERO,
             stuck: self.stuck,
+            protocol: Protocol::Text,
         };
         load.check()?.with_threads(self.senders, self.threads)
     }

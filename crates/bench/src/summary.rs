@@ -209,7 +209,7 @@ fn dash() -> String {
 }
 
 /// The upper one of the two in the middle, where there are two.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }

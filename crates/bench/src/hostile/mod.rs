@@ -23,9 +23,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::programs;
+use crate::{open_files, programs};
 use field::{Field, Length};
 use probe::Kind;
 use table::Row;
@@ -78,7 +77,7 @@ pub(crate) fn run(args: &HostileArgs) -> anyhow::Result<ExitCode> {
         binary: programs::broker(args.server.as_deref())?,
         shards: args.shards.get(),
         length: if args.short { Length::Short } else { Length::Full },
-        connections_max: raise_open_files()?,
+        connections_max: open_files::raise()?,
     };
     let begun: Vec<Begun> =
         attacks.iter().map(|attack| begin(&trial, attack)).collect::<anyhow::Result<_>>()?;
@@ -108,16 +107,6 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<Attack>> {
     Ok(ATTACKS.iter().filter(is_chosen).copied().collect())
 }
 
-/// Allows this process and its children all the files that they may have, and says how many connections that makes.
-fn raise_open_files() -> anyhow::Result<usize> {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
-    let files = limit.maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
-    Ok(files.saturating_sub(FILES_OWN))
-}
-
-/// Logs, pipes, probes, and brokers whose memory is still looked at.
-const FILES_OWN: usize = 500;
 const GIB_MIB: u64 = 1024;
 
 const fn attack(

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::payload::PUBLISHERS_MAX;
+use super::protocol::{Protocol, ProtocolArgs};
 
 /// Measure a broker: throughput in a closed loop, or latency at a given rate; every delivery is checked.
 #[derive(Debug, Args)]
@@ -31,6 +32,8 @@ pub(super) struct RunArgs {
     /// Broker to measure [default: start one for the run]
     #[arg(value_name = "HOST:PORT")]
     pub(super) address: Option<String>,
+    #[command(flatten)]
+    pub(super) protocol: ProtocolArgs,
     #[command(flatten)]
     pub(super) load: LoadArgs,
     /// Shards of the broker that is started
@@ -75,7 +78,7 @@ pub struct LoadArgs {
     /// Sender threads [default: 1, or 2 for ten publishers and more]
     #[arg(long, value_name = "N")]
     senders: Option<NonZeroUsize>,
-    /// Receivers wait this long before they read
+    /// Receivers wait this long before they read, and publishers before they read acknowledgements
     #[arg(long, default_value_t = 0, value_name = "MICROSECONDS")]
     linger_us: u32,
     /// Of the subscribers, this many never read
@@ -119,10 +122,12 @@ pub struct Load {
     pub receivers: usize,
     /// Sender threads.
     pub senders: usize,
-    /// Receivers wait this long before they read.
+    /// Receivers wait this long before they read, and publishers before they read acknowledgements.
     pub linger: Duration,
     /// The first subscribers, which never read.
     pub stuck: usize,
+    /// What publishers and subscribers speak.
+    pub protocol: Protocol,
 }
 
 /// What bounds how fast publishers send.
@@ -157,6 +162,7 @@ impl LoadArgs {
             senders: 1,
             linger: Duration::from_micros(u64::from(self.linger_us)),
             stuck: self.stuck,
+            protocol: Protocol::Text,
         };
         load.check()?.with_threads(self.senders, self.threads)
     }

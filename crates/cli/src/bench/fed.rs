@@ -5,11 +5,11 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 
 use super::args::Load;
+use super::ledger::Senders;
 use super::measure::{self, Measured, Threads};
 use super::progress::{Progress, StopOnDrop};
 use super::receiver::{Feed, ReceiverReport, Use};
 use super::report::{Account, RunReport};
-use super::verify::Senders;
 
 /// Receivers at work; they stop when this is dropped.
 #[derive(Debug)]

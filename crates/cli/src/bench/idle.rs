@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::cpu;
 use super::payload::{Layout, PROBE_PUBLISHER, STAMP_BYTES, Stamp};
+use super::protocol::Protocol;
 use super::target::{Role, Running, Target};
 
 /// What idle subscribers came to.
@@ -30,10 +31,10 @@ pub struct IdleReport {
 pub fn run(subscribers: usize, target: &Target) -> anyhow::Result<IdleReport> {
     cpu::check_open_files(subscribers)?;
     ensure!(subscribers > 0, "no subscribers, nothing to measure");
-    let running = target.start()?;
+    let running = target.start(Protocol::Text)?;
     let resident = || running.pid.and_then(cpu::resident_bytes);
     // The first connection may set up what all share.
-    let mut first = [running.connect(Role::Subscriber, TOPIC)?];
+    let mut first = [running.connect(Role::Subscriber, TOPIC)?.stream];
     until_live(&running, &mut first)?;
     thread::sleep(SETTLE_TIME);
     let before = resident();
@@ -67,7 +68,8 @@ fn connect_all(running: &Running, count: usize) -> anyhow::Result<Vec<TcpStream>
         let share = |thread: usize| {
             move || {
                 let numbers = (thread..count).step_by(CONNECT_THREADS);
-                numbers.map(|_| running.connect(Role::Subscriber, TOPIC)).collect::<anyhow::Result<Vec<_>>>()
+                let connect = |_| Ok(running.connect(Role::Subscriber, TOPIC)?.stream);
+                numbers.map(connect).collect::<anyhow::Result<Vec<_>>>()
             }
         };
         let threads: Vec<_> = (0..CONNECT_THREADS).map(|thread| scope.spawn(share(thread))).collect();
@@ -81,7 +83,7 @@ fn connect_all(running: &Running, count: usize) -> anyhow::Result<Vec<TcpStream>
 
 /// Publishes probes until each stream has received one.
 fn until_live(running: &Running, streams: &mut [TcpStream]) -> anyhow::Result<()> {
-    let mut probe = running.connect(Role::Publisher, TOPIC)?;
+    let mut probe = running.connect(Role::Publisher, TOPIC)?.stream;
     probe.set_nonblocking(false)?;
     let layout = Layout::new(0, STAMP_BYTES);
     let deadline = Instant::now() + LIVE_TIME_MAX;

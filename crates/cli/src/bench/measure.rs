@@ -13,14 +13,16 @@ use mio::{Poll, Token, Waker};
 
 use super::args::{Load, Pace};
 use super::cpu::{self, CpuSample, CpuUse, Process};
+use super::ledger::Senders;
+use super::mqtt::Outgoing;
 use super::pace::{Schedule, send_paced};
 use super::probe;
 use super::progress::{Progress, StopOnDrop};
+use super::publisher::{Publisher, SendBuffer};
 use super::receiver::{Feed, Receiver, ReceiverReport, Use, usage};
 use super::report::{Account, RunReport};
-use super::sender::{Publisher, SendBuffer, Sender};
-use super::target::{Role, Running, Target};
-use super::verify::Senders;
+use super::sender::Sender;
+use super::target::{Connection, Dialect, Role, Running, Target};
 
 pub(super) type Threads<T> = Vec<JoinHandle<anyhow::Result<T>>>;
 
@@ -30,20 +32,20 @@ pub(super) type Threads<T> = Vec<JoinHandle<anyhow::Result<T>>>;
 /// If it cannot be run to its end. Wrong deliveries are no error but in the report.
 pub fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
     cpu::check_open_files(load.pubs + load.subs + load.topics)?;
-    let running = target.start()?;
+    let running = target.start(load.protocol)?;
     let (sender_polls, sender_wakers) = polls(load.senders)?;
     let (receiver_polls, receiver_wakers) = polls(load.receivers)?;
     let progress = Arc::new(Progress::new(load, sender_wakers, receiver_wakers));
     let _stop = StopOnDrop(progress.clone());
 
-    let topic_of = |number: usize| super::topic_name(running.dialect, number % load.topics);
+    let subscribe = |number: usize| {
+        running.connect(Role::Subscriber, &super::topic_name(running.dialect, number % load.topics))
+    };
     // Connected for the whole run, and never read.
-    let _stuck = (0..load.stuck)
-        .map(|number| running.connect(Role::Subscriber, &topic_of(number)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let _stuck = (0..load.stuck).map(subscribe).collect::<anyhow::Result<Vec<_>>>()?;
     let mut feeds = Vec::with_capacity(load.reading());
     for number in load.stuck..load.subs {
-        let stream = TcpStream::from_std(running.connect(Role::Subscriber, &topic_of(number))?);
+        let stream = TcpStream::from_std(subscribe(number)?.stream);
         feeds.push(Feed { number, stream, senders: senders(load, number % load.topics) });
     }
     let receivers = spawn_receivers(load, feeds, receiver_polls, &progress, usage(load))?;
@@ -146,21 +148,25 @@ fn spawn_senders(
     let mut shares: Vec<Vec<Publisher>> = polls.iter().map(|_| Vec::new()).collect();
     let count = shares.len();
     for index in 0..load.pubs {
-        let stream =
-            running.connect(Role::Publisher, &super::topic_name(running.dialect, index % load.topics))?;
+        let topic = super::topic_name(running.dialect, index % load.topics);
+        let Connection { stream, receive_max } = running.connect(Role::Publisher, &topic)?;
+        let outgoing = match running.dialect {
+            Dialect::Broker | Dialect::Relay => None,
+            Dialect::Mqtt(mqtt) => Some(Outgoing::new(mqtt, &topic, load.size, receive_max)),
+        };
         if let Some(share) = shares.get_mut(index % count) {
-            share.push(Publisher::new(index, TcpStream::from_std(stream)));
+            share.push(Publisher::new(index, TcpStream::from_std(stream), outgoing));
         }
     }
     let mut threads = Vec::with_capacity(count);
     for (id, (poll, publishers)) in polls.into_iter().zip(shares).enumerate() {
         let buffer = SendBuffer::new(running.dialect.layout(load));
         let progress = progress.clone();
-        let (pace, publisher_count) = (load.pace, load.pubs);
+        let (pace, publisher_count, linger) = (load.pace, load.pubs, load.linger);
         let work = move || {
             let result = match pace {
                 Pace::Window(_) => {
-                    Sender::new(id, poll, progress.clone(), publishers, buffer).and_then(Sender::run)
+                    Sender::new(id, poll, progress.clone(), publishers, buffer, linger).and_then(Sender::run)
                 }
                 Pace::Rate(rate) => {
                     send_paced(publishers, buffer, Schedule::new(rate, publisher_count), &progress)

@@ -1,18 +1,23 @@
 //! `tidings bench`: a load generator that checks every delivery.
 //!
 //! Publishers and subscribers share this process, so that what is confirmed and how long it took need no clock of the
-//! other side. It speaks the text protocol only, and measures from outside: it knows nothing of the broker's inside.
+//! other side. It speaks the text protocol or MQTT, and measures from outside: it knows nothing of the broker's inside.
 //! References to judge its figures by are in the crate `bench`, which measures with this one.
 
 mod args;
+mod check;
 mod cpu;
 mod fed;
 pub mod idle;
+mod ledger;
 pub mod measure;
+mod mqtt;
 mod pace;
 mod payload;
 mod probe;
 mod progress;
+mod protocol;
+mod publisher;
 mod receiver;
 mod report;
 mod sender;
@@ -27,10 +32,13 @@ pub use args::{BenchArgs, Load, LoadArgs, Pace};
 use args::{BenchCommand, IdleArgs, RunArgs};
 pub use cpu::{CpuUse, check_open_files, core_count};
 pub use fed::Fed;
+pub use mqtt::Mqtt;
 pub use payload::{Layout, Stamp, delivered_prefix_bytes};
+pub use protocol::Protocol;
 pub use report::{Account, Gaps, Latency, RunReport, count};
 use target::Dialect;
 pub use target::{Role, Target};
+pub use wire::mqtt::Version;
 
 /// Runs what the arguments ask for. Fails with exit code 1 if any delivery was wrong.
 ///
@@ -45,6 +53,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
 
 fn run_load(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let load = args.load.check()?;
+    let load = Load { protocol: args.protocol.check(load.pace)?, ..load };
     let target = Target::broker(args.address.as_deref(), args.shards)?;
     let report = measure::run(&load, &target)?;
     let mut out = io::stdout().lock();
@@ -72,5 +81,6 @@ fn topic_name(dialect: Dialect, topic: usize) -> String {
     match dialect {
         Dialect::Broker => format!("b{topic}"),
         Dialect::Relay => topic.to_string(),
+        Dialect::Mqtt(_) => mqtt::topic_name(topic),
     }
 }

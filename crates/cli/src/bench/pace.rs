@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::progress::Progress;
-use super::sender::{Publisher, SendBuffer};
+use super::publisher::{Publisher, SendBuffer};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
@@ -50,25 +50,40 @@ pub(super) fn send_paced(
         let elapsed = start.elapsed();
         let mut next_due = elapsed + SLEEP_MAX;
         for publisher in &mut publishers {
+            if publisher.unacknowledged() > 0 {
+                publisher.hear(&mut buffer)?;
+            }
             let mut due = schedule.due_count(publisher.index, elapsed).saturating_sub(publisher.sent());
-            while due > 0 {
-                let sent = publisher.send(due, &mut buffer, progress)?;
+            loop {
+                let sent = publisher.send(due.min(publisher.free_of_server()), &mut buffer, progress)?;
                 if sent.blocked {
                     next_due = next_due.min(elapsed + FULL_SOCKET_PAUSE);
                     break;
                 }
                 due -= sent.messages.min(due);
+                if due == 0 || sent.messages == 0 {
+                    break;
+                }
             }
-            next_due = next_due.min(schedule.due(publisher.index, publisher.sent()));
+            // Acknowledgements are looked for now and then, whether or not the next message waits for them.
+            let is_open = publisher.unacknowledged() > 0;
+            if !is_open || due == 0 {
+                next_due = next_due.min(schedule.due(publisher.index, publisher.sent()));
+            }
+            if is_open {
+                next_due = next_due.min(elapsed + ACK_PAUSE);
+            }
         }
         thread::sleep(next_due.saturating_sub(start.elapsed()));
     }
-    publishers.iter_mut().try_for_each(|publisher| publisher.finish_line(&mut buffer, progress))
+    publishers.iter_mut().try_for_each(|publisher| publisher.finish(&mut buffer, progress))
 }
 
 const NANOS: u64 = 1_000_000_000;
 /// How soon the end of the run is noticed at low rates.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
+/// How soon acknowledgements are read: at QoS 2 a server may pass nothing on before it hears again.
+const ACK_PAUSE: Duration = Duration::from_micros(100);
 const FULL_SOCKET_PAUSE: Duration = Duration::from_micros(200);
 
 #[cfg(test)]

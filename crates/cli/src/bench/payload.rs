@@ -86,12 +86,21 @@ impl Stamp {
     }
 }
 
-/// How the lines that a publisher sends are laid out.
+/// How the lines, or packets, that a publisher sends are laid out.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// Bytes before the payload: none towards the broker, which adds its own; stand-ins towards the references.
+    /// Bytes before the payload: of lines none towards the broker, which adds its own; stand-ins towards the references.
     prefix_bytes: usize,
     payload_bytes: usize,
+    end: End,
+}
+
+/// What tells where a payload ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Newline,
+    /// A length in what stands before it.
+    Counted,
 }
 
 impl Layout {
@@ -99,13 +108,22 @@ impl Layout {
     #[must_use]
     pub fn new(prefix_bytes: usize, payload_bytes: usize) -> Layout {
         assert!(payload_bytes >= STAMP_BYTES, "a payload holds at least its stamp");
-        Layout { prefix_bytes, payload_bytes }
+        Layout { prefix_bytes, payload_bytes, end: End::Newline }
     }
 
-    /// Bytes of a line with its newline.
+    /// Packets with a head of so many bytes, and a payload.
+    pub(super) fn packets(head_bytes: usize, payload_bytes: usize) -> Layout {
+        Layout { end: End::Counted, ..Layout::new(head_bytes, payload_bytes) }
+    }
+
+    /// Bytes of a line with its newline, or of a packet.
     #[must_use]
     pub fn line_bytes(&self) -> usize {
-        self.prefix_bytes + self.payload_bytes + 1
+        let end_bytes = match self.end {
+            End::Newline => 1,
+            End::Counted => 0,
+        };
+        self.prefix_bytes + self.payload_bytes + end_bytes
     }
 
     /// One whole line.
@@ -113,6 +131,7 @@ impl Layout {
         let mut line = vec![b'p'; self.prefix_bytes];
         line.extend(stamp.to_bytes());
         line.extend(padding(self.payload_bytes));
+        line.truncate(self.line_bytes());
         line
     }
 

@@ -1,7 +1,7 @@
 //! A thread that reads many subscribers, checks every delivery, and confirms it to the publishers' windows or takes its
 //! latency.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -14,9 +14,11 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use super::args::{Load, Pace};
+use super::check::{Check, shared_padding};
+use super::ledger::{Seen, Senders, Tally};
 use super::pace::Schedule;
 use super::progress::Progress;
-use super::verify::{Seen, Senders, StreamCheck, Tally, shared_padding};
+use super::protocol::Protocol;
 use super::window::Place;
 
 /// What a receiver thread does with a checked delivery.
@@ -36,6 +38,7 @@ pub(super) struct Receiver {
     usage: Use,
     linger: Duration,
     payload_bytes: usize,
+    sweep_interval: Duration,
     subscribers: Vec<Subscriber>,
     latencies: Histogram<u64>,
 }
@@ -62,14 +65,22 @@ struct Subscriber {
     number: usize,
     stream: TcpStream,
     topic: usize,
-    check: StreamCheck,
-    /// The start of a line whose end has not arrived.
+    check: Check,
+    /// The start of a message whose end has not arrived.
     carry: Vec<u8>,
     /// By slot: this subscriber's place in the window of each of its publishers.
     places: Vec<Place>,
-    /// By slot: the next message expected when the thread last looked for stalled publishers.
-    swept: Vec<u64>,
+    /// By slot: how far publishers were when the thread last looked for stalled ones.
+    swept: Vec<Swept>,
     setup: Setup,
+}
+
+/// How far a publisher was, as its subscriber saw it and as itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Swept {
+    /// The next message expected.
+    next: u64,
+    sent: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +102,22 @@ impl Receiver {
         usage: Use,
         feeds: Vec<Feed>,
     ) -> anyhow::Result<Receiver> {
-        let padding = shared_padding(load.size);
+        let padding = shared_padding(load.protocol, load.size);
+        let interest = match load.protocol {
+            Protocol::Text => Interest::READABLE,
+            Protocol::Mqtt(_) => Interest::READABLE | Interest::WRITABLE,
+        };
         let mut subscribers = Vec::with_capacity(feeds.len());
         for (index, Feed { number, mut stream, senders }) in feeds.into_iter().enumerate() {
-            poll.registry().register(&mut stream, Token(index), Interest::READABLE)?;
+            poll.registry().register(&mut stream, Token(index), interest)?;
             let windows = progress.windows.iter().skip(senders.topic).step_by(senders.topics);
             subscribers.push(Subscriber {
                 number,
                 stream,
                 topic: senders.topic,
-                check: StreamCheck::new(senders, padding.clone()),
+                check: Check::new(load.protocol, senders, padding.clone()),
                 carry: Vec::new(),
-                swept: vec![0; senders.slots],
+                swept: vec![Swept::default(); senders.slots],
                 places: windows.take(senders.slots).map(|window| window.place()).collect(),
                 setup: Setup::Pending,
             });
@@ -115,6 +130,10 @@ impl Receiver {
             usage,
             linger: load.linger,
             payload_bytes: load.size,
+            sweep_interval: match load.protocol {
+                Protocol::Text => SWEEP_INTERVAL,
+                Protocol::Mqtt(_) => SILENT_LOSS_TIME,
+            },
             subscribers,
             latencies,
         })
@@ -128,14 +147,15 @@ impl Receiver {
             progress.broken.store(true, Ordering::Release);
         }
         result?;
-        let tallies = self.subscribers.iter().map(|one| (one.number, one.check.tally().clone())).collect();
+        let tallies =
+            self.subscribers.iter().map(|one| (one.number, one.check.ledger().tally().clone())).collect();
         Ok(ReceiverReport { tallies, latencies: self.latencies })
     }
 
     fn read_all(&mut self) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; READ_BYTES.max(4 * self.payload_bytes)];
-        let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
+        let mut next_sweep = Instant::now() + self.sweep_interval;
         while !self.progress.receivers_stop.load(Ordering::Acquire) {
             match self.poll.poll(&mut events, Some(Duration::from_millis(100))) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -149,23 +169,32 @@ impl Receiver {
             }
             if matches!(self.usage, Use::Confirm) && Instant::now() > next_sweep {
                 self.confirm_stalled();
-                next_sweep = Instant::now() + SWEEP_INTERVAL;
+                next_sweep = Instant::now() + self.sweep_interval;
             }
         }
         Ok(())
     }
 
     /// Where many publishers share a topic, nobody can tell whose messages were dropped until the next one of the same
-    /// publisher arrives. If none does, all it has in flight was dropped, and its window would stay full for ever.
+    /// publisher arrives. If none does, all it has in flight was dropped, and its window would stay full for ever. Where
+    /// nobody says that messages were dropped, those that stay away count as such.
     fn confirm_stalled(&mut self) {
         let topics = self.progress.topics.len();
         for Subscriber { check, places, topic, swept, .. } in &mut self.subscribers {
-            if check.unattributed() == 0 {
+            if matches!(check, Check::Lines(_)) && check.ledger().unattributed() == 0 {
                 continue;
             }
             for (slot, last) in swept.iter_mut().enumerate() {
-                if std::mem::replace(last, check.next(slot)) == check.next(slot) {
-                    confirm_dropped(&self.progress, check, places, slot, *topic + slot * topics);
+                let publisher = *topic + slot * topics;
+                let sent = self.progress.windows.get(publisher).map_or(0, |window| window.sent());
+                let now = Swept { next: check.ledger().next(slot), sent };
+                let before = std::mem::replace(last, now);
+                if before.next != now.next {
+                    continue;
+                }
+                match check {
+                    Check::Lines(_) => confirm_dropped(&self.progress, check, places, slot, publisher),
+                    Check::Packets(_) => confirm(&self.progress, places, slot, publisher, before.sent),
                 }
             }
         }
@@ -175,6 +204,12 @@ impl Receiver {
     fn read_one(&mut self, event: &Event, buffer: &mut [u8]) -> anyhow::Result<()> {
         // Tokens past the end are the waker's.
         let Some(subscriber) = self.subscribers.get_mut(event.token().0) else { return Ok(()) };
+        if event.is_writable() {
+            subscriber.acknowledge()?;
+        }
+        if !event.is_readable() && !event.is_read_closed() && !event.is_error() {
+            return Ok(());
+        }
         loop {
             let carried = subscriber.carry.len();
             let (start, space) = buffer.split_at_mut(carried);
@@ -188,15 +223,32 @@ impl Receiver {
                 Err(error) => return Err(error).context("reading deliveries"),
             };
             let bytes = buffer.get(..carried + count).unwrap_or_default();
-            let used = take(subscriber, bytes, &self.progress, self.id, self.usage, &mut self.latencies);
+            let used = take(subscriber, bytes, &self.progress, self.id, self.usage, &mut self.latencies)?;
+            subscriber.acknowledge()?;
             subscriber.carry.clear();
             subscriber.carry.extend(bytes.iter().skip(used));
-            anyhow::ensure!(subscriber.carry.len() < buffer.len() / 2, "a delivered line never ends");
+            anyhow::ensure!(subscriber.carry.len() < buffer.len() / 2, "a delivered message never ends");
             // A short read has emptied the socket: the next arrival is a new edge.
             if count < room && !event.is_read_closed() {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Subscriber {
+    /// Writes acknowledgements; what does not fit waits for room.
+    fn acknowledge(&mut self) -> anyhow::Result<()> {
+        while !self.check.due().is_empty() {
+            match self.stream.write(self.check.due()) {
+                Ok(count) => self.check.written(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error).context("acknowledging deliveries"),
+            }
+        }
+        anyhow::ensure!(self.check.due().len() <= DUE_BYTES_MAX, "the server does not read acknowledgements");
+        Ok(())
     }
 }
 
@@ -208,9 +260,9 @@ fn take(
     receiver: usize,
     usage: Use,
     latencies: &mut Histogram<u64>,
-) -> usize {
+) -> anyhow::Result<usize> {
     let Subscriber { check, places, setup, topic, .. } = subscriber;
-    let (received, announced) = (check.tally().received, check.tally().announced);
+    let (received, announced) = (check.ledger().tally().received, check.ledger().tally().announced);
     let topics = progress.topics.len();
     let topic = *topic;
     let now = match (usage, progress.start.get()) {
@@ -233,28 +285,28 @@ fn take(
         },
         Seen::Probe => set_up(progress, topic, setup, Setup::Live),
         Seen::ProbesEnded => set_up(progress, topic, setup, Setup::Ready),
-    });
-    if matches!(usage, Use::Confirm) && places.len() == 1 && check.unattributed() > 0 {
+    })?;
+    if matches!(usage, Use::Confirm) && places.len() == 1 && check.ledger().unattributed() > 0 {
         // Only one publisher can have sent what was dropped.
         confirm_dropped(progress, check, places, 0, topic);
     }
     if let Some(count) = progress.receivers.get(receiver) {
-        count.received.fetch_add(check.tally().received - received, Ordering::Release);
-        count.announced.fetch_add(check.tally().announced - announced, Ordering::Release);
+        count.received.fetch_add(check.ledger().tally().received - received, Ordering::Release);
+        count.announced.fetch_add(check.ledger().tally().announced - announced, Ordering::Release);
     }
-    used
+    Ok(used)
 }
 
 /// Lets a publisher through for which a subscriber waits in vain: what it sent last may be among the dropped.
-fn confirm_dropped(
-    progress: &Progress,
-    check: &StreamCheck,
-    places: &mut [Place],
-    slot: usize,
-    publisher: usize,
-) {
+fn confirm_dropped(progress: &Progress, check: &Check, places: &mut [Place], slot: usize, publisher: usize) {
     let sent = progress.windows.get(publisher).map_or(0, |window| window.sent());
-    confirm(progress, places, slot, publisher, (check.next(slot) + check.unattributed()).min(sent));
+    confirm(
+        progress,
+        places,
+        slot,
+        publisher,
+        (check.ledger().next(slot) + check.ledger().unattributed()).min(sent),
+    );
 }
 
 #[inline]
@@ -288,5 +340,9 @@ pub(super) fn usage(load: &Load) -> Use {
 const READ_BYTES: usize = 256 * 1024;
 /// Far longer than anything that is not dropped stays away.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// The same where nobody says what was dropped; a server may keep one subscriber waiting for a while.
+const SILENT_LOSS_TIME: Duration = Duration::from_secs(2);
+/// Two acknowledgements for each message that can be under way to one subscriber.
+const DUE_BYTES_MAX: usize = 8 * 65_536;
 /// A microsecond to a minute.
 const LATENCY_NS: (u64, u64) = (1_000, 60_000_000_000);

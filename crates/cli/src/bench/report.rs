@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::args::{Load, Pace};
 use super::cpu::{self, CpuUse};
 use super::measure::Measured;
+use super::protocol::Protocol;
 use super::receiver::ReceiverReport;
 
 /// What a run came to.
@@ -19,6 +20,7 @@ pub struct RunReport {
     pub(super) subs: usize,
     pub(super) topics: usize,
     pub(super) payload_bytes: usize,
+    pub(super) protocol: Protocol,
     pub(super) pace: Pace,
     pub(super) stuck: usize,
     pub(super) seconds: f64,
@@ -141,6 +143,7 @@ impl RunReport {
             subs: load.subs,
             topics: load.topics,
             payload_bytes: load.size,
+            protocol: load.protocol,
             pace: load.pace,
             stuck: load.stuck,
             seconds,
@@ -155,7 +158,15 @@ impl RunReport {
     }
 
     pub(super) fn exit_code(&self, gaps: Gaps) -> ExitCode {
-        if self.account.is_clean(gaps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.is_clean(gaps) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Whether every delivery was right. Loss is not wrong where the protocol promises nothing against it.
+    #[must_use]
+    pub fn is_clean(&self, gaps: Gaps) -> bool {
+        let account = &self.account;
+        account.is_clean(gaps)
+            || self.protocol.may_lose() && Account { lost: 0, ..account.clone() }.is_clean(gaps)
     }
 
     /// Writes the summary for people.
@@ -163,8 +174,8 @@ impl RunReport {
     /// # Errors
     /// If the output fails.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { pubs, subs, topics, payload_bytes, .. } = self;
-        writeln!(out, "{}: {pubs} → {subs} over {topics} topics, {payload_bytes} B", self.target)?;
+        let Self { target, pubs, subs, topics, payload_bytes, protocol, .. } = self;
+        writeln!(out, "{target}: {pubs} → {subs} over {topics} topics, {payload_bytes} B, {protocol}")?;
         writeln!(out, "  delivered   {}/s", count(self.delivered_per_second))?;
         if let Some(published) = self.published_per_second {
             writeln!(out, "  published   {}/s", count(published))?;
@@ -224,12 +235,33 @@ fn cores(used: &Option<CpuUse>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verify::Tally;
+    use super::super::ledger::Tally;
     use super::*;
 
     fn account(expected: u64, tally: Tally) -> Account {
         let latencies = Histogram::new(1).unwrap();
         Account::new(expected, &[ReceiverReport { tallies: vec![(0, tally)], latencies }], |_| expected)
+    }
+
+    fn report(protocol: Protocol, account: Account) -> RunReport {
+        RunReport {
+            target: "test".to_owned(),
+            pubs: 1,
+            subs: 1,
+            topics: 1,
+            payload_bytes: 16,
+            protocol,
+            pace: Pace::Window(1),
+            stuck: 0,
+            seconds: 1.0,
+            published_per_second: None,
+            delivered_per_second: 9.0,
+            latency: None,
+            account,
+            server_cpu: None,
+            generator_cpu: None,
+            bottleneck: String::new(),
+        }
     }
 
     #[test]
@@ -242,6 +274,20 @@ mod tests {
         let account = account(9, Tally { received: 6, announced: 2, ..Tally::default() });
         assert_eq!(account.lost, 1);
         assert!(!account.is_clean(Gaps::Allowed));
+    }
+
+    #[test]
+    fn loss_is_clean_where_the_protocol_may_lose() {
+        let lost = account(9, Tally { received: 6, ..Tally::default() });
+        let twice = account(9, Tally { received: 6, duplicates: 1, ..Tally::default() });
+        let qos = |qos| Protocol::mqtt(wire::mqtt::Version::V311, qos, None, Pace::Window(1)).unwrap();
+        for (protocol, is_clean) in
+            [(Protocol::Text, false), (qos(0), true), (qos(1), false), (qos(2), false)]
+        {
+            let report = |account: &Account| report(protocol, account.clone());
+            assert_eq!(report(&lost).is_clean(Gaps::Fail), is_clean, "{protocol}");
+            assert!(!report(&twice).is_clean(Gaps::Allowed), "{protocol}");
+        }
     }
 
     #[test]

@@ -2,18 +2,20 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::args::{Load, resolve};
 use super::cpu;
+use super::mqtt::{self, Mqtt};
 use super::payload::{Layout, delivered_prefix_bytes};
+use super::protocol::Protocol;
 
 /// What takes the load of a run.
 #[derive(Clone, Debug)]
@@ -50,6 +52,15 @@ pub(super) struct Running {
 pub(super) enum Dialect {
     Broker,
     Relay,
+    Mqtt(Mqtt),
+}
+
+/// A connection that has said hello.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    /// Messages that the target takes unacknowledged; more than any sends where it told nothing.
+    pub(super) receive_max: NonZeroU16,
 }
 
 /// What a connection is for.
@@ -77,19 +88,25 @@ impl Target {
         }
     }
 
-    pub(super) fn start(&self) -> anyhow::Result<Running> {
+    /// Whether it is started for the run or runs already: it must speak the protocol.
+    pub(super) fn start(&self, protocol: Protocol) -> anyhow::Result<Running> {
+        let dialect = match protocol {
+            Protocol::Text => Dialect::Broker,
+            Protocol::Mqtt(mqtt) => Dialect::Mqtt(mqtt),
+        };
         match self {
             Target::Remote(address) => {
                 let pid = cpu::listener_pid(*address);
-                Ok(Running { address: *address, dialect: Dialect::Broker, pid, _child: None })
+                Ok(Running { address: *address, dialect, pid, _child: None })
             }
             Target::OwnServer { program, shards } => {
                 let mut arguments = vec!["server".to_owned(), "0".to_owned()];
                 arguments
                     .extend(shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]));
-                start_child(program, &arguments, Dialect::Broker).context("starting a server")
+                start_child(program, &arguments, dialect).context("starting a server")
             }
             Target::Relay { program, threads } => {
+                ensure!(protocol == Protocol::Text, "the relay knows lines only");
                 let arguments = ["relay", "--threads", &threads.to_string()].map(str::to_owned);
                 start_child(program, &arguments, Dialect::Relay).context("starting the relay")
             }
@@ -107,26 +124,29 @@ impl Target {
 }
 
 impl Running {
-    /// Connects and says hello. The broker answers nothing to that.
-    pub(super) fn connect(&self, role: Role, topic: &str) -> anyhow::Result<TcpStream> {
+    /// Connects and says hello. The broker answers nothing to lines; in MQTT its answer is waited for.
+    pub(super) fn connect(&self, role: Role, topic: &str) -> anyhow::Result<Connection> {
         let mut stream =
             TcpStream::connect(self.address).with_context(|| format!("connecting to {}", self.address))?;
         stream.set_nodelay(true)?;
-        stream.write_all(self.dialect.hello(role, topic).as_bytes())?;
+        let receive_max = self.dialect.greet(&mut stream, role, topic)?;
         stream.set_nonblocking(true)?;
-        Ok(stream)
+        Ok(Connection { stream, receive_max })
     }
 }
 
 impl Dialect {
-    fn hello(self, role: Role, topic: &str) -> String {
+    /// Tells how many messages may be unacknowledged.
+    fn greet(self, stream: &mut TcpStream, role: Role, topic: &str) -> anyhow::Result<NonZeroU16> {
         let word = match (self, role) {
             (Dialect::Broker, Role::Publisher) => "PUBLISHER",
             (Dialect::Broker, Role::Subscriber) => "SUBSCRIBER",
             (Dialect::Relay, Role::Publisher) => "PUB",
             (Dialect::Relay, Role::Subscriber) => "SUB",
+            (Dialect::Mqtt(mqtt), role) => return mqtt::greet(stream, mqtt, role, topic),
         };
-        format!("{word} {topic}\n")
+        stream.write_all(format!("{word} {topic}\n").as_bytes())?;
+        Ok(NonZeroU16::MAX)
     }
 
     /// What publishers send so that subscribers of either dialect read lines of the same length.
@@ -134,6 +154,7 @@ impl Dialect {
         match self {
             Dialect::Broker => Layout::new(0, load.size),
             Dialect::Relay => Layout::new(delivered_prefix_bytes(load.topics - 1), load.size),
+            Dialect::Mqtt(mqtt) => Layout::packets(mqtt::head_bytes(mqtt, load.size), load.size),
         }
     }
 }
@@ -155,7 +176,7 @@ fn start_child(program: &Path, arguments: &[String], dialect: Dialect) -> anyhow
     }
     command.stderr(Stdio::piped());
     command.stdin(match dialect {
-        Dialect::Broker => Stdio::null(),
+        Dialect::Broker | Dialect::Mqtt(_) => Stdio::null(),
         Dialect::Relay => Stdio::piped(),
     });
     let mut process = command.spawn().with_context(|| format!("running {}", program.display()))?;

@@ -1,11 +1,17 @@
 //! What the check of a stream must notice, as lines in and a tally out.
 
+use super::super::ledger::Tally;
+use super::super::payload::{PROBE_END_PUBLISHER, PROBE_PUBLISHER, padding};
 use super::*;
+
+fn padding_of_16() -> Arc<[u8]> {
+    padding(16).into()
+}
 
 /// Feeds the text to a subscriber of topic 0 of 1 with two publishers and 16-byte payloads, `step` bytes at a time.
 fn check_in_steps(text: &str, step: usize) -> (Tally, Vec<Seen>) {
     let senders = Senders { topic: 0, topics: 1, slots: 2, period: u64::MAX };
-    let mut check = StreamCheck::new(senders, shared_padding(16));
+    let mut check = StreamCheck::new(senders, padding_of_16());
     let mut seen = Vec::new();
     let mut carry = Vec::new();
     for piece in text.as_bytes().chunks(step) {
@@ -14,7 +20,7 @@ fn check_in_steps(text: &str, step: usize) -> (Tally, Vec<Seen>) {
         carry.drain(..used);
     }
     assert!(carry.is_empty(), "every test text ends with a newline");
-    (check.tally().clone(), seen)
+    (check.ledger().tally().clone(), seen)
 }
 
 fn check(text: &str) -> Tally {
@@ -77,12 +83,12 @@ fn a_gap_line_announces_loss_and_is_no_message() {
 #[test]
 fn announced_loss_is_attributed_when_the_numbers_jump() {
     let senders = Senders { topic: 0, topics: 1, slots: 1, period: u64::MAX };
-    let mut check = StreamCheck::new(senders, shared_padding(16));
+    let mut check = StreamCheck::new(senders, padding_of_16());
     check.consume(b"[GAP 3 messages dropped: reading too slowly]\n", |_| {});
-    assert_eq!(check.unattributed(), 3);
+    assert_eq!(check.ledger().unattributed(), 3);
     check.consume(lines(&[(0, 3)]).as_bytes(), |_| {});
-    assert_eq!(check.unattributed(), 0);
-    assert_eq!(check.next(0), 4);
+    assert_eq!(check.ledger().unattributed(), 0);
+    assert_eq!(check.ledger().next(0), 4);
 }
 
 #[test]
@@ -98,9 +104,9 @@ fn wrong_bytes_are_malformed() {
 #[test]
 fn a_publisher_of_another_topic_is_malformed() {
     let senders = Senders { topic: 1, topics: 2, slots: 1, period: u64::MAX };
-    let mut check = StreamCheck::new(senders, shared_padding(16));
+    let mut check = StreamCheck::new(senders, padding_of_16());
     check.consume(lines(&[(1, 0), (0, 0), (3, 0)]).as_bytes(), |_| {});
-    assert_eq!((check.tally().received, check.tally().malformed), (1, 2));
+    assert_eq!((check.ledger().tally().received, check.ledger().tally().malformed), (1, 2));
 }
 
 #[test]
@@ -125,10 +131,10 @@ fn runs_cover_every_message_once() {
 #[test]
 fn numbers_start_over_at_the_period() {
     let senders = Senders { topic: 0, topics: 1, slots: 1, period: 3 };
-    let mut check = StreamCheck::new(senders, shared_padding(16));
+    let mut check = StreamCheck::new(senders, padding_of_16());
     check.consume(lines(&[(0, 0), (0, 1), (0, 2), (0, 0), (0, 1), (0, 2), (0, 0)]).as_bytes(), |_| {});
-    assert_eq!(check.tally(), &Tally { received: 7, ..Tally::default() });
+    assert_eq!(check.ledger().tally(), &Tally { received: 7, ..Tally::default() });
     check.consume(lines(&[(0, 2)]).as_bytes(), |_| {});
-    assert_eq!(check.tally().received, 8);
-    assert_eq!(check.next(0), 0);
+    assert_eq!(check.ledger().tally().received, 8);
+    assert_eq!(check.ledger().next(0), 0);
 }

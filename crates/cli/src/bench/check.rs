@@ -1,0 +1,68 @@
+//! The check of one subscriber's stream, in whichever protocol.
+
+use std::sync::Arc;
+
+use super::ledger::{Ledger, Seen, Senders};
+use super::mqtt::PacketCheck;
+use super::payload::padding;
+use super::protocol::Protocol;
+use super::verify::StreamCheck;
+
+#[derive(Debug)]
+pub(super) enum Check {
+    Lines(StreamCheck),
+    Packets(PacketCheck),
+}
+
+impl Check {
+    pub(super) fn new(protocol: Protocol, senders: Senders, padding: Arc<[u8]>) -> Check {
+        match protocol {
+            Protocol::Text => Check::Lines(StreamCheck::new(senders, padding)),
+            Protocol::Mqtt(mqtt) => Check::Packets(PacketCheck::new(mqtt, senders, padding)),
+        }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        match self {
+            Check::Lines(check) => check.ledger(),
+            Check::Packets(check) => check.ledger(),
+        }
+    }
+
+    /// Checks all whole messages in `bytes` and tells how many bytes they were.
+    ///
+    /// # Errors
+    /// If it can no longer be told where a message begins, or the server ends the connection.
+    pub(super) fn consume(&mut self, bytes: &[u8], seen: impl FnMut(Seen)) -> anyhow::Result<usize> {
+        match self {
+            Check::Lines(check) => Ok(check.consume(bytes, seen)),
+            Check::Packets(check) => check.consume(bytes, seen),
+        }
+    }
+
+    /// Acknowledgements to be written.
+    pub(super) fn due(&self) -> &[u8] {
+        match self {
+            Check::Lines(_) => &[],
+            Check::Packets(check) => check.due(),
+        }
+    }
+
+    /// The first `count` bytes of what was due are written.
+    pub(super) fn written(&mut self, count: usize) {
+        match self {
+            Check::Lines(_) => {}
+            Check::Packets(check) => check.written(count),
+        }
+    }
+}
+
+/// The padding that all checks of one thread share.
+pub(super) fn shared_padding(protocol: Protocol, payload_bytes: usize) -> Arc<[u8]> {
+    let mut padding = padding(payload_bytes);
+    if protocol != Protocol::Text {
+        // The newline.
+        padding.pop();
+    }
+    padding.into()
+}

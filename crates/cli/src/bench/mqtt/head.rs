@@ -1,0 +1,175 @@
+//! What stands before the payload of every message of a topic, the same each time but for the packet id.
+
+use std::num::NonZeroU16;
+
+use wire::mqtt::{PublishHead, QoS, encode_publish_head};
+
+use super::Mqtt;
+use crate::bench::payload::{STAMP_BYTES, Stamp};
+
+/// The head of a PUBLISH packet, without DUP and RETAIN.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    bytes: Vec<u8>,
+    /// Where the packet id is, if there is one.
+    id_at: Option<usize>,
+}
+
+/// The packet ids of consecutive messages: message n has the id `n % count + 1`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ids {
+    pub(super) next: u16,
+    pub(super) last: u16,
+}
+
+impl Head {
+    pub(crate) fn new(mqtt: Mqtt, topic: &str, payload_bytes: usize) -> Head {
+        let packet_id = (mqtt.qos != QoS::AtMostOnce).then_some(NonZeroU16::MIN);
+        let head = PublishHead {
+            dup: false,
+            qos: mqtt.qos,
+            retain: false,
+            topic,
+            packet_id,
+            alias: None,
+            expiry: None,
+            subscription_ids: &[],
+            properties: &[],
+        };
+        let mut bytes = Vec::new();
+        encode_publish_head(&mut bytes, mqtt.version, &head, payload_bytes);
+        // The same with another id tells where it is, whatever the version puts behind it.
+        let mut other = Vec::new();
+        let packet_id = packet_id.map(|_| NonZeroU16::MAX);
+        encode_publish_head(&mut other, mqtt.version, &PublishHead { packet_id, ..head }, payload_bytes);
+        let id_at = bytes.iter().zip(&other).position(|(one, another)| one != another);
+        Head { bytes, id_at }
+    }
+
+    /// Bytes before the payload.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Makes packets of this topic of the first `count` in a batch, each `packet_bytes` long, and numbers them.
+    pub(super) fn stamp_packets(
+        &self,
+        batch: &mut [u8],
+        packet_bytes: usize,
+        count: usize,
+        mut stamp: Stamp,
+        mut ids: Ids,
+    ) {
+        for packet in batch.chunks_exact_mut(packet_bytes).take(count) {
+            let Some((start, payload)) = packet.split_at_mut_checked(self.bytes.len()) else { return };
+            start.copy_from_slice(&self.bytes);
+            if let Some(id) = self.id_at.and_then(|at| start.get_mut(at..)?.first_chunk_mut()) {
+                *id = ids.take().to_be_bytes();
+            }
+            if let Some(digits) = payload.first_chunk_mut() {
+                *digits = stamp.to_bytes();
+            }
+            stamp.advance();
+        }
+    }
+
+    /// The packet id, 0 where there is none, if this is a packet with this head, stamp and padding.
+    #[inline]
+    pub(super) fn matches(&self, packet: &[u8], stamp: Stamp, padding: &[u8]) -> Option<u16> {
+        let (start, payload) = packet.split_at_checked(self.bytes.len())?;
+        let (digits, end) = payload.split_first_chunk::<STAMP_BYTES>()?;
+        if Stamp::from_bytes(digits) != stamp || end != padding {
+            return None;
+        }
+        let Some(at) = self.id_at else { return (start == self.bytes).then_some(0) };
+        let (before, rest) = start.split_at_checked(at)?;
+        let (id, after) = rest.split_first_chunk()?;
+        let (own_before, own_rest) = self.bytes.split_at_checked(at)?;
+        let (_, own_after) = own_rest.split_first_chunk::<2>()?;
+        (before == own_before && after == own_after).then_some(u16::from_be_bytes(*id))
+    }
+}
+
+impl Ids {
+    /// Where there are none.
+    pub(super) const NONE: Ids = Ids { next: 1, last: 1 };
+
+    fn take(&mut self) -> u16 {
+        let id = self.next;
+        self.next = if id >= self.last { 1 } else { id + 1 };
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::mqtt::{Packet, Version, decode, frame};
+
+    use super::*;
+
+    const PADDING: &[u8] = b"xxxx";
+
+    fn batch(mqtt: Mqtt, count: usize) -> (Head, Vec<u8>) {
+        let head = Head::new(mqtt, "b00007", 20);
+        let packet_bytes = head.len() + 20;
+        let mut batch = vec![b'x'; packet_bytes * 3];
+        head.stamp_packets(
+            &mut batch,
+            packet_bytes,
+            count,
+            Stamp::new(7, 15),
+            Ids { next: 1024, last: 1024 },
+        );
+        (head, batch)
+    }
+
+    fn all() -> impl Iterator<Item = Mqtt> {
+        let unacked_max = NonZeroU16::MAX;
+        [Version::V311, Version::V5].into_iter().flat_map(move |version| {
+            [0, 1, 2].map(|qos| Mqtt { version, qos: QoS::of(qos).unwrap(), unacked_max })
+        })
+    }
+
+    #[test]
+    fn the_codec_reads_what_is_stamped() {
+        for mqtt in all() {
+            let (_, batch) = batch(mqtt, 3);
+            let mut rest = &batch[..];
+            let ids = if mqtt.qos == QoS::AtMostOnce { [None; 3] } else { [Some(1024), Some(1), Some(2)] };
+            for (id, digits) in ids.into_iter().zip(["000f", "0010", "0011"]) {
+                let found = frame(rest).unwrap().unwrap();
+                let (packet, after) = rest.split_at(found.len());
+                let Packet::Publish(publish) =
+                    decode(mqtt.version, found.first, &packet[found.head_len..]).unwrap()
+                else {
+                    panic!("a PUBLISH was stamped")
+                };
+                assert_eq!(
+                    (publish.topic, publish.qos, publish.dup, publish.retain),
+                    ("b00007", mqtt.qos, false, false)
+                );
+                assert_eq!(publish.packet_id.map(NonZeroU16::get), id);
+                assert_eq!(publish.payload, format!("000700000000{digits}xxxx").as_bytes());
+                rest = after;
+            }
+            assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_the_same_packet_matches_whatever_its_id() {
+        for mqtt in all() {
+            let (head, batch) = batch(mqtt, 1);
+            let packet = &batch[..head.len() + 20];
+            let id = if mqtt.qos == QoS::AtMostOnce { 0 } else { 1024 };
+            assert_eq!(head.matches(packet, Stamp::new(7, 15), PADDING), Some(id));
+            assert_eq!(head.matches(packet, Stamp::new(7, 16), PADDING), None);
+            for at in 0..packet.len() {
+                let mut wrong = packet.to_vec();
+                wrong[at] ^= 0x40;
+                let is_id = head.id_at.is_some_and(|id_at| (id_at..id_at + 2).contains(&at));
+                assert_eq!(head.matches(&wrong, Stamp::new(7, 15), PADDING).is_some(), is_id, "byte {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! MQTT as the load generator speaks it: what is asked for, the handshake, the packets that are sent over and over, the
+//! check of those that arrive, and the acknowledgements of both sides.
+//!
+//! The codec is the broker's own, in `wire`; what is written or compared a million times a second goes past it and is
+//! held against it by tests.
+
+mod ack;
+mod greeting;
+mod head;
+mod incoming;
+mod outgoing;
+mod unacked;
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use wire::mqtt::{QoS, Version};
+
+pub(super) use greeting::greet;
+use head::Head;
+pub(super) use incoming::PacketCheck;
+pub(super) use outgoing::Outgoing;
+pub(super) use unacked::Unacked;
+
+/// How publishers and subscribers speak MQTT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mqtt {
+    /// In which version.
+    pub version: Version,
+    /// Of what is published, and of subscriptions.
+    pub qos: QoS,
+    /// Messages that a publisher may have unacknowledged at QoS 1 and 2; a server of 5.0 may allow fewer.
+    pub unacked_max: NonZeroU16,
+}
+
+impl fmt::Display for Mqtt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = match self.version {
+            Version::V31 => "3.1",
+            Version::V311 => "3.1.1",
+            Version::V5 => "5.0",
+        };
+        write!(f, "MQTT {version} QoS {}", self.qos as u8)
+    }
+}
+
+/// Bytes before the payload in all packets of a load.
+pub(super) fn head_bytes(mqtt: Mqtt, payload_bytes: usize) -> usize {
+    Head::new(mqtt, &topic_name(0), payload_bytes).len()
+}
+
+/// Topics are of one length, so that the packets of all publishers are.
+pub(super) fn topic_name(topic: usize) -> String {
+    format!("b{topic:05}")
+}

@@ -1,0 +1,112 @@
+//! Which protocol a load is put on with, and how the command line asks for it.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use serde::{Serialize, Serializer};
+use wire::mqtt::{QoS, Version};
+
+use super::args::Pace;
+use super::mqtt::Mqtt;
+
+/// What publishers and subscribers speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Lines.
+    #[default]
+    Text,
+    /// Packets, with acknowledgements at QoS 1 and 2.
+    Mqtt(Mqtt),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProtocolArgs {
+    /// What publishers and subscribers speak
+    #[arg(long, default_value = "text", value_name = "PROTOCOL")]
+    proto: ProtocolName,
+    /// Of messages and subscriptions (mqtt) [default: 0]
+    #[arg(long, value_name = "QOS", value_parser = clap::value_parser!(u8).range(0..=2))]
+    qos: Option<u8>,
+    /// 3.1.1, or 5 (mqtt) [default: 3.1.1]
+    #[arg(long, value_name = "VERSION")]
+    mqtt_version: Option<VersionName>,
+    /// Messages a publisher may have unacknowledged at QoS 1 and 2; a server of 5 may allow fewer (mqtt) [default: the
+    /// window, or 1024 at a rate]
+    #[arg(long, value_name = "MESSAGES")]
+    unacked: Option<NonZeroU16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProtocolName {
+    Text,
+    Mqtt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum VersionName {
+    #[value(name = "3.1.1")]
+    V311,
+    #[value(name = "5")]
+    V5,
+}
+
+impl ProtocolArgs {
+    /// The protocol that is asked for, under a load of this pace.
+    pub(super) fn check(&self, pace: Pace) -> anyhow::Result<Protocol> {
+        if self.proto == ProtocolName::Text {
+            let of_mqtt = self.qos.is_some() || self.mqtt_version.is_some() || self.unacked.is_some();
+            ensure!(!of_mqtt, "--qos, --mqtt-version and --unacked need --proto mqtt");
+            return Ok(Protocol::Text);
+        }
+        let version = match self.mqtt_version.unwrap_or(VersionName::V311) {
+            VersionName::V311 => Version::V311,
+            VersionName::V5 => Version::V5,
+        };
+        Protocol::mqtt(version, self.qos.unwrap_or(0), self.unacked, pace)
+    }
+}
+
+impl Protocol {
+    /// MQTT. As many messages as the window holds may be unacknowledged, where nothing else is given.
+    ///
+    /// # Errors
+    /// If there is no such QoS.
+    pub fn mqtt(
+        version: Version,
+        qos: u8,
+        unacked_max: Option<NonZeroU16>,
+        pace: Pace,
+    ) -> anyhow::Result<Protocol> {
+        let qos = QoS::of(qos).context("QoS is 0, 1 or 2")?;
+        let default = match pace {
+            Pace::Window(messages) => u16::try_from(messages).unwrap_or(u16::MAX),
+            Pace::Rate(_) => UNACKED_AT_A_RATE,
+        };
+        let unacked_max = unacked_max.or(NonZeroU16::new(default)).context("a window of 0 messages")?;
+        Ok(Protocol::Mqtt(Mqtt { version, qos, unacked_max }))
+    }
+
+    /// Whether a message may be lost without anyone being told.
+    pub(super) fn may_lose(self) -> bool {
+        matches!(self, Protocol::Mqtt(Mqtt { qos: QoS::AtMostOnce, .. }))
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Protocol::Text => f.write_str("text"),
+            Protocol::Mqtt(mqtt) => mqtt.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+const UNACKED_AT_A_RATE: u16 = 1024;
