@@ -39,6 +39,8 @@ pub(crate) struct Env {
     pub(crate) watch: Watch,
     pub(crate) pool: Pool,
     pub(crate) encoder: text::Encoder,
+    /// The same for MQTT's packets.
+    pub(crate) publishes: mqtt::Encoder,
     pub(crate) deadlines: BTreeSet<(Instant, ConnId)>,
     /// What outlives the connections of MQTT's clients.
     pub(crate) mqtt: mqtt::Sessions,
@@ -74,6 +76,7 @@ impl Env {
             watch: Watch::new(shown),
             pool: Pool::default(),
             encoder: text::Encoder::new(config.gauge.clone()),
+            publishes: mqtt::Encoder::new(config.gauge.clone()),
             deadlines: BTreeSet::new(),
             mqtt: mqtt::Sessions::default(),
             assigned: 0,

@@ -22,6 +22,7 @@ mod mqtt;
 mod outgoing;
 #[cfg(test)]
 mod packets;
+mod remembered;
 mod sniffing;
 #[cfg(any(test, feature = "stage"))]
 pub mod stage;

@@ -298,7 +298,8 @@ impl Station {
     /// What everything since the last call has cost, in nanoseconds of a slow core, estimated.
     pub fn take_work(&mut self) -> u64 {
         let env = &mut self.env;
-        std::mem::take(&mut env.spent) + std::mem::take(&mut env.encoder.spent) + env.shard.take_work()
+        let encoding = std::mem::take(&mut env.encoder.spent) + std::mem::take(&mut env.publishes.spent);
+        std::mem::take(&mut env.spent) + encoding + env.shard.take_work()
     }
 
     /// How soon a connection is to be read.
@@ -359,6 +360,7 @@ impl Station {
     /// several receivers are forgotten.
     pub fn end_round(&mut self) {
         self.env.encoder.forget();
+        self.env.publishes.forget();
     }
 
     /// The events since the last call.

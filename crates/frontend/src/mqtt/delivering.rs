@@ -4,41 +4,35 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use broker::{Delivery, Introduced, Qos, Run, SessionId, Slice};
-use bytes::Bytes;
-use wire::mqtt::{Property, PropertyWriter, PublishHead, encode_publish_head, publish_len};
+use wire::mqtt::{Property, PropertyWriter, PublishHead};
 
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::CloseReason;
 use crate::link::Link;
 use crate::mqtt::Client;
-use crate::mqtt::filters::{From, RetainFlag};
+use crate::mqtt::encode::Style;
+use crate::mqtt::filters::{From, Matched, RetainFlag};
 use crate::mqtt::publishing::{has_properties, wire_qos};
 use crate::mqtt::sessions::{ClientKey, Session};
 use crate::mqtt::window::{Retain, Unacked, Window};
-use crate::work;
 use wire::past::write_time;
 
-/// A longer payload is not copied: its receivers share it.
-const COPIED_BYTES: usize = 2 * 1024;
-
-/// One message as it is sent.
-struct Sent<'a> {
-    run: &'a Arc<Run>,
-    index: u32,
+/// How the messages of a slice are sent.
+struct Manner<'a> {
     qos: Qos,
     retain: Retain,
-    id: Option<NonZeroU16>,
-    is_again: Again,
+    extent: Extent,
     identifiers: &'a [u32],
-    introduction: &'a [u8],
+    /// Properties besides those that they were published with.
+    told: &'a [u8],
 }
 
-/// Whether the client may have it already.
+/// Whether the client may have them already.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
-    Yes,
-    No,
+enum Extent {
+    New,
+    Again,
 }
 
 impl Client {
@@ -66,7 +60,7 @@ impl Client {
             most = u32::MAX;
         }
         match env.shard.poll_delivery(env.now, core, most, size.bytes) {
-            Some(Delivery::Messages(slice)) => self.send(link, env, &slice),
+            Some(Delivery::Messages(slice)) => self.send(link, env, slice),
             Some(Delivery::Gap(count)) => self.lost += count,
             None if env.draining && !env.shard.is_asking(core) => {
                 return Delivered::End(CloseReason::Shutdown);
@@ -100,8 +94,8 @@ impl Client {
         if is_own { From::Itself } else { From::Another }
     }
 
-    /// What a client with properties is told of a message that has none of its own: who published
-    /// it, and when.
+    /// What a client with properties is told besides those that messages were published with: who
+    /// published them and when, if they do not say.
     fn introduction(&self, run: &Run) -> Vec<u8> {
         let (mut properties, publisher) = (Vec::new(), run.publisher());
         if has_properties(self.version) && publisher.introduced == Introduced::ByBroker {
@@ -114,6 +108,16 @@ impl Client {
                 .put(&Property::User("time", &String::from_utf8_lossy(&time)));
         }
         properties
+    }
+
+    /// … and how many messages are missing in front of the next one.
+    fn gap(&self) -> Option<Vec<u8>> {
+        if self.lost == 0 || !has_properties(self.version) {
+            return None;
+        }
+        let mut properties = Vec::new();
+        PropertyWriter::new(&mut properties).put(&Property::User("gap", &self.lost.to_string()));
+        Some(properties)
     }
 
     fn next_again(&mut self) -> Option<NonZeroU16> {
@@ -129,117 +133,119 @@ impl Client {
             None | Some(Unacked::Release(_)) => {}
             Some(Unacked::Publish { slice, qos, retain, identifiers }) => {
                 let run = slice.run.run();
-                let introduction = self.introduction(run);
-                let sent = Sent {
-                    run,
-                    index: slice.skip,
-                    qos,
-                    retain,
-                    id: Some(id),
-                    is_again: Again::Yes,
-                    identifiers: &identifiers,
-                    introduction: &introduction,
-                };
-                let head = self.head(&sent, Some(id), env);
-                if publish_len(self.version, &head, run.payload(slice.skip).len()) > self.packet_bytes_max {
+                let told = self.introduction(run);
+                let extent = Extent::Again;
+                let manner = Manner { qos, retain, extent, identifiers: &identifiers, told: &told };
+                self.set_head(env, run, &manner);
+                if env.publishes.packet_len(run.payload(slice.skip).len()) > self.packet_bytes_max {
                     self.lost += 1; //= MQTT5-3.1.2-25
                     session_of(env, self.key).window.give_up(id);
                     return;
                 }
                 self.outstanding += 1;
-                self.append(link, env, &sent);
+                env.publishes.one(&slice.run, slice.skip, Some(id), &mut link.out, &mut env.pool);
             }
         }
     }
 
     /// Sends what the core has given: all of it, since it has given no more than there is room for.
-    fn send(&mut self, link: &mut Link, env: &mut Env, slice: &Slice) {
+    fn send(&mut self, link: &mut Link, env: &mut Env, mut slice: Slice) {
         let run = Arc::clone(slice.run.run());
         if run.is_expired(env.now.mono) {
             return; //= MQTT5-3.3.2-5
         }
         let from = self.published_by(&run);
-        let introduction = self.introduction(&run);
         let session = session_of(env, self.key);
-        let matched = session.filters.matched(run.topic(), from, slice.asked_by).clone();
-        let Some(most) = matched.qos else { return };
-        let qos = run.marks().qos.min(most);
-        let is_set = slice.retained || (run.marks().retain && matched.retain == RetainFlag::AsPublished);
+        let Matched { qos, retain, identifiers } =
+            session.filters.matched(run.topic(), from, slice.asked_by).clone();
+        let Some(qos) = qos.map(|most| run.marks().qos.min(most)) else { return };
+        let is_set = slice.retained || (run.marks().retain && retain == RetainFlag::AsPublished);
         let retain = if is_set { Retain::Set } else { Retain::Clear };
+        if let Some(gap) = self.gap() {
+            // In front of the first message, and of no other; not if that became too large for it.
+            let first = Slice { end: slice.skip + 1, ..slice.clone() };
+            let told = [self.introduction(&run), gap].concat();
+            let manner = Manner { qos, retain, extent: Extent::New, identifiers: &identifiers, told: &told };
+            self.set_head(env, &run, &manner);
+            if env.publishes.packet_len(run.payload(slice.skip).len()) <= self.packet_bytes_max {
+                self.lost = 0;
+                self.send_all(link, env, &first, (qos, retain, &identifiers), None);
+                slice.skip += 1;
+            }
+        }
+        if slice.is_empty() {
+            return;
+        }
+        let style = Style { version: self.version, retain: retain == Retain::Set };
+        let is_common = identifiers.is_empty() && run.marks().expires.is_none();
+        let style = Some(style).filter(|_| is_common && self.packet_bytes_max == usize::MAX);
+        if qos == Qos::AtMostOnce
+            && let Some(bytes) = style.and_then(|style| env.publishes.find(&slice, style))
+        {
+            return link.out.push(bytes);
+        }
+        let told = self.introduction(&run);
+        let manner = Manner { qos, retain, extent: Extent::New, identifiers: &identifiers, told: &told };
+        self.set_head(env, &run, &manner);
+        self.send_all(link, env, &slice, (qos, retain, &identifiers), style);
+    }
+
+    /// Sends a slice under the head that was set.
+    fn send_all(
+        &mut self,
+        link: &mut Link,
+        env: &mut Env,
+        slice: &Slice,
+        (qos, retain, identifiers): (Qos, Retain, &Arc<[u32]>),
+        style: Option<Style>,
+    ) {
+        if qos == Qos::AtMostOnce && self.packet_bytes_max == usize::MAX {
+            return env.publishes.all(slice, style, &mut link.out, &mut env.pool);
+        }
         for index in slice.skip..slice.end {
-            let mut sent = Sent {
-                run: &run,
-                index,
-                qos,
-                retain,
-                id: None,
-                is_again: Again::No,
-                identifiers: &matched.identifiers,
-                introduction: &introduction,
-            };
-            let payload_len = run.payload(index).len();
-            let longest = NonZeroU16::MAX;
-            let head = self.head(&sent, Some(longest).filter(|_| qos > Qos::AtMostOnce), env);
-            if publish_len(self.version, &head, payload_len) > self.packet_bytes_max {
+            if env.publishes.packet_len(slice.run.run().payload(index).len()) > self.packet_bytes_max {
                 self.lost += 1; //= MQTT5-3.1.2-25
                 continue;
             }
-            if qos > Qos::AtMostOnce {
-                let one = Slice { skip: index, end: index + 1, ..slice.clone() };
-                let session = session_of(env, self.key);
-                sent.id = Some(session.window.send(one, qos, retain, Arc::clone(&matched.identifiers)));
+            let id = (qos > Qos::AtMostOnce).then(|| {
                 self.outstanding += 1;
-            }
-            self.append(link, env, &sent);
+                let one = Slice { skip: index, end: index + 1, ..slice.clone() };
+                session_of(env, self.key).window.send(one, qos, retain, Arc::clone(identifiers))
+            });
+            env.publishes.one(&slice.run, index, id, &mut link.out, &mut env.pool);
         }
         if qos > Qos::AtMostOnce {
             env.mqtt.settle(self.key);
         }
     }
 
-    fn head<'a>(&self, sent: &Sent<'a>, id: Option<NonZeroU16>, env: &Env) -> PublishHead<'a> {
-        let marks = sent.run.marks();
+    fn set_head(&self, env: &mut Env, run: &Run, manner: &Manner<'_>) {
+        let marks = run.marks();
         let expiry = marks.expires.filter(|_| has_properties(self.version));
         let left = |at: broker::Instant| u32::try_from(at.since(env.now.mono).as_secs()).unwrap_or(u32::MAX);
-        PublishHead {
-            dup: sent.is_again == Again::Yes,
-            qos: wire_qos(sent.qos),
-            retain: sent.retain == Retain::Set,
-            topic: sent.run.topic().as_str(),
-            packet_id: id,
+        let both;
+        let properties = match marks.properties.as_deref().unwrap_or_default() {
+            [] => manner.told,
+            own if manner.told.is_empty() => own,
+            own => {
+                both = [own, manner.told].concat();
+                &both
+            }
+        };
+        let head = PublishHead {
+            dup: manner.extent == Extent::Again,
+            qos: wire_qos(manner.qos),
+            retain: manner.retain == Retain::Set,
+            topic: run.topic().as_str(),
+            packet_id: None,
             alias: None,
             //= MQTT5-3.3.2-6
             expiry: expiry.map(left),
-            subscription_ids: sent.identifiers,
-            properties: marks.properties.as_deref().unwrap_or(sent.introduction),
-        }
+            subscription_ids: manner.identifiers,
+            properties,
+        };
+        env.publishes.set(self.version, &head);
     }
-
-    fn append(&self, link: &mut Link, env: &mut Env, sent: &Sent<'_>) {
-        let head = self.head(sent, sent.id, env);
-        let payload = sent.run.payload(sent.index);
-        env.spent += work::LINE + payload.len() as u64 / work::BYTES_PER_UNIT;
-        link.out.append(&mut env.pool, |own| {
-            encode_publish_head(own, self.version, &head, payload.len());
-            if payload.len() <= COPIED_BYTES {
-                own.extend_from_slice(payload);
-            }
-        });
-        if payload.len() > COPIED_BYTES {
-            link.out.push(shared(sent.run, sent.index));
-        }
-    }
-}
-
-/// A payload as it lies in its run, which it keeps alive.
-fn shared(run: &Arc<Run>, index: u32) -> Bytes {
-    struct Payload(Arc<Run>, u32);
-    impl AsRef<[u8]> for Payload {
-        fn as_ref(&self) -> &[u8] {
-            self.0.payload(self.1)
-        }
-    }
-    Bytes::from_owner(Payload(Arc::clone(run), index))
 }
 
 /// A client has its session as long as its connection lives.

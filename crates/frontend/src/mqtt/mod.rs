@@ -5,12 +5,13 @@
 //! Connecting ──CONNECT, where its client id lives──▶ Connected ──▶ Over
 //! ```
 //! Reading order: `connecting` (whose session it is), `sessions` (what outlives a connection),
-//! `publishing` (packets to runs), `subscribing` and `filters`, `delivering` (runs to packets),
+//! `publishing` (packets to runs), `subscribing` and `filters`, `delivering` (what is sent and when), `encode` (runs to packets),
 //! `window` (what is not acknowledged), `answers`, `farewell`.
 
 mod answers;
 mod connecting;
 mod delivering;
+mod encode;
 mod farewell;
 mod filters;
 mod publishing;
@@ -37,6 +38,7 @@ use publishing::Batch;
 use sessions::{ClientKey, Due};
 use subscribing::{Asked, Replaced};
 
+pub(crate) use encode::Encoder;
 pub use farewell::Violation;
 pub(crate) use sessions::{Sessions, home};
 use window::Known;

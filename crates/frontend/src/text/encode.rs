@@ -4,23 +4,16 @@
 //! cut inside its line. Parts that several receivers get are made once and shared; what only
 //! one gets goes straight into its own buffer.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use broker::planted::{self, Bug};
-use broker::{Charge, Gauge, LocalRun, Origin, Publisher, Run, Use};
-use bytes::Bytes;
+use broker::{Gauge, LocalRun, Origin, Publisher, Run};
 use wire::text::{Format, Frame, LinePart, Sender, TimeField};
 
 use crate::delivering::PartSize;
 use crate::outgoing::{Outgoing, Pool};
+use crate::remembered::Remembered;
 use crate::work;
-
-/// Parts of one run that are remembered: receivers that take a long run at the same pace are at
-/// its newest parts.
-const PARTS_MAX: usize = 16;
-/// Bytes that are remembered before the turn ends.
-const MADE_BYTES_MAX: usize = 1024 * 1024;
 
 /// How one receiver's lines look: what makes two receivers' bytes equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,46 +33,16 @@ pub(super) struct Position {
 /// Encodes for the connections of one shard and remembers what it made in this turn.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    /// By where the run lives, which it does as long as it is here.
-    made: BTreeMap<*const LocalRun, Made>,
-    made_bytes: usize,
+    /// With where in the run the next part begins.
+    remembered: Remembered<(Position, LineStyle), Option<Position>>,
     frame: Frame,
-    gauge: Gauge,
     /// What encoding has cost since the last look.
     pub(crate) spent: u64,
 }
 
-#[derive(Debug)]
-struct Made {
-    /// Kept alive, so that no other run can live in its place.
-    _run: Rc<LocalRun>,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug, Clone)]
-struct Part {
-    style: LineStyle,
-    from: Position,
-    to: Option<Position>,
-    bytes: Bytes,
-}
-
-/// Bytes that are charged as long as any receiver holds them.
-#[derive(Debug)]
-struct Shared {
-    bytes: Vec<u8>,
-    _charge: Charge,
-}
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl Encoder {
     pub(crate) fn new(gauge: Gauge) -> Self {
-        Self { made: BTreeMap::new(), made_bytes: 0, frame: Frame::new(), gauge, spent: 0 }
+        Self { remembered: Remembered::new(gauge), frame: Frame::new(), spent: 0 }
     }
 
     /// Appends the part of a run that begins at `from`; returns where the next one begins.
@@ -92,56 +55,26 @@ impl Encoder {
         out: &mut Outgoing,
         pool: &mut Pool,
     ) -> Option<Position> {
-        let made = if Rc::strong_count(run) > 1 { self.made.get(&Rc::as_ptr(run)) } else { None };
-        if let Some(part) = made.and_then(|made| made.find(from, style)).cloned() {
+        let any_style = planted::is(Bug::WrongLayout);
+        let is_meant = |key: &(Position, LineStyle)| key.0 == from && (key.1 == style || any_style);
+        if let Some((to, bytes)) = self.remembered.find(run, is_meant) {
             self.spent += work::SHARED_PART;
-            out.push(part.bytes);
-            return part.to;
+            out.push(bytes);
+            return to;
         }
-        let nobody_else = Rc::strong_count(run) - usize::from(made.is_some()) <= 1;
-        if nobody_else {
+        if !self.remembered.serves_others(run) {
             let (frame, spent) = (&mut self.frame, &mut self.spent);
             return out.append(pool, |own| lines(own, frame, run.run(), from, style, size, spent));
         }
         let mut bytes = Vec::new();
         let to = lines(&mut bytes, &mut self.frame, run.run(), from, style, size, &mut self.spent);
-        if bytes.capacity() > bytes.len() + bytes.len() / 4 {
-            bytes.shrink_to_fit();
-        }
-        let charge = self.gauge.charge(Use::Outgoing, bytes.capacity());
-        let bytes = Bytes::from_owner(Shared { bytes, _charge: charge });
-        self.keep(run, Part { style, from, to, bytes: bytes.clone() });
-        out.push(bytes);
+        out.push(self.remembered.share(run, (from, style), to, bytes));
         to
     }
 
-    /// Forgets this turn's bytes: sockets that have not taken them hold their own reference.
+    /// Forgets this turn's bytes.
     pub(crate) fn forget(&mut self) {
-        if planted::is(Bug::KeepEncoded) {
-            return;
-        }
-        self.made.clear();
-        self.made_bytes = 0;
-    }
-
-    fn keep(&mut self, run: &Rc<LocalRun>, part: Part) {
-        if self.made_bytes > MADE_BYTES_MAX {
-            self.forget();
-        }
-        self.made_bytes += part.bytes.len();
-        let new = || Made { _run: Rc::clone(run), parts: Vec::new() };
-        let made = self.made.entry(Rc::as_ptr(run)).or_insert_with(new);
-        if made.parts.len() >= PARTS_MAX {
-            made.parts.remove(0);
-        }
-        made.parts.push(part);
-    }
-}
-
-impl Made {
-    fn find(&self, from: Position, style: LineStyle) -> Option<&Part> {
-        let any_style = planted::is(Bug::WrongLayout);
-        self.parts.iter().rev().find(|part| part.from == from && (part.style == style || any_style))
+        self.remembered.forget();
     }
 }
 

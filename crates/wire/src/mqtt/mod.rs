@@ -30,7 +30,7 @@ pub use packet::{
     Version, Will,
 };
 pub use property::{Place, Properties, Property, PropertyIter, PropertyWriter, forwarded};
-pub use publish_head::{PublishHead, encode_publish_head, publish_len};
+pub use publish_head::{PublishFrame, PublishHead, encode_publish_head, publish_len};
 pub use reason::Reason;
 pub use subscribe::{FilterNames, Filters, RetainHandling, SubscribeOptions, put_filter, put_name};
 pub use topic::share_name;

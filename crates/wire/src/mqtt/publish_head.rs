@@ -50,6 +50,59 @@ impl<'a> PublishHead<'a> {
     }
 }
 
+/// The head of messages that differ in payload and packet id only, encoded once.
+#[derive(Debug, Default)]
+pub struct PublishFrame {
+    first: u8,
+    /// All but the first byte, the remaining length and the packet id, which stands at `id_at`.
+    bytes: Vec<u8>,
+    id_at: usize,
+    id_len: usize,
+}
+
+impl PublishFrame {
+    /// Sets what the messages have in common: all of the head but its packet id.
+    ///
+    /// # Panics
+    /// As [`encode_publish_head`] does.
+    pub fn set(&mut self, version: Version, head: &PublishHead<'_>) {
+        self.first = head.first();
+        self.id_at = 2 + head.topic.len();
+        self.id_len = if head.qos == QoS::AtMostOnce { 0 } else { 2 };
+        self.bytes.clear();
+        let head = PublishHead { packet_id: None, ..*head };
+        write_variable(&mut self.bytes, version, &head, properties_len(version, &head));
+    }
+
+    /// Bytes of a whole packet with a payload of `payload_len` bytes.
+    #[inline]
+    #[must_use]
+    pub fn packet_len(&self, payload_len: usize) -> usize {
+        let body = self.body_len(payload_len);
+        head_len(body).saturating_add(body)
+    }
+
+    /// Appends everything up to the payload, which has `payload_len` bytes and follows. The packet
+    /// id is there if the QoS that was set is not 0.
+    ///
+    /// # Panics
+    /// If the packet has more than 268,435,455 bytes.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, packet_id: Option<NonZeroU16>, payload_len: usize) {
+        write_head(out, self.first, self.body_len(payload_len));
+        let (topic, properties) = self.bytes.split_at_checked(self.id_at).unwrap_or((&self.bytes, &[]));
+        out.extend_from_slice(topic);
+        if let Some(id) = packet_id {
+            out.extend_from_slice(&id.get().to_be_bytes());
+        }
+        out.extend_from_slice(properties);
+    }
+
+    fn body_len(&self, payload_len: usize) -> usize {
+        (self.bytes.len() + self.id_len).saturating_add(payload_len)
+    }
+}
+
 /// Appends everything up to the payload, which has `payload_len` bytes and follows.
 ///
 /// # Panics
