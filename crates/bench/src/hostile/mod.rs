@@ -9,6 +9,7 @@ mod filters;
 mod floods;
 mod history;
 mod memory;
+mod mqtt;
 mod newcomers;
 mod probe;
 mod sockets;
@@ -148,4 +149,11 @@ const ATTACKS: &[Attack] = &[
     attack("answers-unread", "answers that nobody reads", 16, memory::answers),
     attack("topic-names", "ever new topics with long names", 16, memory::topics),
     attack("crowd", "an honest message to thousands", GIB_MIB, floods::crowd),
+    attack("mqtt-unacked", "clients that never acknowledge", 64, mqtt::unacknowledged),
+    attack("mqtt-retained", "retained messages on ever new topics", 64, mqtt::retained),
+    attack("mqtt-take-overs", "hundreds who share ten client ids", GIB_MIB, mqtt::take_overs),
+    attack("mqtt-sessions", "sessions that nobody comes back to", 64, mqtt::sessions),
+    attack("mqtt-filters", "subscribing and unsubscribing by the hundred", GIB_MIB, mqtt::subscriptions),
+    attack("mqtt-compare", "sessions of a thousand filters", GIB_MIB, mqtt::comparisons),
+    attack("mqtt-properties", "messages that share nothing", GIB_MIB, mqtt::properties),
 ];

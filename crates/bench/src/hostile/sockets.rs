@@ -82,13 +82,13 @@ impl Door {
     }
 
     /// So many connections, each with a hello of its own.
-    pub(crate) fn crowd(
+    pub(crate) fn crowd<B: AsRef<[u8]>>(
         &self,
         size: usize,
         room: Room,
-        hello: impl Fn(usize) -> String,
+        hello: impl Fn(usize) -> B,
     ) -> io::Result<Vec<Peer>> {
-        (0..size).map(|number| self.greet(room, hello(number).as_bytes())).collect()
+        (0..size).map(|number| self.greet(room, hello(number).as_ref())).collect()
     }
 
     /// Publishes one message to each of so many topics, a connection each, a few hundred at a time.
@@ -335,11 +335,11 @@ struct Newcomer {
 
 impl Storm {
     /// Runs it in this thread until the time is up.
-    pub(crate) fn run(
+    pub(crate) fn run<B: AsRef<[u8]>>(
         &self,
         door: &Door,
         until: Instant,
-        hello: impl Fn(u64) -> String,
+        hello: impl Fn(u64) -> B,
     ) -> io::Result<Stormed> {
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(1024);
@@ -363,20 +363,20 @@ impl Storm {
         Ok(stormed)
     }
 
-    fn refill(
+    fn refill<B: AsRef<[u8]>>(
         &self,
         slots: &mut [Option<Newcomer>],
         door: &Door,
         poll: &Poll,
         until: Instant,
-        hello: &impl Fn(u64) -> String,
+        hello: &impl Fn(u64) -> B,
         stormed: &mut Stormed,
     ) {
         for (number, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.is_none()) {
             if Instant::now() >= until {
                 return;
             }
-            match self.come(door, poll, Token(number), hello(stormed.hellos).as_bytes()) {
+            match self.come(door, poll, Token(number), hello(stormed.hellos).as_ref()) {
                 Ok(newcomer) => {
                     *slot = Some(newcomer);
                     stormed.hellos += 1;
