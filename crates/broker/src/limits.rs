@@ -67,7 +67,7 @@ impl Limits {
     /// memory budget, and what has to stay below a queue.
     pub fn share_out(&mut self) {
         let sixteenth = self.memory_bytes_max / 16;
-        self.filter_bytes_max = 2 * sixteenth;
+        self.filter_bytes_max = 3 * sixteenth / 2;
         self.routes_bytes_max = sixteenth / 2;
         self.replays_bytes_max = sixteenth;
         self.retained_bytes_max = sixteenth / 8 * 3;
@@ -193,7 +193,7 @@ pub fn table() -> Vec<Row> {
         row(
             "filter_bytes_max",
             bytes(d.filter_bytes_max),
-            "an eighth of the budget for filters, which every shard holds (some 300 bytes each, 8 KiB for one of 64 levels), and cached routes",
+            "three thirty-seconds of the budget for filters, which every shard holds (some 300 bytes each, 8 KiB for one of 64 levels), and cached routes",
             "a subscriber with a filter that nobody has yet gets one line and is closed",
         ),
         row(

@@ -30,6 +30,7 @@ pub struct Limits {
     pub connect_bytes_max: usize,
     pub client_id_bytes_max: usize,
     pub sessions_max: usize,
+    pub sessions_bytes_max: usize,
     pub session_time_max: Duration,
     pub subscriptions_max: usize,
     pub inflight_max: usize,
@@ -61,6 +62,7 @@ impl Default for Limits {
             connect_bytes_max: 128 * KIB,
             client_id_bytes_max: 256,
             sessions_max: 100_000,
+            sessions_bytes_max: 0,
             session_time_max: Duration::from_secs(7 * 24 * 3600),
             subscriptions_max: 1000,
             inflight_max: 16_384,
@@ -80,7 +82,8 @@ impl Limits {
     pub fn share_out(&mut self) {
         self.core.share_out();
         let sixteenth = self.core.memory_bytes_max / 16;
-        self.unfinished_bytes_max = 2 * sixteenth;
+        self.unfinished_bytes_max = 3 * sixteenth / 2;
+        self.sessions_bytes_max = sixteenth;
         self.outgoing_bytes_max = sixteenth / 2;
         let quarter = self.core.queue_bytes_max / 4;
         self.read_turn_bytes_max = (512 * KIB).min(quarter);
@@ -111,7 +114,10 @@ impl Limits {
     pub fn check(&self, shards: u8) {
         self.core.check(shards);
         // Cutting queues gets below the level at which publishers go on, whatever else is held.
-        let held = self.core.parts_bytes() + self.unfinished_bytes_max + 2 * self.outgoing_bytes_max;
+        let held = self.core.parts_bytes()
+            + self.unfinished_bytes_max
+            + self.sessions_bytes_max
+            + 2 * self.outgoing_bytes_max;
         assert!(held <= self.core.memory_goes_on_at(), "the parts of the budget leave room");
         // Whoever is alone may finish any message.
         assert!(self.unfinished_bytes_max > self.message_bytes_max, "one message may be unfinished");
@@ -178,7 +184,7 @@ pub fn table() -> Vec<Row> {
         row(
             "unfinished_bytes_max",
             bytes(d.unfinished_bytes_max),
-            "an eighth of the budget for unfinished messages",
+            "three thirty-seconds of the budget for unfinished messages",
             "only the message that began first is read on, the others wait; one that does not get on for 25 ms meanwhile gets one line and is closed",
         ),
         row(
@@ -240,6 +246,12 @@ pub fn table() -> Vec<Row> {
             count(d.sessions_max),
             "MQTT sessions, connected or not, shared out evenly among the shards",
             "CONNACK 0x97, quota exceeded (3.1.1: 0x03, server unavailable)",
+        ),
+        row(
+            "sessions_bytes_max",
+            bytes(d.sessions_bytes_max),
+            "a sixteenth of the budget for what sessions are besides their queues: client ids, filters, wills, places of messages under way",
+            "CONNACK or SUBACK 0x97, quota exceeded",
         ),
         row(
             "session_time_max",

@@ -157,6 +157,7 @@ impl Mqtt {
             resend,
             answers: Answers::default(),
             asked: Vec::new(),
+            begun: None,
             replacing: Vec::new(),
             lost: 0,
         };
@@ -199,7 +200,8 @@ fn session(
         let session = env.mqtt.remove(key).expect("it was found");
         env.shard.close(session.core);
     }
-    if env.mqtt.len() >= link.rules.limits.sessions_max / usize::from(env.shards) {
+    let limits = &link.rules.limits;
+    if env.mqtt.len() >= limits.sessions_max / usize::from(env.shards) || env.is_short_of_sessions(limits) {
         return Err((Reason::QUOTA_EXCEEDED, "too many sessions"));
     }
     let core = env.shard.open(conn);

@@ -158,6 +158,7 @@ impl Client {
         let session = session_of(env, self.key);
         let Matched { qos, retain, identifiers } =
             session.filters.matched(run.topic(), from, slice.asked_by).clone();
+        env.spent += session.filters.take_spent();
         let Some(qos) = qos.map(|most| run.marks().qos.min(most)) else { return };
         let is_set = slice.retained || (run.marks().retain && retain == RetainFlag::AsPublished);
         let retain = if is_set { Retain::Set } else { Retain::Clear };

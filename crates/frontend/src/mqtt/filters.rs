@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use broker::{Qos, SubscriptionId, SubscriptionKey};
-use topic::{Filter, TopicName};
+use topic::{Filter, TopicName, Trie};
 
 /// How one filter is heard (MQTT5-3.8.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,12 @@ pub(crate) struct Filters {
     all: BTreeMap<Box<str>, Subscribed>,
     by_key: BTreeMap<SubscriptionKey, Filter>,
     bytes: usize,
+    /// The same as a trie, where comparing one by one would take longer.
+    trie: Option<Box<Trie>>,
     /// What they made of the last message.
     last: Option<(Looked, Matched)>,
+    /// What looking has cost since the last look, in units of work.
+    spent: u64,
 }
 
 /// What was looked for.
@@ -74,6 +78,10 @@ pub(crate) struct Matched {
 
 /// What a filter costs besides its text, twice, and its place in the core.
 const FILTER_BYTES: usize = 240;
+/// More filters than this are looked up in a trie.
+const COMPARED_MAX: usize = 16;
+/// Comparing a filter, or visiting a node: a cache line or two.
+const COMPARE_WORK: u64 = 40;
 
 impl Filters {
     pub(crate) fn len(&self) -> usize {
@@ -82,7 +90,12 @@ impl Filters {
 
     /// Bytes that they occupy.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.trie.as_ref().map_or(0, |trie| trie.bytes())
+    }
+
+    /// What looking has cost since this was asked.
+    pub(crate) fn take_spent(&mut self) -> u64 {
+        std::mem::take(&mut self.spent)
     }
 
     pub(crate) fn get(&self, filter: &Filter) -> Option<&Subscribed> {
@@ -98,10 +111,20 @@ impl Filters {
     ) -> Option<SubscriptionId> {
         self.last = None;
         let cost = FILTER_BYTES + 2 * filter.as_str().len();
+        let added = filter.clone();
         self.by_key.insert(id.key, filter.clone());
         let before = self.all.insert(filter.as_str().into(), Subscribed { filter, id, options });
         before.iter().for_each(|before| drop(self.by_key.remove(&before.id.key)));
         self.bytes += if before.is_some() { 0 } else { cost };
+        if let Some(trie) = &mut self.trie {
+            trie.insert(&added);
+        } else if self.all.len() > COMPARED_MAX {
+            let mut trie = Box::<Trie>::default();
+            for subscribed in self.all.values() {
+                trie.insert(&subscribed.filter);
+            }
+            self.trie = Some(trie);
+        }
         before.map(|subscribed| subscribed.id)
     }
 
@@ -117,6 +140,13 @@ impl Filters {
         self.last = None;
         let removed = self.all.remove(filter.as_str())?;
         self.by_key.remove(&removed.id.key);
+        if let Some(trie) = &mut self.trie {
+            let known = trie.get(filter);
+            known.into_iter().for_each(|id| trie.remove(id));
+        }
+        if self.all.is_empty() {
+            self.trie = None;
+        }
         self.bytes -= FILTER_BYTES + 2 * filter.as_str().len();
         Some(removed.id)
     }
@@ -150,7 +180,7 @@ impl Filters {
         };
         if !is_last {
             let matched = match asked_by {
-                None => Self::join(self.all.values().filter(|one| one.filter.matches(topic)), from),
+                None => self.compare(topic, from),
                 Some(key) => {
                     let asked = self.by_key.get(&key).and_then(|filter| self.get(filter));
                     Self::join(asked.into_iter(), from)
@@ -161,6 +191,18 @@ impl Filters {
             self.last = Some((looked, matched));
         }
         &self.last.as_ref().expect("it was just put there").1
+    }
+
+    fn compare(&mut self, topic: &TopicName, from: From) -> Matched {
+        let Some(trie) = &self.trie else {
+            self.spent += COMPARE_WORK * self.all.len() as u64;
+            return Self::join(self.all.values().filter(|one| one.filter.matches(topic)), from);
+        };
+        let mut ids = Vec::new();
+        self.spent += COMPARE_WORK * trie.matches(topic, &mut ids) as u64;
+        self.spent += COMPARE_WORK * ids.len() as u64;
+        let names = ids.into_iter().map(|id| trie.filter(id).as_str());
+        Self::join(names.filter_map(|name| self.all.get(name)), from)
     }
 
     fn join<'a>(all: impl Iterator<Item = &'a Subscribed>, from: From) -> Matched {
@@ -176,5 +218,57 @@ impl Filters {
             }
         }
         Matched { qos, retain, identifiers: identifiers.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use broker::Key;
+    use proptest::prelude::*;
+
+    fn options(identifier: u32) -> Options {
+        Options {
+            qos: Qos::AtLeastOnce,
+            own: OwnMessages::Heard,
+            retain: RetainFlag::Cleared,
+            identifier: Some(identifier),
+        }
+    }
+
+    proptest! {
+        /// However many there are, compared or looked up, those that match are found.
+        #[test]
+        fn those_that_match_are_found(
+            filters in proptest::collection::vec("[ab+]/[abc+]/([ab]|#)", 1..60),
+            removed in proptest::collection::vec(any::<prop::sample::Index>(), 0..40),
+            topics in proptest::collection::vec("[abc]/[abc]/[abc]", 1..10),
+        ) {
+            let mut all = Filters::default();
+            let mut model: BTreeMap<String, u32> = BTreeMap::new();
+            for (number, text) in (0..).zip(&filters) {
+                let id = SubscriptionId { session: Key::new(0, 0), key: Key::new(number, 0) };
+                all.put(Filter::parse(text).unwrap(), id, options(number));
+                model.insert(text.clone(), number);
+            }
+            for index in removed {
+                let text = index.get(&filters);
+                let known = all.remove(&Filter::parse(text).unwrap()).is_some();
+                prop_assert_eq!(known, model.remove(text).is_some());
+            }
+            for topic in topics {
+                let name = TopicName::parse(&topic).unwrap();
+                let mut found = all.matched(&name, From::Another, None).identifiers.to_vec();
+                found.sort_unstable();
+                let matching = model.iter().filter(|(filter, _)| topic::naive::matches(filter, &topic));
+                let mut expected: Vec<u32> = matching.map(|(_, number)| *number).collect();
+                expected.sort_unstable();
+                prop_assert_eq!(found, expected);
+            }
+            for (text, _) in model {
+                all.remove(&Filter::parse(&text).unwrap());
+            }
+            prop_assert_eq!(all.bytes(), 0);
+        }
     }
 }

@@ -24,7 +24,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Instant, Publisher, Refusal, SubscriptionId};
+use broker::{Instant, Publisher, Refusal, SubscriptionId, Use};
 use topic::TopicName;
 use wire::mqtt::{Kind, Packet, Property, Reason, Version, decode, frame};
 
@@ -32,11 +32,12 @@ use crate::connection::{Next, Taken};
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::CloseReason;
+use crate::limits::Limits;
 use crate::link::{Chunk, Link, ReadEnd};
 use answers::{Answer, Answers};
 use publishing::Batch;
 use sessions::{ClientKey, Due};
-use subscribing::{Asked, Replaced};
+use subscribing::{Asked, Begun, Replaced};
 
 pub(crate) use encode::Encoder;
 pub use farewell::Violation;
@@ -49,8 +50,6 @@ const WORK_MAX: usize = 4096;
 const PACKET_WORK: usize = 1;
 /// A run: one look at the interest of all.
 const RUN_WORK: usize = 16;
-/// A filter, which may be as short as eight bytes with what goes with it.
-const FILTER_WORK: usize = 32;
 /// SUBSCRIBE packets that wait for the core; over this nothing more is read.
 const ASKED_BYTES: usize = 4 * 1024;
 
@@ -90,9 +89,27 @@ struct Client {
     resend: VecDeque<NonZeroU16>,
     answers: Answers,
     asked: Vec<Asked>,
+    /// The SUBSCRIBE or UNSUBSCRIBE that is taken in parts.
+    begun: Option<Begun>,
     replacing: Vec<Replaced>,
     /// Messages that it did not get: dropped, or too large for it.
     lost: u64,
+}
+
+/// What became of a packet.
+enum Took {
+    /// It is done with, and cost so much.
+    Whole(usize),
+    /// A part of it is: the rest is for another call.
+    Part,
+    /// It ends the connection.
+    End(Next),
+}
+
+impl Took {
+    fn broken(broken: Violation) -> Self {
+        Self::End(violation(broken))
+    }
 }
 
 impl Mqtt {
@@ -281,23 +298,22 @@ impl Client {
                 *used += frame.len();
                 continue;
             }
-            spent += match packet {
-                Packet::Subscribe(_) | Packet::Unsubscribe(_) => FILTER_WORK * (1 + body.len() / 8),
-                _ => PACKET_WORK,
-            };
             if !batch.is_empty() {
                 // What it subscribes to comes after what it has published before.
                 self.flush(env, batch, chunk);
             }
-            *used += frame.len();
-            if let Some(next) = self.take(link, env, &packet) {
-                return next;
+            match self.take(link, env, &packet) {
+                Took::Whole(work) => spent += work,
+                // What is left of it comes again.
+                Took::Part => return Next::Again,
+                Took::End(next) => return next,
             }
+            *used += frame.len();
         }
     }
 
-    /// Takes any packet but a PUBLISH. Returns what ends the connection.
-    fn take(&mut self, link: &mut Link, env: &mut Env, packet: &Packet<'_>) -> Option<Next> {
+    /// Takes any packet but a PUBLISH.
+    fn take(&mut self, link: &mut Link, env: &mut Env, packet: &Packet<'_>) -> Took {
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         match packet {
             Packet::PubAck(ack) => {
@@ -327,14 +343,10 @@ impl Client {
                 self.acknowledged(link, env, known);
             }
             Packet::Subscribe(subscribe) => {
-                if let Err(broken) = self.subscribe(link, env, subscribe) {
-                    return Some(violation(broken));
-                }
+                return self.subscribe(link, env, subscribe).unwrap_or_else(Took::broken);
             }
             Packet::Unsubscribe(unsubscribe) => {
-                if let Err(broken) = self.unsubscribe(env, unsubscribe) {
-                    return Some(violation(broken));
-                }
+                return self.unsubscribe(env, unsubscribe).unwrap_or_else(Took::broken);
             }
             Packet::PingReq => self.answers.give(Answer::Pong),
             Packet::Disconnect(disconnect) => {
@@ -346,14 +358,14 @@ impl Client {
                     // MQTT5 3.14.2.2.2.
                     if session.expiry.is_zero() && !time.is_zero() {
                         let what = "a session that was to end with its connection";
-                        return Some(violation(Violation::new(Reason::PROTOCOL_ERROR, what)));
+                        return Took::broken(Violation::new(Reason::PROTOCOL_ERROR, what));
                     }
                     session.expiry = time.min(link.rules.limits.session_time_max);
                 }
                 if disconnect.reason == Reason::NORMAL_DISCONNECTION {
                     session.will = None; //= MQTT5-3.14.4-3
                 }
-                return Some(Next::End(CloseReason::Terminated));
+                return Took::End(Next::End(CloseReason::Terminated));
             }
             Packet::Publish(_) => {}
             Packet::Connect(_)
@@ -362,13 +374,11 @@ impl Client {
             | Packet::UnsubAck(_)
             | Packet::PingResp
             | Packet::Auth(_) => {
-                return Some(violation(Violation::new(
-                    Reason::PROTOCOL_ERROR,
-                    "a packet that clients do not send",
-                )));
+                let what = "a packet that clients do not send";
+                return Took::broken(Violation::new(Reason::PROTOCOL_ERROR, what));
             }
         }
-        None
+        Took::Whole(PACKET_WORK)
     }
 
     /// The client has acknowledged something: there is room for the next message.
@@ -404,6 +414,11 @@ impl Env {
             Some(Due::End(core)) => self.shard.close(core),
             None => {}
         }
+    }
+
+    /// Whether sessions take all the memory that they may.
+    fn is_short_of_sessions(&self, limits: &Limits) -> bool {
+        self.gauge.used_for(Use::Sessions) > limits.sessions_bytes_max
     }
 
     /// The shard on which a client id lives.

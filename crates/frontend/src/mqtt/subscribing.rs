@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use broker::{HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
+use broker::{HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId, Use};
 use topic::Filter;
 use wire::mqtt::{
     Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
@@ -12,14 +12,26 @@ use wire::past::Replay;
 
 use crate::env::Env;
 use crate::link::Link;
-use crate::mqtt::Client;
 use crate::mqtt::answers::Answer;
 use crate::mqtt::farewell::Violation;
 use crate::mqtt::filters::{Options, OwnMessages, RetainFlag};
 use crate::mqtt::publishing::qos;
+use crate::mqtt::{Client, Took};
 
 /// A SUBACK or UNSUBACK besides its reason codes: first byte, length, packet id, no properties.
 const ANSWER_BYTES: usize = 1 + 4 + 2 + 1;
+
+/// Filters that one call takes: each costs a way through the trie of every shard.
+const FILTERS_AT_ONCE: usize = 16;
+/// What one of them costs, in the units of [`super::WORK_MAX`].
+const FILTER_WORK: usize = 64;
+
+/// A SUBSCRIBE or UNSUBSCRIBE of which a part was taken: what is to be said of its first filters.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    reasons: Vec<u8>,
+    waiting: Vec<(SubscriptionId, usize)>,
+}
 
 /// A SUBSCRIBE that waits for the core.
 #[derive(Debug)]
@@ -44,25 +56,31 @@ impl Client {
         link: &Link,
         env: &mut Env,
         packet: &Subscribe<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Result<Took, Violation> {
         self.check_answer(packet.filters.iter().count())?;
-        let history = match history(packet.properties) {
-            Ok(replay) => env.history(replay),
-            Err(violation) => return Err(violation),
-        };
+        let history = env.history(history(packet.properties)?);
         let identifier = packet.properties.iter().find_map(|property| match property {
             Property::SubscriptionId(id) => Some(id),
             _ => None,
         });
-        let mut asked = Asked { packet_id: packet.packet_id, reasons: Vec::new(), waiting: Vec::new() };
-        for (text, options) in packet.filters.iter() {
+        let Begun { reasons, mut waiting } = self.begun.take().unwrap_or_default();
+        let mut asked = Asked { packet_id: packet.packet_id, reasons, waiting: Vec::new() };
+        let begun = asked.reasons.len();
+        asked.waiting.append(&mut waiting);
+        for (text, options) in packet.filters.iter().skip(begun) {
+            if asked.reasons.len() - begun >= FILTERS_AT_ONCE {
+                env.mqtt.settle(self.key);
+                self.begun = Some(Begun { reasons: asked.reasons, waiting: asked.waiting });
+                return Ok(Took::Part);
+            }
             let reason = self.subscribe_to(link, env, text, options, (identifier, history), &mut asked);
             asked.reasons.push(reason.0);
         }
+        let work = FILTER_WORK * (asked.reasons.len() - begun);
         env.mqtt.settle(self.key);
         self.asked.push(asked);
         self.settle_asked();
-        Ok(())
+        Ok(Took::Whole(work))
     }
 
     fn subscribe_to(
@@ -95,7 +113,9 @@ impl Client {
             session.filters.set(&filter, wanted);
             return granted;
         }
-        if known.is_none() && session.filters.len() >= link.rules.limits.subscriptions_max {
+        let is_short =
+            known.is_none() && env.gauge.used_for(Use::Sessions) > link.rules.limits.sessions_bytes_max;
+        if is_short || (known.is_none() && session.filters.len() >= link.rules.limits.subscriptions_max) {
             return Reason::QUOTA_EXCEEDED;
         }
         let subscribed = env.shard.subscribe(env.now, session.core, &filter, history, retained);
@@ -118,6 +138,7 @@ impl Client {
         for asked in &mut self.asked {
             asked.waiting.retain(|(waiting, _)| *waiting != id);
         }
+        self.begun.iter_mut().for_each(|begun| begun.waiting.retain(|(waiting, _)| *waiting != id));
         self.settle_asked();
     }
 
@@ -127,8 +148,9 @@ impl Client {
         // What it was to replace goes on.
         let replaced = self.replacing.extract_if(.., |replaced| replaced.by == id).last();
         session.filters.give_up(id, replaced.map(|replaced| replaced.id));
-        for asked in &mut self.asked {
-            let Asked { waiting, reasons, .. } = asked;
+        let asked = self.asked.iter_mut().map(|Asked { waiting, reasons, .. }| (waiting, reasons));
+        let begun = self.begun.iter_mut().map(|Begun { waiting, reasons }| (waiting, reasons));
+        for (waiting, reasons) in asked.chain(begun) {
             waiting.retain(|(waiting, index)| {
                 if *waiting == id
                     && let Some(reason) = reasons.get_mut(*index)
@@ -152,10 +174,16 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn unsubscribe(&mut self, env: &mut Env, packet: &Unsubscribe<'_>) -> Result<(), Violation> {
+    pub(super) fn unsubscribe(&mut self, env: &mut Env, packet: &Unsubscribe<'_>) -> Result<Took, Violation> {
         self.check_answer(packet.filters.iter().count())?;
-        let mut reasons = Vec::new();
-        for text in packet.filters.iter() {
+        let mut reasons = self.begun.take().unwrap_or_default().reasons;
+        let begun = reasons.len();
+        for text in packet.filters.iter().skip(begun) {
+            if reasons.len() - begun >= FILTERS_AT_ONCE {
+                env.mqtt.settle(self.key);
+                self.begun = Some(Begun { reasons, waiting: Vec::new() });
+                return Ok(Took::Part);
+            }
             let session = env.mqtt.get_mut(self.key).expect("a client has its session");
             let removed = Filter::parse(text).ok().and_then(|filter| session.filters.remove(&filter));
             let Some(id) = removed else {
@@ -173,7 +201,7 @@ impl Client {
         let mut bytes = Vec::new();
         encode(&mut bytes, self.version, &Packet::UnsubAck(unsuback));
         self.answers.give(Answer::Whole(bytes.into()));
-        Ok(())
+        Ok(Took::Whole(FILTER_WORK * (reasons.len() - begun)))
     }
 
     /// Its connection goes: what was to be replaced is given up.
