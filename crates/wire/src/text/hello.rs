@@ -200,8 +200,10 @@ fn take_option(hello: &mut Hello, word: &str) -> Option<()> {
     Some(())
 }
 
-/// `90`, `90s`, `5m`, `1h30m`, `2d`.
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A length of time as an operator writes it, here and on a command line: `90` (seconds), `90s`, `5m`,
+/// `1h30m`, `2d`, `500ms`. `None` for everything else.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

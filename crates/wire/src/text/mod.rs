@@ -11,7 +11,7 @@ mod json;
 mod lines;
 
 pub use format::{Format, Frame, LinePart, Sender, TimeField, gap_line};
-pub use hello::{Hello, HelloError, Replay, Role, RoleWord, Spelling, parse_hello, role_word};
+pub use hello::{Hello, HelloError, Replay, Role, RoleWord, Spelling, parse_duration, parse_hello, role_word};
 pub use lines::{Line, begins_terminate, is_blank, is_terminate, next_line, utf8_tail};
 
 /// What a silent client gets to see.
