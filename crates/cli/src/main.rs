@@ -2,6 +2,8 @@
 
 mod client;
 mod config_command;
+mod ending;
+mod visible;
 
 use std::process::ExitCode;
 

@@ -5,9 +5,9 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::{Duration, Instant};
 
 use super::dialogue::{self, Interruption};
-use super::ending::Ending;
 use super::session::Session;
 use super::subscriber::{Introduction, Line, wish};
+use crate::ending::Ending;
 
 /// The pauses between attempts.
 #[derive(Debug, Default)]
