@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use ::client::Pauses;
+
 use super::args::Loyalty;
 use super::connection::Connection;
 use super::hello::{Format, Framing, Request};
 use super::inbox::{Event, InputEnd};
 use super::incoming::{Incoming, Reader, Verdict};
 use super::limits::{DRAIN_SUBSCRIBER, SILENCE_REMARK};
-use super::reconnect::{self, Pauses};
+use super::reconnect;
 use super::render::{Style, Target};
 use super::session::{Manners, Session, input_ending, output_ending};
 use crate::ending::Ending;
