@@ -20,6 +20,8 @@ pub(crate) enum Ending {
     Unreachable(String),
     /// The server does not want this client.
     Refused(String),
+    /// The time that the user gave it is over.
+    Expired,
     /// A signal, or Ctrl+C.
     Signal(i32),
 }
@@ -40,7 +42,7 @@ impl Ending {
     /// What is to be said about it on standard error.
     fn words(&self) -> Option<&str> {
         match self {
-            Self::Done | Self::Signal(_) => None,
+            Self::Done | Self::Expired | Self::Signal(_) => None,
             Self::ServerEnded(words)
             | Self::Failed(words)
             | Self::Unreachable(words)
@@ -55,6 +57,8 @@ impl Ending {
             Self::Unreachable(_) => 3,
             Self::Refused(_) => 4,
             Self::ServerEnded(_) => 6,
+            // That of mosquitto_sub.
+            Self::Expired => 27,
             // The shells' habit. Signal numbers that are watched are small.
             Self::Signal(signal) => u8::try_from(*signal).map_or(1, |signal| 128 + signal),
         };

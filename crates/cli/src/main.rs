@@ -3,6 +3,7 @@
 mod client;
 mod config_command;
 mod ending;
+mod mqtt;
 mod visible;
 
 use std::process::ExitCode;
@@ -26,6 +27,9 @@ enum Command {
     /// Run the broker
     #[command(after_help = server_help())]
     Server(Box<server::config::ServerArgs>),
+    Pub(Box<mqtt::PubArgs>),
+    Sub(Box<mqtt::SubArgs>),
+    Req(Box<mqtt::ReqArgs>),
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
     /// Check or print the server's configuration
@@ -37,6 +41,9 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Server(args) => serve(*args),
+        Command::Pub(args) => mqtt::publish(&args),
+        Command::Sub(args) => mqtt::subscribe(&args),
+        Command::Req(args) => mqtt::request(&args),
         Command::Client(args) => finish(client::run(&args)),
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
