@@ -238,12 +238,12 @@ const LETTERS: &str = "%t %p %b %x %l %q %r %I %j %C %R %D %E %F %P %%";
 
 /// What the help says about `--format`.
 pub(super) const FORMAT_HELP: &str = "\
-Format (as in mosquitto_sub where it has the same):
-  %t topic      %p payload  %b payload as base64  %x payload as hex  %l its length in bytes
-  %q QoS        %r retain   %I time of arrival    %j JSON            %% percent sign
-  %C content type  %R response topic  %D correlation data  %E expiry in seconds
-  %F payload format  %P user properties as NAME:VALUE
-  \\n newline    \\t tab     \\0 NUL               \\\\ backslash";
+Format, with the letters of mosquitto_sub where it has the same:
+  %t topic          %p payload         %b payload as base64  %x payload as hex
+  %l its length     %q QoS             %r retain             %I time of arrival
+  %C content type   %R response topic  %D correlation data   %E expiry in seconds
+  %F payload format %P user properties as NAME:VALUE         %j all of it as JSON
+  %% percent sign   \\n newline  \\t tab  \\0 NUL  \\\\ backslash";
 
 #[cfg(test)]
 mod tests {
