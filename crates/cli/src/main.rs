@@ -3,12 +3,13 @@
 mod client;
 mod config_command;
 mod ending;
+mod generated;
 mod mqtt;
 mod visible;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use cli::bench;
 
 /// Runs and frees are made on one shard and given back on another.
@@ -36,6 +37,7 @@ enum Command {
     Config(Box<config_command::ConfigArgs>),
     /// Measure a broker
     Bench(Box<bench::BenchArgs>),
+    Completions(generated::CompletionsArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Client(args) => finish(client::run(&args)),
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
+        Command::Completions(args) => finish(generated::completions(&args, Cli::command())),
     }
 }
 
