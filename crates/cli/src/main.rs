@@ -38,6 +38,7 @@ enum Command {
     /// Measure a broker
     Bench(Box<bench::BenchArgs>),
     Completions(generated::CompletionsArgs),
+    Man(generated::ManArgs),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
         Command::Completions(args) => finish(generated::completions(&args, Cli::command())),
+        Command::Man(args) => finish(generated::man(&args, Cli::command())),
     }
 }
 
