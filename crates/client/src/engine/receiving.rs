@@ -6,7 +6,7 @@
 //! ```
 //!
 //! With the connection those of QoS 1 are gone: the server sends them again. Those of QoS 2 are known
-//! by their id, so that they are not handed over twice.
+//! by their id, so that they are not handed over twice; there are 65,535 ids at most.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU16;
@@ -20,6 +20,10 @@ use crate::limits::RECEIVE_MAX;
 pub(super) struct Receiving {
     handed: VecDeque<Handed>,
     exactly_once: BTreeMap<NonZeroU16, Stage>,
+    /// Messages of QoS 1 and 2 that this connection brought, less those that it answered for the last
+    /// time. A server counts like that [MQTT5 4.9]: the end of a message that an earlier connection
+    /// brought gives it room for one more, so that this may be less than 0.
+    open: i32,
     /// Messages so far, of every QoS.
     count: u64,
 }
@@ -46,6 +50,10 @@ impl Receiving {
         out: &mut Vec<u8>,
     ) -> Result<Option<Receipt>, ProtocolError> {
         let Some(id) = id else { return Ok(Some(self.number())) };
+        if self.open >= i32::from(RECEIVE_MAX) {
+            return Err(ProtocolError::TooManyMessages { max: RECEIVE_MAX });
+        }
+        self.open += 1;
         if qos == QoS::ExactlyOnce {
             //= MQTT5-4.3.3-10
             match self.exactly_once.get(&id) {
@@ -56,9 +64,6 @@ impl Receiving {
                 Some(Stage::Handed) => return Ok(None),
                 None => {}
             }
-        }
-        if self.open() >= usize::from(RECEIVE_MAX) {
-            return Err(ProtocolError::TooManyMessages { max: RECEIVE_MAX });
         }
         if qos == QoS::ExactlyOnce {
             self.exactly_once.insert(id, Stage::Handed);
@@ -79,6 +84,7 @@ impl Receiving {
                 (_, None) => {}
                 (QoS::ExactlyOnce, Some(out)) => received(out, handed.id),
                 (_, Some(out)) => {
+                    self.open -= 1;
                     encode(out, Version::V5, &Packet::PubAck(Ack::new(handed.id, Reason::SUCCESS)));
                 }
             }
@@ -93,12 +99,14 @@ impl Receiving {
             None => Reason::PACKET_ID_NOT_FOUND,
         };
         self.exactly_once.remove(&id);
+        self.open = (self.open - 1).max(OPEN_MIN);
         encode(out, Version::V5, &Packet::PubComp(Ack::new(id, reason)));
         Ok(())
     }
 
     /// The connection is gone.
     pub(super) fn lose(&mut self) {
+        self.open = 0;
         self.handed.retain(|handed| handed.qos == QoS::ExactlyOnce);
     }
 
@@ -106,11 +114,6 @@ impl Receiving {
     pub(super) fn forget(&mut self) {
         self.handed.clear();
         self.exactly_once.clear();
-    }
-
-    fn open(&self) -> usize {
-        let at_least_once = self.handed.iter().filter(|handed| handed.qos == QoS::AtLeastOnce);
-        at_least_once.count() + self.exactly_once.len()
     }
 
     fn number(&mut self) -> Receipt {
@@ -122,3 +125,6 @@ impl Receiving {
 fn received(out: &mut Vec<u8>, id: NonZeroU16) {
     encode(out, Version::V5, &Packet::PubRec(Ack::new(id, Reason::SUCCESS)));
 }
+
+/// An earlier connection can have left no more messages than there are ids.
+const OPEN_MIN: i32 = -65_535;

@@ -324,6 +324,28 @@ fn a_message_of_qos_2_is_handed_over_once() {
     talk.message();
 }
 
+/// A server counts anew with each connection, and takes the end of an earlier message for room.
+#[test]
+fn messages_of_an_earlier_connection_do_not_count() {
+    let mut talk = Talk::up(&[]);
+    let all = |from: u16| from..from + RECEIVE_MAX;
+    for id in all(1) {
+        talk.say_publish(QoS::ExactlyOnce, id);
+        let receipt = talk.message();
+        talk.engine.acknowledge(receipt);
+    }
+    talk.come_back(SessionState::Resumed);
+    for id in all(1) {
+        talk.say(Packet::PubRel(ack(id)));
+    }
+    for id in all(1000).chain(all(2000)) {
+        talk.say_publish(QoS::ExactlyOnce, id);
+        talk.message();
+    }
+    talk.say_publish(QoS::ExactlyOnce, 1);
+    assert_eq!(talk.engine.poll_event(talk.now), Err(ProtocolError::TooManyMessages { max: RECEIVE_MAX }));
+}
+
 #[test]
 fn a_receipt_of_a_lost_connection_is_not_said_to_the_next() {
     let mut talk = Talk::up(&[]);
