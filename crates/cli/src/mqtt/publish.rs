@@ -180,13 +180,13 @@ fn publish(args: &PubArgs, topic: &str, source: Source) -> Result<(), Ending> {
             copy(args, &mut session, b'\n', |line| json::read(&line, &default))
         }
     };
-    // What was sent before something went wrong is to arrive, but nobody waits after a signal.
-    let settled = match published {
-        Err(Ending::Signal(signal)) => return Err(Ending::Signal(signal)),
-        _ => session.settle(args.timeout),
-    };
-    published?;
-    settled?;
+    if let Err(Ending::Signal(_)) = published {
+        drop(session.close(SessionEnd::Discard));
+        return published;
+    }
+    // What was sent before something went wrong is to arrive.
+    let settled = session.settle(args.timeout);
+    published.and(settled)?;
     session.close(SessionEnd::Discard)
 }
 

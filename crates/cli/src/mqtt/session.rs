@@ -109,17 +109,18 @@ impl Session {
     /// # Errors
     /// How the command ends; also if something was not accepted.
     pub(super) fn settle(&mut self, patience: Duration) -> Result<(), Ending> {
+        let mut until = Instant::now() + patience;
         while self.client.unacknowledged() > 0 {
-            let (before, until) = (self.client.unacknowledged(), Instant::now() + patience);
-            while self.client.unacknowledged() == before {
-                if let Some(signal) = self.signalled.get() {
-                    return Err(Ending::Signal(signal));
+            if let Some(signal) = self.signalled.get() {
+                return Err(Ending::Signal(signal));
+            }
+            match self.client.next(Some(until)).map_err(|error| ending(&error))? {
+                Some(news) => {
+                    self.hear(&news)?;
+                    until = Instant::now() + patience;
                 }
-                match self.client.next(Some(until)).map_err(|error| ending(&error))? {
-                    Some(news) => self.hear(&news)?,
-                    None if Instant::now() >= until => return Err(self.no_progress(patience)),
-                    None => {}
-                }
+                None if Instant::now() >= until => return Err(self.no_progress(patience)),
+                None => {}
             }
         }
         // What happened while a message waited for room.

@@ -64,7 +64,10 @@ pub(crate) fn run(args: &SubArgs) -> ExitCode {
     if subscription.filters.is_empty() {
         clap::Error::raw(ErrorKind::MissingRequiredArgument, "no filter: '#' is every topic\n").exit();
     }
-    subscribe(args, &subscription).unwrap_or_else(|ending| ending.conclude())
+    match subscribe(args, &subscription) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ending) => ending.conclude(),
+    }
 }
 
 impl SubArgs {
@@ -88,7 +91,7 @@ impl SubArgs {
     }
 }
 
-fn subscribe(args: &SubArgs, subscription: &Subscription) -> Result<ExitCode, Ending> {
+fn subscribe(args: &SubArgs, subscription: &Subscription) -> Result<(), Ending> {
     let until = args.wait.map(|wait| Instant::now() + wait);
     let mut options = args.server.options()?;
     if let Some(keep) = args.keep {
@@ -106,8 +109,12 @@ fn subscribe(args: &SubArgs, subscription: &Subscription) -> Result<ExitCode, En
     }
     let end = if args.keep.is_some() { SessionEnd::Keep } else { SessionEnd::Discard };
     match heard {
-        Ok(()) => session.close(end).map(|()| ExitCode::SUCCESS),
-        Err(ending @ (Ending::Signal(_) | Ending::Expired)) => session.close(end).and(Err(ending)),
+        Ok(()) => session.close(end),
+        // The ending is known, whatever the server makes of the goodbye.
+        Err(ending @ (Ending::Signal(_) | Ending::Expired | Ending::Done)) => {
+            drop(session.close(end));
+            Err(ending)
+        }
         Err(ending) => Err(ending),
     }
 }
@@ -178,10 +185,14 @@ impl Printer {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(&self.pending).and_then(|()| stdout.flush());
         self.pending.clear();
-        written.map_err(|error| match error.kind() {
-            // Who reads only the first lines (`| head`) has what they wanted.
-            io::ErrorKind::BrokenPipe => Ending::Done,
-            _ => Ending::Failed(format!("cannot write the output: {error}")),
+        written.map_err(|error| {
+            // Nobody has seen it.
+            self.receipt = None;
+            match error.kind() {
+                // Who reads only the first lines (`| head`) has what they wanted.
+                io::ErrorKind::BrokenPipe => Ending::Done,
+                _ => Ending::Failed(format!("cannot write the output: {error}")),
+            }
         })
     }
 }
