@@ -199,10 +199,11 @@ impl Client {
     }
 
     /// Publishes a message, and waits for room as long as it takes. At QoS 0 it is on its way then;
-    /// above, [`Event::Published`] follows.
+    /// above, [`Event::Published`] follows. News is kept for [`Self::next`] meanwhile.
     ///
     /// # Errors
-    /// What is wrong with the message, or with the client.
+    /// What is wrong with the message, or with the client; [`Error::Unread`] if more than [`KEPT_BYTES_MAX`] is
+    /// kept.
     pub fn publish(&mut self, message: &Message) -> Result<Ticket, Error> {
         loop {
             if let Some(ticket) = self.publish_until(message, None)? {
@@ -211,8 +212,8 @@ impl Client {
         }
     }
 
-    /// The same; `None` if there is no room until then, or if another thread used the
-    /// [waker](Self::waker).
+    /// The same; `None` if there is no room until then, if there is news for [`Self::next`] first, or if another
+    /// thread used the [waker](Self::waker).
     ///
     /// # Errors
     /// As [`Self::publish`].
@@ -233,7 +234,10 @@ impl Client {
             match self.find(until, Want::Room)? {
                 Found::Room => {}
                 Found::Nothing => return Ok(None),
-                Found::News(news) => self.kept.push(news)?,
+                Found::News(news) => {
+                    self.kept.push(news)?;
+                    return Ok(None);
+                }
             }
         }
     }
@@ -285,10 +289,10 @@ impl Client {
         &self.address
     }
 
-    /// Says goodbye and waits until the server has read everything and closed.
+    /// Says goodbye and waits until the server has read everything and closed, for [`FAREWELL_TIME`] at most.
     ///
     /// # Errors
-    /// If something may not have been read. What was acknowledged was.
+    /// If something was certainly not read. What was acknowledged was.
     pub fn disconnect(mut self, end: SessionEnd) -> Result<(), Error> {
         self.engine.disconnect(end);
         let until = Instant::now() + FAREWELL_TIME;
@@ -316,7 +320,8 @@ impl Client {
                 Err(error) => return Err(lost(error.into())),
             }
         }
-        Err(Error::NoAnswer { address: self.address, time: FAREWELL_TIME })
+        // A server should close then, but need not.
+        if is_finished { Ok(()) } else { Err(Error::NoAnswer { address: self.address, time: FAREWELL_TIME }) }
     }
 
     /// The one loop: reads, writes, waits, comes back.

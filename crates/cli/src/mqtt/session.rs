@@ -72,16 +72,19 @@ impl Session {
     /// # Errors
     /// How the command ends.
     pub(super) fn publish(&mut self, message: &Message, patience: Duration) -> Result<(), Ending> {
-        let until = Instant::now() + patience;
+        let mut until = Instant::now() + patience;
         loop {
             if let Some(signal) = self.signalled.get() {
                 return Err(Ending::Signal(signal));
             }
-            match self.client.publish_until(message, Some(until)) {
-                Ok(Some(_)) => return Ok(()),
-                Ok(None) if Instant::now() >= until => return Err(self.no_progress(patience)),
-                Ok(None) => {}
-                Err(error) => return Err(ending(&error)),
+            let published =
+                self.client.publish_until(message, Some(until)).map_err(|error| ending(&error))?;
+            let has_heard = self.hear_all()?;
+            match published {
+                Some(_) => return Ok(()),
+                None if has_heard => until = Instant::now() + patience,
+                None if Instant::now() >= until => return Err(self.no_progress(patience)),
+                None => {}
             }
         }
     }
@@ -123,10 +126,7 @@ impl Session {
                 None => {}
             }
         }
-        // What happened while a message waited for room.
-        while let Some(news) = self.client.next(Some(Instant::now())).map_err(|error| ending(&error))? {
-            self.hear(&news)?;
-        }
+        self.hear_all()?;
         self.rejects.ending().map_or(Ok(()), Err)
     }
 
@@ -145,6 +145,16 @@ impl Session {
     /// If something may not have been read.
     pub(super) fn close(self, end: SessionEnd) -> Result<(), Ending> {
         self.client.disconnect(end).map_err(|error| ending(&error))
+    }
+
+    /// Takes note of everything that is known already, and whether there was anything.
+    fn hear_all(&mut self) -> Result<bool, Ending> {
+        let mut has_heard = false;
+        while let Some(news) = self.client.next(Some(Instant::now())).map_err(|error| ending(&error))? {
+            self.hear(&news)?;
+            has_heard = true;
+        }
+        Ok(has_heard)
     }
 
     /// Takes note of what is no message.

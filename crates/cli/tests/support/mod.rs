@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
 pub(crate) use python::{Script, node, python};
-pub(crate) use server::{LogTo, Server, Start};
+pub(crate) use server::{LogTo, Server, Start, signal};
 pub(crate) use wire::Wire;
 
 /// The program that is tested, without the variables that configure it from outside.

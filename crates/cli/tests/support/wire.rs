@@ -25,7 +25,11 @@ impl Wire {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (mut from, mut to) = (copy_of(from), copy_of(to));
-                    thread::spawn(move || io::copy(&mut from, &mut to));
+                    thread::spawn(move || {
+                        drop(io::copy(&mut from, &mut to));
+                        // The end comes through as well, unless there is nobody any more.
+                        to.shutdown(Shutdown::Write).ok();
+                    });
                 }
                 ends.extend([client, server]);
             }
