@@ -292,7 +292,8 @@ fn a_request_finds_its_reply() {
     assert_eq!(unheard, (Some(27), String::new()));
 }
 
-/// A server that reads one packet and answers with these bytes, for every connection. Returns its address
+/// A server that reads one packet and answers with these bytes, for every connection; with nothing to
+/// say it closes. Returns its address
 /// and what it read.
 fn server_that_says(answers: &'static [&'static [u8]]) -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -300,6 +301,9 @@ fn server_that_says(answers: &'static [&'static [u8]]) -> (String, std::sync::mp
     let (send, received) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let converse = |mut stream: TcpStream| {
+            if answers.is_empty() {
+                return read_packet(&mut stream).map(|_| 0);
+            }
             for answer in answers {
                 drop(send.send(read_packet(&mut stream)?));
                 stream.write_all(answer).ok()?;
@@ -348,6 +352,9 @@ fn every_way_to_fail_has_its_exit_code() {
     for command in ["pub t x", "sub t", "req t x"] {
         check(command, &unreachable, 3, "cannot connect to 127.0.0.1:");
     }
+    // It closes at once.
+    let (hasty, _) = server_that_says(&[]);
+    check("sub t", &hasty, 3, "closed by the server");
     let (refusing, _) = server_that_says(&[&[0x20, 3, 0, 0x87, 0]]);
     check("sub t", &refusing, 4, "refuses the connection: not authorized");
     let (old, _) = server_that_says(&[&[0x20, 2, 0, 1]]);

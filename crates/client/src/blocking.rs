@@ -67,7 +67,7 @@ pub enum Loss {
 #[derive(Debug, Error)]
 pub enum Error {
     #[error("cannot connect to {address}: {cause}")]
-    Unreachable { address: Address, cause: io::Error },
+    Unreachable { address: Address, cause: Loss },
     /// By a CONNACK.
     #[error("{address} refuses the connection: {goodbye}")]
     Refused { address: Address, goodbye: Goodbye },
@@ -167,18 +167,22 @@ impl Client {
         let mut engine = Engine::new(options)?;
         let socket = waiting
             .connect(&address)
-            .map_err(|cause| Error::Unreachable { address: address.clone(), cause })?;
+            .map_err(|error| Error::Unreachable { address: address.clone(), cause: error.into() })?;
         engine.connect(Instant::now());
         let line = Line::Open(socket);
         let (attempts, kept) = (None, Kept::default());
         let mut client = Self { engine, address, reconnect: Reconnect::Never, waiting, line, attempts, kept };
         loop {
-            match client.find(None, Want::News)? {
-                Found::News(News::Event(Event::Connected(connected))) => {
+            match client.find(None, Want::News) {
+                Ok(Found::News(News::Event(Event::Connected(connected)))) => {
                     client.reconnect = reconnect;
                     return Ok((client, connected));
                 }
-                Found::News(_) | Found::Room | Found::Nothing => {}
+                Ok(Found::News(_) | Found::Room | Found::Nothing) => {}
+                Err(Error::Lost { address, loss }) => {
+                    return Err(Error::Unreachable { address, cause: loss });
+                }
+                Err(error) => return Err(error),
             }
         }
     }

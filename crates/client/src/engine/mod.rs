@@ -27,6 +27,8 @@ use receiving::Receiving;
 use sending::Sending;
 use subscribing::Subscribing;
 
+#[cfg(test)]
+mod adversary;
 mod ids;
 mod input;
 mod link;
