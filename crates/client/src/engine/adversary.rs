@@ -52,11 +52,19 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 struct Game {
     engine: Engine,
     now: Instant,
-    /// Messages of QoS 1 and 2 that were taken and not settled.
-    open: Vec<Ticket>,
+    /// Messages of QoS 1 and 2 that were taken and not settled, and their payloads.
+    open: Vec<(Ticket, String)>,
+    count: u32,
+    /// Payloads that this connection has written.
+    written: Vec<String>,
 }
 
 impl Game {
+    fn new() -> Self {
+        let engine = Engine::new(ConnectOptions::new("c")).unwrap();
+        Self { engine, now: Instant::now(), open: Vec::new(), count: 0, written: Vec::new() }
+    }
+
     fn say(&mut self, packet: Packet<'_>) {
         let mut bytes = Vec::new();
         encode(&mut bytes, Version::V5, &packet);
@@ -65,18 +73,19 @@ impl Game {
 
     fn play(&mut self, one: Move) {
         match one {
-            Move::Publish(qos) => match self.engine.publish(&Message::new("t", "payload").qos(qos)) {
-                Ok(ticket) if qos != QoS::AtMostOnce => self.open.push(ticket),
-                Ok(_) | Err(TakeError::NoRoom) => {}
-                Err(error) => panic!("{error}"),
-            },
+            Move::Publish(qos) => {
+                self.count += 1;
+                let payload = self.count.to_string();
+                match self.engine.publish(&Message::new("t", payload.as_str()).qos(qos)) {
+                    Ok(ticket) if qos != QoS::AtMostOnce => self.open.push((ticket, payload)),
+                    Ok(_) | Err(TakeError::NoRoom) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
             Move::Subscribe => {
                 self.engine.subscribe(&Subscription::to("t", QoS::ExactlyOnce)).unwrap();
             }
-            Move::Write => {
-                let count = self.engine.output().len();
-                self.engine.sent(count, self.now);
-            }
+            Move::Write => self.write(),
             Move::Acknowledge(receipt) => self.engine.acknowledge(Receipt(receipt)),
             Move::Say(kind, id, reason) => self.say_ack(kind, id, Reason(reason)),
             Move::SayPublish(qos, id) => self.say(Packet::Publish(Publish {
@@ -90,9 +99,9 @@ impl Game {
                 payload_start: 0,
             })),
             Move::Bytes(bytes) => self.engine.receive(&bytes),
-            Move::Lose => self.engine.lose(),
+            Move::Lose => self.lose(),
             Move::Return(session) => {
-                self.engine.lose();
+                self.lose();
                 self.engine.connect(self.now);
                 let (session_present, reason) = (session == SessionState::Resumed, Reason::SUCCESS);
                 let properties = Properties::EMPTY;
@@ -103,14 +112,38 @@ impl Game {
         loop {
             match self.engine.poll_event(self.now) {
                 Ok(Some(Event::Published(ticket, _))) => {
-                    let at = self.open.iter().position(|open| *open == ticket);
+                    let at = self.open.iter().position(|(open, _)| *open == ticket);
                     self.open.remove(at.expect("a message is settled once"));
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(_) => self.engine.lose(),
+                Err(_) => self.lose(),
             }
         }
+    }
+
+    fn lose(&mut self) {
+        self.engine.lose();
+        self.written.clear();
+    }
+
+    /// Writes everything. Of a message that waits for an answer one copy is written per connection.
+    fn write(&mut self) {
+        let bytes = self.engine.output().to_vec();
+        let mut rest = bytes.as_slice();
+        while let Some(frame) = wire::mqtt::frame(rest).unwrap() {
+            let (packet, behind) = rest.split_at(frame.len());
+            rest = behind;
+            match decode(Version::V5, frame.first, packet.get(frame.head_len..).unwrap()).unwrap() {
+                Packet::Publish(publish) if publish.packet_id.is_some() => {
+                    let payload = String::from_utf8(publish.payload.to_vec()).unwrap();
+                    assert!(!self.written.contains(&payload), "{payload} is written twice");
+                    self.written.push(payload);
+                }
+                _ => {}
+            }
+        }
+        self.engine.sent(bytes.len(), self.now);
     }
 
     fn say_ack(&mut self, kind: Kind, id: u16, reason: Reason) {
@@ -131,8 +164,7 @@ impl Game {
 proptest! {
     #[test]
     fn every_message_is_settled_once_or_still_open(moves in moves()) {
-        let engine = Engine::new(ConnectOptions::new("c")).unwrap();
-        let mut game = Game { engine, now: Instant::now(), open: Vec::new() };
+        let mut game = Game::new();
         game.play(Move::Return(SessionState::New));
         for one in moves {
             game.play(one);
@@ -143,8 +175,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_events_or_a_breach(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..20)) {
-        let engine = Engine::new(ConnectOptions::new("c")).unwrap();
-        let mut game = Game { engine, now: Instant::now(), open: Vec::new() };
+        let mut game = Game::new();
         game.play(Move::Return(SessionState::New));
         for piece in pieces {
             game.engine.receive(&piece);
@@ -155,8 +186,7 @@ proptest! {
 
 #[test]
 fn a_packet_that_never_ends_is_held_up_to_its_bound() {
-    let engine = Engine::new(ConnectOptions::new("c")).unwrap();
-    let mut game = Game { engine, now: Instant::now(), open: Vec::new() };
+    let mut game = Game::new();
     game.play(Move::Return(SessionState::New));
     // PUBLISH of 16 MiB with its fixed header: one byte more than may be.
     game.engine.receive(&[0x30, 0x80, 0x80, 0x80, 0x08]);
