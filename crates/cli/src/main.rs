@@ -2,10 +2,14 @@
 
 mod client;
 mod config_command;
+mod ending;
+mod generated;
+mod mqtt;
+mod visible;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use cli::bench;
 
 /// Runs and frees are made on one shard and given back on another.
@@ -24,20 +28,30 @@ enum Command {
     /// Run the broker
     #[command(after_help = server_help())]
     Server(Box<server::config::ServerArgs>),
+    Pub(Box<mqtt::PubArgs>),
+    Sub(Box<mqtt::SubArgs>),
+    Req(Box<mqtt::ReqArgs>),
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
     /// Check or print the server's configuration
     Config(Box<config_command::ConfigArgs>),
     /// Measure a broker
     Bench(Box<bench::BenchArgs>),
+    Completions(generated::CompletionsArgs),
+    Man(generated::ManArgs),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Server(args) => serve(*args),
+        Command::Pub(args) => mqtt::publish(&args),
+        Command::Sub(args) => mqtt::subscribe(&args),
+        Command::Req(args) => mqtt::request(&args),
         Command::Client(args) => finish(client::run(&args)),
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
+        Command::Completions(args) => finish(generated::completions(&args, Cli::command())),
+        Command::Man(args) => finish(generated::man(&args, Cli::command())),
     }
 }
 

@@ -3,7 +3,7 @@
 use wire::text::{TOPIC_PROMPT, WAITING_LINE};
 
 use super::hello::Side;
-use super::render::visible;
+use crate::visible::visible;
 
 /// What the server makes of a typed role.
 #[derive(Debug, PartialEq, Eq)]

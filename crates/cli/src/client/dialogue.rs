@@ -7,15 +7,15 @@ use wire::text::{ROLE_PROMPT, WAITING_LINE};
 
 use super::answer::{Answer, judge};
 use super::connection::Connection;
-use super::ending::Ending;
 use super::hello::{Framing, Hello, Opening, Request, Side};
 use super::inbox::{Event, InputEnd, Loss};
 use super::limits::{
     DIALOGUE_BYTES_MAX, HELLO_PAUSE, PROMPT_WAIT, REFUSAL_WAIT, SILENCE, SILENCE_REMARK, WAITING_WAIT,
 };
-use super::render::visible;
 use super::session::{Session, input_ending};
 use super::subscriber::{Introduction, Line, wish};
+use crate::ending::Ending;
+use crate::visible::visible;
 
 /// A client that the server knows.
 #[derive(Debug)]

@@ -33,6 +33,15 @@ pub(super) enum Loss {
     Broken(io::Error),
 }
 
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by the server"),
+            Self::Broken(error) => write!(f, "{error}"),
+        }
+    }
+}
+
 /// Why the input ended.
 #[derive(Debug)]
 pub(super) enum InputEnd {

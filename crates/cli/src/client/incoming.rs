@@ -8,7 +8,8 @@ use super::hello::Framing;
 use super::limits::{JSON_LINE_BYTES_MAX, LINE_BYTES_MAX};
 use super::output::Output;
 use super::payload::payload;
-use super::render::{Style, visible};
+use super::render::Style;
+use crate::visible::visible;
 
 /// The receiving side of one connection.
 #[derive(Debug)]

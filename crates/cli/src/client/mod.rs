@@ -10,7 +10,6 @@ mod assemble;
 mod connection;
 mod dialogue;
 mod editor;
-mod ending;
 mod hello;
 mod inbox;
 mod incoming;
@@ -31,10 +30,10 @@ use std::sync::mpsc::SyncSender;
 
 use anyhow::Context as _;
 
+use crate::ending::Ending;
 pub(crate) use args::ClientArgs;
 use args::Loyalty;
 use connection::{Address, Connection};
-use ending::Ending;
 use hello::{Opening, Request, Side};
 use inbox::{Event, Inbox};
 use incoming::Reader;
@@ -66,7 +65,7 @@ pub(crate) fn run(args: &ClientArgs) -> anyhow::Result<ExitCode> {
     let mut output = Output::new();
     let connection = match connect(&address, manners, &events, &mut output) {
         Ok(connection) => connection,
-        Err(ending) => return Ok(conclude(&ending)),
+        Err(ending) => return Ok(ending.conclude()),
     };
     // Not earlier: until here Ctrl+C may just end the process.
     signals::watch(Arc::clone(&signalled), events.clone()).context("watch for signals")?;
@@ -80,7 +79,7 @@ pub(crate) fn run(args: &ClientArgs) -> anyhow::Result<ExitCode> {
     // Nobody is to wait for a session that is over.
     drop((inbox, events));
     input.stop();
-    Ok(conclude(&ending))
+    Ok(ending.conclude())
 }
 
 fn connect(
@@ -125,13 +124,6 @@ fn converse(
         Side::Publisher => publisher::publish(session, line, Reader::Publisher),
         Side::Subscriber => subscriber::subscribe(session, &introduction, line, loyalty, count),
     }
-}
-
-fn conclude(ending: &Ending) -> ExitCode {
-    if let Some(words) = ending.words() {
-        output::report_plainly(words);
-    }
-    ending.exit_code()
 }
 
 /// What clap exits with for arguments that it refuses itself.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustyline::ExternalPrinter;
 
 use super::editor::Editing;
-use super::render::visible;
+use crate::visible::visible;
 
 /// Standard output and standard error of a session.
 pub(super) struct Output {
@@ -118,11 +118,6 @@ impl fmt::Debug for Output {
         };
         f.debug_struct("Output").field("screen", &screen).finish()
     }
-}
-
-/// Says something on standard error when there is no session any more, or not yet.
-pub(super) fn report_plainly(line: &str) {
-    tell((visible(line.as_bytes()) + "\n").as_bytes());
 }
 
 fn tell(bytes: &[u8]) {

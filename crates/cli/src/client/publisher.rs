@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::connection::Connection;
-use super::ending::Ending;
 use super::inbox::{Event, InputEnd};
 use super::incoming::{Incoming, Reader, Verdict};
 use super::limits::{DRAIN_PIPED, DRAIN_SIGNAL, DRAIN_TYPED};
 use super::session::{Farewell, Manners, Session, input_ending};
 use super::subscriber::Line;
+use crate::ending::Ending;
 
 /// Both directions of a publisher's connection.
 struct Publishing {

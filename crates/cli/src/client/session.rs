@@ -5,11 +5,11 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use super::connection::{Address, Connection};
-use super::ending::Ending;
 use super::inbox::{Event, Inbox, InputEnd, Loss};
 use super::input::{Input, Source};
 use super::limits::INPUT_LINE_BYTES_MAX;
 use super::output::Output;
+use crate::ending::Ending;
 
 /// One run of the client.
 #[derive(Debug)]

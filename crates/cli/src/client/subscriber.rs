@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use ::client::Pauses;
+
 use super::args::Loyalty;
 use super::connection::Connection;
-use super::ending::Ending;
 use super::hello::{Format, Framing, Request};
 use super::inbox::{Event, InputEnd};
 use super::incoming::{Incoming, Reader, Verdict};
 use super::limits::{DRAIN_SUBSCRIBER, SILENCE_REMARK};
-use super::reconnect::{self, Pauses};
+use super::reconnect;
 use super::render::{Style, Target};
 use super::session::{Manners, Session, input_ending, output_ending};
+use crate::ending::Ending;
 
 /// How a subscriber introduced itself, so that it can do so again.
 #[derive(Debug)]

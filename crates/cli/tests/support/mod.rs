@@ -12,13 +12,15 @@
 mod client;
 mod python;
 mod server;
+mod wire;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
 pub(crate) use python::{Script, node, python};
-pub(crate) use server::{LogTo, Server, Start};
+pub(crate) use server::{LogTo, Server, Start, signal};
+pub(crate) use wire::Wire;
 
 /// The program that is tested, without the variables that configure it from outside.
 pub(crate) fn tidings() -> Command {

@@ -66,8 +66,13 @@ impl Script {
 
     /// Starts `tidings client ARGS` between pipes.
     pub(crate) fn client(args: &[&str]) -> Self {
+        Self::tidings(&[&["client"], args].concat())
+    }
+
+    /// Starts `tidings ARGS` between pipes.
+    pub(crate) fn tidings(args: &[&str]) -> Self {
         let mut command = tidings();
-        command.arg("client").args(args).stderr(Stdio::piped());
+        command.args(args).stderr(Stdio::piped());
         Self::run(command)
     }
 

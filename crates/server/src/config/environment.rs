@@ -78,5 +78,11 @@ const PREFIX: &str = "TIDINGS_";
 const CONFIG: &str = "TIDINGS_CONFIG";
 
 /// The clients' variables: a machine may run both.
-const CLIENTS: [&str; 5] =
-    ["TIDINGS_URL", "TIDINGS_USER", "TIDINGS_PASSWORD", "TIDINGS_CONTEXT", "TIDINGS_NAME"];
+const CLIENTS: [&str; 6] = [
+    "TIDINGS_URL",
+    "TIDINGS_USER",
+    "TIDINGS_PASSWORD",
+    "TIDINGS_PASSWORD_FILE",
+    "TIDINGS_CONTEXT",
+    "TIDINGS_NAME",
+];

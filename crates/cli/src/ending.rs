@@ -1,14 +1,15 @@
-//! How a session ends: what is said last, and the exit status.
+//! How a client's session ends: what is said last, and the exit status.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use signal_hook::consts::SIGINT;
 
-use super::inbox::Loss;
+use crate::visible::visible;
 
 /// How it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// The user ended it, or whoever read our output went away.
     Done,
     /// The server said `terminate`: this is left to say about it.
@@ -19,19 +20,29 @@ pub(super) enum Ending {
     Unreachable(String),
     /// The server does not want this client.
     Refused(String),
+    /// The time that the user gave it is over.
+    Expired,
     /// A signal, or Ctrl+C.
     Signal(i32),
 }
 
 impl Ending {
     /// What is said when the server said `terminate`.
-    pub(super) const SERVER_ENDED: &str = "server ended the session";
-    pub(super) const CTRL_C: Self = Self::Signal(SIGINT);
+    pub(crate) const SERVER_ENDED: &str = "server ended the session";
+    pub(crate) const CTRL_C: Self = Self::Signal(SIGINT);
+
+    /// Says what there is to say, and how the program ends.
+    pub(crate) fn conclude(&self) -> ExitCode {
+        if let Some(words) = self.words() {
+            report(words);
+        }
+        self.exit_code()
+    }
 
     /// What is to be said about it on standard error.
-    pub(super) fn words(&self) -> Option<&str> {
+    fn words(&self) -> Option<&str> {
         match self {
-            Self::Done | Self::Signal(_) => None,
+            Self::Done | Self::Expired | Self::Signal(_) => None,
             Self::ServerEnded(words)
             | Self::Failed(words)
             | Self::Unreachable(words)
@@ -39,13 +50,15 @@ impl Ending {
         }
     }
 
-    pub(super) fn exit_code(&self) -> ExitCode {
+    fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::Done => 0,
             Self::Failed(_) => 1,
             Self::Unreachable(_) => 3,
             Self::Refused(_) => 4,
             Self::ServerEnded(_) => 6,
+            // That of mosquitto_sub.
+            Self::Expired => 27,
             // The shells' habit. Signal numbers that are watched are small.
             Self::Signal(signal) => u8::try_from(*signal).map_or(1, |signal| 128 + signal),
         };
@@ -53,11 +66,8 @@ impl Ending {
     }
 }
 
-impl std::fmt::Display for Loss {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Closed => f.write_str("closed by the server"),
-            Self::Broken(error) => write!(f, "{error}"),
-        }
-    }
+/// Says something on standard error when there is no session any more, or not yet.
+pub(crate) fn report(line: &str) {
+    // There is no place left to say that this place is gone.
+    drop(io::stderr().lock().write_all((visible(line.as_bytes()) + "\n").as_bytes()));
 }
