@@ -27,6 +27,8 @@ pub(super) struct Answers {
     due_bytes: usize,
     /// By how many messages must be accepted before they may be given.
     waiting: VecDeque<(u64, Answer)>,
+    /// How many of those are for messages of QoS 1.
+    pubacks_waiting: usize,
     /// Messages that were published, and how many of them are accepted.
     pub(super) published: u64,
     accepted: u64,
@@ -45,6 +47,7 @@ impl Answers {
         if self.waiting.is_empty() && self.accepted >= self.published {
             return self.give(answer);
         }
+        self.pubacks_waiting += usize::from(matches!(answer, Answer::PubAck(..)));
         self.waiting.push_back((self.published, answer));
     }
 
@@ -52,13 +55,14 @@ impl Answers {
     pub(super) fn accepted(&mut self, upto: u64) {
         self.accepted = upto;
         while let Some((_, answer)) = self.waiting.pop_front_if(|(count, _)| *count <= upto) {
+            self.pubacks_waiting -= usize::from(matches!(answer, Answer::PubAck(..)));
             self.give(answer);
         }
     }
 
-    /// Answers that wait for the core.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Messages of QoS 1 that wait for the core.
+    pub(super) fn pubacks_waiting(&self) -> usize {
+        self.pubacks_waiting
     }
 
     /// Whether none may be given now.

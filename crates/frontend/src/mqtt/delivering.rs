@@ -22,6 +22,9 @@ use wire::past::write_time;
 /// A longer payload is not copied: its receivers share it.
 const COPIED_BYTES: usize = 2 * 1024;
 
+/// What stands in front of a payload, about.
+const HEAD_BYTES: usize = 64;
+
 /// One message as it is sent.
 struct Sent<'a> {
     run: &'a Arc<Run>,
@@ -65,7 +68,9 @@ impl Client {
             }
             most = u32::MAX;
         }
-        match env.shard.poll_delivery(env.now, core, most, size.bytes) {
+        // What stands in front of each message counts as well: a part of many short ones is mostly that.
+        let parts = u32::try_from(size.bytes / HEAD_BYTES).unwrap_or(u32::MAX).max(1);
+        match env.shard.poll_delivery(env.now, core, most.min(parts), size.bytes) {
             Some(Delivery::Messages(slice)) => self.send(link, env, &slice),
             Some(Delivery::Gap(count)) => self.lost += count,
             None if env.draining && !env.shard.is_asking(core) => {

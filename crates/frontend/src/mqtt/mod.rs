@@ -50,6 +50,8 @@ const ASKED_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct Mqtt {
     state: State,
+    /// What its client did not get, once it is over.
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,7 @@ struct Client {
 
 impl Mqtt {
     pub(crate) fn new() -> Self {
-        Self { state: State::Connecting }
+        Self { state: State::Connecting, lost: 0 }
     }
 
     /// Takes its part of a chunk.
@@ -156,6 +158,7 @@ impl Mqtt {
     pub(crate) fn over(&mut self, link: &mut Link, env: &mut Env, reason: &CloseReason) {
         let State::Connected(mut client) = std::mem::replace(&mut self.state, State::Over) else { return };
         let version = client.version;
+        self.lost = client.lost;
         if !client.answers.is_idle() {
             link.out.append(&mut env.pool, |own| client.answers.write(own, version, usize::MAX));
         }
@@ -204,6 +207,14 @@ impl Mqtt {
 
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.state, State::Connected(_))
+    }
+
+    /// Messages that the client did not get on this connection: dropped, or too large for it.
+    pub(crate) fn lost(&self) -> u64 {
+        match &self.state {
+            State::Connected(client) => client.lost,
+            State::Connecting | State::Over => self.lost,
+        }
     }
 
     pub(crate) fn client_id(&self) -> Option<Box<str>> {

@@ -59,8 +59,9 @@ impl Client {
         let id = packet.packet_id;
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         // Before 5.0 nobody is told how many there may be: their answers bound how much is read.
-        let is_bound = id.is_some() && has_properties(self.version);
-        if is_bound && session.received.len() + self.answers.waiting() >= receive_max {
+        let is_new = |id| packet.qos != QoS::ExactlyOnce || !session.received.contains(&id);
+        let is_bound = id.is_some_and(is_new) && has_properties(self.version);
+        if is_bound && session.received.len() + self.answers.pubacks_waiting() >= receive_max {
             //= MQTT5-3.3.4-9
             return Err(Violation::new(Reason::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"));
         }

@@ -1,0 +1,121 @@
+//! The packets that MQTT clients send.
+
+use std::num::NonZeroU16;
+
+use wire::mqtt::{
+    Ack, Connect, Disconnect, Filters, Packet, Place, Properties, Property, PropertyWriter, Publish, QoS,
+    Reason, Subscribe, SubscribeOptions, Version, encode, put_filter,
+};
+
+use crate::client::mqtt::Wishes;
+
+/// The only packet id of a SUBSCRIBE: far above those of messages.
+pub(crate) const SUBSCRIBE_ID: NonZeroU16 = NonZeroU16::MAX;
+
+/// Which acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    PubAck,
+    PubRec,
+    PubRel,
+    PubComp,
+}
+
+/// One message as it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) qos: u8,
+    pub(crate) id: Option<NonZeroU16>,
+    pub(crate) is_again: Again,
+}
+
+/// Whether the server may have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    Yes,
+    No,
+}
+
+pub(crate) fn connect(wishes: &Wishes) -> Vec<u8> {
+    let mut properties = Vec::new();
+    if wishes.version == Version::V5 {
+        let mut writer = PropertyWriter::new(&mut properties);
+        if wishes.expiry_s > 0 {
+            writer.put(&Property::SessionExpiry(wishes.expiry_s));
+        }
+        if let Some(count) = wishes.receive_max {
+            writer.put(&Property::ReceiveMaximum(count));
+        }
+    }
+    bytes(
+        wishes.version,
+        &Packet::Connect(Connect {
+            version: wishes.version,
+            clean_start: wishes.expiry_s == 0,
+            keep_alive: 0,
+            client_id: &wishes.client_id,
+            will: None,
+            user_name: None,
+            password: None,
+            properties: parsed(Place::Connect, &properties),
+        }),
+    )
+}
+
+pub(crate) fn subscribe(version: Version, filter: &str, qos: u8) -> Vec<u8> {
+    let mut filters = Vec::new();
+    put_filter(&mut filters, filter, SubscribeOptions::of_qos(qos_of(qos)));
+    let filters = Filters::parse(version, &filters).expect("a filter of ours");
+    bytes(
+        version,
+        &Packet::Subscribe(Subscribe { packet_id: SUBSCRIBE_ID, properties: Properties::EMPTY, filters }),
+    )
+}
+
+pub(crate) fn publish(version: Version, message: &Outgoing<'_>) -> Vec<u8> {
+    bytes(
+        version,
+        &Packet::Publish(Publish {
+            dup: message.is_again == Again::Yes,
+            qos: qos_of(message.qos),
+            retain: false,
+            topic: message.topic,
+            packet_id: message.id,
+            properties: Properties::EMPTY,
+            payload: message.payload,
+            payload_start: 0,
+        }),
+    )
+}
+
+pub(crate) fn ack(version: Version, kind: Kind, id: NonZeroU16) -> Vec<u8> {
+    let ack = Ack::new(id, Reason::SUCCESS);
+    let packet = match kind {
+        Kind::PubAck => Packet::PubAck(ack),
+        Kind::PubRec => Packet::PubRec(ack),
+        Kind::PubRel => Packet::PubRel(ack),
+        Kind::PubComp => Packet::PubComp(ack),
+    };
+    bytes(version, &packet)
+}
+
+pub(crate) fn disconnect(version: Version) -> Vec<u8> {
+    let disconnect = Disconnect { reason: Reason::SUCCESS, properties: Properties::EMPTY };
+    bytes(version, &Packet::Disconnect(disconnect))
+}
+
+fn parsed(place: Place, properties: &[u8]) -> Properties<'_> {
+    Properties::parse(place, properties).expect("properties of ours")
+}
+
+fn qos_of(number: u8) -> QoS {
+    QoS::of(number).expect("0 to 2")
+}
+
+fn bytes(version: Version, packet: &Packet<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(&mut bytes, version, packet);
+    bytes
+}
