@@ -172,6 +172,7 @@ impl World {
     pub(crate) fn remove(&mut self, id: usize, conn: ConnId) {
         let now = self.now();
         let site = usize::from(self.clients[id].station);
+        self.note_lost(site, id, conn);
         self.sites[site].station.remove(now, conn, CloseReason::Gone);
         self.sites[site].sockets.remove(conn);
         self.note_events(site);

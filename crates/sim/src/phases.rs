@@ -1,6 +1,7 @@
 //! The phases of a world: busy with faults, then quiet, then the end.
 
 use crate::check::Violation;
+use crate::client::mqtt::Stage;
 use crate::client::{self, Link, Reader, Role};
 use crate::limits::{Clock, Ending, MS};
 use crate::net::UpEnd;
@@ -124,7 +125,12 @@ impl World {
             let station = &mut self.sites[usize::from(client.station)].station;
             // A long line for history ends with the time for draining, like a slow reader's queue.
             let asking = client.conn().is_some_and(|conn| station.is_asking(conn));
-            let is_slow = client.role == Role::Mqtt && self.swarm.ending == Ending::DrainSlow;
+            let is_given_up = client.owner.is_some_and(|owner| {
+                let person = &self.persons[&owner];
+                person.conn != id || person.stage != Stage::Connected
+            });
+            let is_mqtt_slow = client.role == Role::Mqtt && self.swarm.ending == Ending::DrainSlow;
+            let is_slow = is_given_up || is_mqtt_slow;
             if there && (asking || is_slow || client.reader != Reader::Fast || client.down.is_narrow()) {
                 self.excuse(id);
             } else if there {

@@ -129,7 +129,11 @@ impl Client {
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         match session.window.get(id).cloned() {
             None => {}
-            Some(Unacked::Release) => self.answers.give(Answer::PubRel(id, Reason::SUCCESS)),
+            Some(Unacked::Release) => {
+                // The client holds it until it answers: that gives the place free, and no other.
+                self.outstanding += 1;
+                self.answers.give(Answer::PubRel(id, Reason::SUCCESS));
+            }
             Some(Unacked::Publish { slice, qos, retain }) => {
                 self.outstanding += 1;
                 let run = slice.run.run();
