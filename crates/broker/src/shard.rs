@@ -355,6 +355,12 @@ impl Shard {
         self.history.bytes()
     }
 
+    /// Bytes of this shard's places for retained messages, and of the messages, which all shards share.
+    #[must_use]
+    pub fn retained_bytes(&self) -> (usize, usize) {
+        self.retained.costs()
+    }
+
     /// Bytes of cached routes: they outlive whoever asked for them.
     #[must_use]
     pub fn route_bytes(&self) -> usize {

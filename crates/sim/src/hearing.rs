@@ -69,6 +69,9 @@ impl World {
                     self.saw(owner, "lines", format!("a SUBACK that says {:?}", ack.reasons));
                 }
                 self.person(owner).has_suback = true;
+                if let Some(audit) = self.record.audits.get_mut(&owner) {
+                    audit.stood = true;
+                }
                 self.record.mqtt.get_mut(&owner).expect("a person has a record").stood.get_or_insert(mark);
             }
             Packet::Disconnect(disconnect) => {
@@ -96,6 +99,9 @@ impl World {
     }
 
     fn take_publish(&mut self, owner: usize, publish: &Publish<'_>) {
+        if self.record.audits.contains_key(&owner) {
+            return self.take_retained(owner, publish);
+        }
         let Some((by, number)) = expected::mark_in(publish.payload) else {
             return self.saw(owner, "lines", "a message without a mark".to_owned());
         };
@@ -130,6 +136,26 @@ impl World {
                     self.heard(owner, heard);
                 }
             }
+        }
+    }
+
+    /// One of those who look at what is retained.
+    fn take_retained(&mut self, owner: usize, publish: &Publish<'_>) {
+        if let Some(id) = publish.packet_id {
+            let kind = if publish.qos as u8 == 1 { Kind::PubAck } else { Kind::PubRec };
+            self.owe(owner, kind, id);
+            if kind == Kind::PubRec && !self.person(owner).held.insert(id) {
+                return;
+            }
+        }
+        if self.is_draining() || self.person(owner).stage != Stage::Connected {
+            return; // everyone goes, and wills are published
+        }
+        let audit = self.record.audits.get_mut(&owner).expect("the caller looked");
+        let before = audit.found.insert(publish.topic.to_owned(), publish.payload.to_vec());
+        if before.is_some() || !publish.retain {
+            let what = format!("{} comes twice or not as a retained message", publish.topic);
+            self.saw(owner, "retained", what);
         }
     }
 

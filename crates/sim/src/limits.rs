@@ -87,6 +87,9 @@ pub(crate) struct Load {
     pub(crate) strangers: usize,
     /// Clients that speak MQTT.
     pub(crate) mqtt: usize,
+    /// Those that publish what is retained, and that look at it in the end.
+    pub(crate) keepers: usize,
+    pub(crate) auditors: usize,
     /// Publishers of one message each, to topics of their own, before most others come.
     pub(crate) passers: usize,
     /// Strangers that make stations work and hold memory for nothing.
@@ -131,6 +134,8 @@ impl Swarm {
                 subscribers: rng.size(2, 40),
                 strangers: rng.size(0, 8),
                 mqtt: 0,
+                keepers: 0,
+                auditors: 0,
                 passers: 0,
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
@@ -162,6 +167,8 @@ impl Swarm {
         limits.inflight_max = rng.pick(&[1, 5, 1024]);
         self.limits = Arc::new(limits);
         self.load.mqtt = rng.size(1, 12);
+        self.load.keepers = rng.size(0, 4);
+        self.load.auditors = rng.size(2, 5);
         self.load.publishers = self.load.publishers.min(8);
         self.load.subscribers = self.load.subscribers.min(12);
         self.load.attackers = 0;

@@ -4,7 +4,7 @@ use broker::ConnId;
 use wire::mqtt::{Property, Version};
 
 use crate::check::Violation;
-use crate::client::mqtt::{Break, Flight, FlightState, Person, Session, Stage};
+use crate::client::mqtt::{Break, Flight, FlightState, Goes, Person, Session, Stage};
 use crate::client::mqtt_words::{self as words, Again, Kind, Outgoing};
 use crate::client::{Client, Link, Meaning, Reader, Role, Step, Unit};
 use crate::limits::MS;
@@ -139,7 +139,8 @@ impl World {
             self.clients[conn].plan.push_back(Step::Send(unit));
             self.schedule_step(conn);
         }
-        let pause_ns = 1 + self.whims.below(self.swarm.load.pause_max_ns);
+        let most_ns = self.persons[&owner].wishes.pause_max_ns.unwrap_or(self.swarm.load.pause_max_ns);
+        let pause_ns = 1 + self.whims.below(most_ns);
         self.person(owner).send_at_ns = now_ns + pause_ns;
     }
 
@@ -152,8 +153,16 @@ impl World {
     ) -> Vec<u8> {
         let publisher = &self.record.publishers[&owner];
         let message = &publisher.messages[number];
-        let (topic, payload, qos) = (publisher.topic.as_str(), message.payload.as_slice(), message.qos);
-        words::publish(self.persons[&owner].wishes.version, &Outgoing { topic, payload, qos, id, is_again })
+        let outgoing = Outgoing {
+            topic: &publisher.topic,
+            payload: &message.payload,
+            qos: message.qos,
+            id,
+            is_again,
+            retain: message.retain,
+            expiry_s: message.expiry_s,
+        };
+        words::publish(self.persons[&owner].wishes.version, &outgoing)
     }
 
     fn say_goodbye(&mut self, owner: usize) {
@@ -161,8 +170,21 @@ impl World {
         let person = self.person(owner);
         if person.leaves_ns.is_some_and(|at_ns| at_ns <= now_ns) {
             person.stage = Stage::Left;
+            let (conn, goes) = (person.conn, person.wishes.goes);
             let bytes = words::disconnect(person.wishes.version);
+            if goes == Goes::Rudely {
+                self.leaves_will(owner);
+                return self.leave(conn, UpEnd::Reset);
+            }
             self.person_says(owner, bytes, vec![Meaning::LastWord]);
+        }
+    }
+
+    /// Its will is to be published.
+    fn leaves_will(&mut self, owner: usize) {
+        let earlier = self.persons[&owner].earlier;
+        if let Some(will) = self.record.wills.get_mut(&owner) {
+            will.expected = Some(words::will_payload(earlier));
         }
     }
 
@@ -180,6 +202,16 @@ impl World {
             return;
         }
         let away_ns = self.whims.below(AWAY_MAX_NS);
+        let person = self.person(owner);
+        let is_taken_on = person.stage == Stage::Connected;
+        // One that waits longer is taken back by the next connection.
+        let is_due = person.wishes.will_delay_s == Some(0);
+        if is_due {
+            self.leaves_will(owner);
+        }
+        if let Some(will) = self.record.wills.get_mut(&owner) {
+            will.unsure |= !is_taken_on;
+        }
         let person = self.person(owner);
         person.raced |= person.stage == Stage::Greeting;
         if person.stage == Stage::Greeting && person.session == Session::None {
@@ -205,7 +237,11 @@ impl World {
         let (addr, capacity) = (self.clients[owner].addr, self.whims.size(64, 4096));
         let mut client = Client::new(Role::Mqtt, station, addr, self.now_ns, Reader::Fast, capacity);
         client.owner = Some(owner);
-        let connect = words::connect(&self.person(owner).wishes);
+        let person = &self.persons[&owner];
+        let connect = words::connect(&person.wishes, owner, person.earlier + 1);
+        if let Some(will) = self.record.wills.get_mut(&owner) {
+            will.left += 1;
+        }
         client.plan.push_back(Unit::send(connect, Vec::new(), Cut::Closely));
         self.clients.push(client);
         self.person(owner).begins_again(id);

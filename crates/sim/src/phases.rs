@@ -211,11 +211,16 @@ impl World {
             }
         }
         let remains = &mut self.record.remains;
+        let mut kept_by_last = 0;
         for site in &mut self.sites {
             site.station.end_round();
             let shard = site.station.shard();
             remains.stations.push(shard.leftovers());
             remains.history_bytes += shard.history_bytes() + shard.route_bytes();
+            // The messages themselves are shared by all stations.
+            let (places, messages) = shard.retained_bytes();
+            remains.retained_bytes = remains.retained_bytes + places - kept_by_last + messages;
+            kept_by_last = messages;
             remains.counted += shard.stats().accepted;
             remains.delivered += shard.stats().delivered;
             remains.dropped += shard.stats().dropped;

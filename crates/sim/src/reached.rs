@@ -46,11 +46,15 @@ pub enum Reached {
     MqttResumed,
     /// A connection lost its client id to another one.
     TakenOver,
+    /// Someone looked at what was retained, and it is known what that is.
+    Retained,
+    /// Someone looked for a will that had to be there.
+    Will,
 }
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -69,6 +73,8 @@ impl Reached {
         Self::MqttExactlyOnce,
         Self::MqttResumed,
         Self::TakenOver,
+        Self::Retained,
+        Self::Will,
     ];
 
     /// The ending with this reason; `None` if only a kernel can cause it.

@@ -14,6 +14,10 @@ pub(crate) struct Record {
     pub(crate) subscribers: BTreeMap<usize, SubscriberRecord>,
     pub(crate) strangers: BTreeMap<usize, StrangerRecord>,
     pub(crate) mqtt: BTreeMap<usize, MqttRecord>,
+    /// What those were given who came in the end to look at what is retained: topic and payload.
+    pub(crate) audits: BTreeMap<usize, Audit>,
+    /// Wills that MQTT clients have left, by client.
+    pub(crate) wills: BTreeMap<usize, WillRecord>,
     pub(crate) remains: Remains,
 }
 
@@ -85,6 +89,10 @@ pub(crate) struct Message {
     pub(crate) payload: Vec<u8>,
     /// At which quality of service.
     pub(crate) qos: u8,
+    /// Whether it is to be kept for who comes later; nothing of it if it is empty.
+    pub(crate) retain: bool,
+    /// After how many seconds it is worth nothing.
+    pub(crate) expiry_s: Option<u32>,
     pub(crate) accepted: Option<Accepted>,
     /// How many more times it was accepted: at QoS 1 its publisher may have sent it again.
     pub(crate) again: u64,
@@ -92,7 +100,7 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn new(payload: Vec<u8>, qos: u8) -> Self {
-        Self { payload, qos, accepted: None, again: 0 }
+        Self { payload, qos, retain: false, expiry_s: None, accepted: None, again: 0 }
     }
 }
 
@@ -108,6 +116,7 @@ impl PublisherRecord {
 pub(crate) struct Accepted {
     /// Its place among all accepted messages of the world.
     pub(crate) index: u64,
+    pub(crate) at_ns: u64,
     pub(crate) wall_ms: u64,
     /// The station that accepted it: publishers may move.
     pub(crate) station: u8,
@@ -209,6 +218,27 @@ pub(crate) struct MqttRecord {
     pub(crate) wrong: Vec<(&'static str, String)>,
 }
 
+/// What is retained, as one client was given it.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    pub(crate) filter: String,
+    /// Whether it has heard that its subscription stands.
+    pub(crate) stood: bool,
+    pub(crate) found: BTreeMap<String, Vec<u8>>,
+}
+
+/// What is to become of a client's will, which is retained.
+#[derive(Debug, Default)]
+pub(crate) struct WillRecord {
+    pub(crate) topic: String,
+    /// The last one that was to be published.
+    pub(crate) expected: Option<Vec<u8>>,
+    /// Whether that is not known: a connection broke before it was taken on.
+    pub(crate) unsure: bool,
+    /// How many there were at most.
+    pub(crate) left: u64,
+}
+
 /// A message as an MQTT client was given it: at QoS 2 not again under an id that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MqttHeard {
@@ -241,6 +271,8 @@ pub(crate) struct Remains {
     /// Sessions, filters, trie nodes and brakes of each station.
     pub(crate) stations: Vec<[usize; 4]>,
     pub(crate) history_bytes: usize,
+    /// What is retained costs so much.
+    pub(crate) retained_bytes: usize,
     /// Messages that the stations say they accepted.
     pub(crate) counted: u64,
     /// Messages that they say they gave to connections, and dropped.

@@ -133,8 +133,13 @@ impl World {
                     message.again += u64::from(message.qos < 2);
                     return;
                 }
-                message.accepted =
-                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms, station, run_bytes });
+                message.accepted = Some(Accepted {
+                    index: mark.index,
+                    at_ns: self.now_ns,
+                    wall_ms: mark.wall_ms,
+                    station,
+                    run_bytes,
+                });
                 self.accepted_ns.push(self.now_ns);
             }
             Meaning::Hello => {

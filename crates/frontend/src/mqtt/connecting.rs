@@ -1,8 +1,11 @@
 //! From CONNECT to CONNACK: which session a client gets, and on which shard.
 
+use std::collections::VecDeque;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker::planted::{self, Bug};
 use broker::{Introduced, Marks, Publisher};
 use bytes::Bytes;
 use topic::TopicName;
@@ -19,6 +22,7 @@ use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
 use crate::mqtt::publishing::{kept, publish_one, qos};
 use crate::mqtt::sessions::{ClientKey, Will};
+use crate::mqtt::window::Window;
 use crate::mqtt::{Client, Mqtt, State, number_of_seconds};
 
 /// What a client asks of its session in CONNECT.
@@ -129,7 +133,16 @@ impl Mqtt {
         session.publisher = Arc::clone(&publisher);
         session.expiry = wishes.expiry;
         session.will = will;
-        let resend = session.window.unacked().into();
+        if planted::is(Bug::DropWindow) {
+            session.window = Window::default();
+        }
+        if planted::is(Bug::ForgetReceived) {
+            session.received.clear();
+        }
+        let mut resend: VecDeque<NonZeroU16> = session.window.unacked().into();
+        if planted::is(Bug::ForgetUnacked) {
+            resend.pop_front();
+        }
         link.session = Some(session.core);
         env.mqtt.settle(key);
         let mut client = Client {
@@ -200,12 +213,15 @@ fn take_over(env: &mut Env, key: ClientKey, connect: &Connect<'_>) {
     let session = env.mqtt.get_mut(key).expect("the caller found it");
     let core = session.core;
     // A will is sent if its delay is over, or if its session is (MQTT5-3.1.2-8, MQTT5-3.1.3-9).
-    let is_due = |will: &mut Will| will.delay.is_zero() || connect.clean_start;
+    let is_due =
+        |will: &mut Will| will.delay.is_zero() || connect.clean_start || planted::is(Bug::WillAtOnce);
     let will = session.will.take_if(is_due);
     session.will = None;
     let publisher = Arc::clone(&session.publisher);
     if let Some(conn) = session.conn.take() {
-        env.evicted.push(conn);
+        if !planted::is(Bug::KeepOldConnection) {
+            env.evicted.push(conn);
+        }
         env.shard.detach(core);
     }
     if let Some(will) = will {
@@ -216,6 +232,9 @@ fn take_over(env: &mut Env, key: ClientKey, connect: &Connect<'_>) {
 impl Env {
     /// A client has gone without a word.
     pub(crate) fn publish_will(&mut self, will: Will, publisher: &Arc<Publisher>) {
+        if planted::is(Bug::WillNever) {
+            return;
+        }
         let Will { topic, payload, mut marks, expiry, .. } = will;
         marks.expires = expiry.map(|time| self.now.mono.after(time));
         publish_one(self, publisher, &topic, payload, marks);
@@ -300,7 +319,7 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
         Version::V5 => Properties::parse(wire::mqtt::Place::ConnAck, &properties).unwrap_or_default(),
         _ => Properties::default(),
     };
-    let session_present = found == Found::Resumed;
+    let session_present = found == Found::Resumed && !planted::is(Bug::SessionUntold);
     let connack = ConnAck { session_present, reason: Reason::SUCCESS, properties };
     encode(&mut bytes, connect.version, &Packet::ConnAck(connack));
     Answer::Whole(bytes.into())

@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use broker::planted::{self, Bug};
 use broker::{Delivery, Introduced, Qos, Run, SessionId, Slice};
 use bytes::Bytes;
 use wire::mqtt::{Property, PropertyWriter, PublishHead, Reason, encode_publish_head, publish_len};
@@ -72,6 +73,7 @@ impl Client {
         let parts = u32::try_from(size.bytes / HEAD_BYTES).unwrap_or(u32::MAX).max(1);
         match env.shard.poll_delivery(env.now, core, most.min(parts), size.bytes) {
             Some(Delivery::Messages(slice)) => self.send(link, env, &slice),
+            Some(Delivery::Gap(_)) if planted::is(Bug::LostUncounted) => {}
             Some(Delivery::Gap(count)) => self.lost += count,
             None if env.draining && !env.shard.is_asking(core) => {
                 return Delivered::End(CloseReason::Shutdown);
@@ -83,7 +85,8 @@ impl Client {
 
     /// How many messages may be sent that are to be acknowledged (MQTT5-4.9.0-2).
     fn free(&self, under_way: usize, link: &Link) -> u32 {
-        let of_client = usize::from(self.receive_max).saturating_sub(self.outstanding);
+        let receive_max = if planted::is(Bug::IgnoreReceiveMax) { u16::MAX } else { self.receive_max };
+        let of_client = usize::from(receive_max).saturating_sub(self.outstanding);
         let of_server = link.rules.limits.inflight_max.saturating_sub(under_way);
         u32::try_from(of_client.min(of_server)).unwrap_or(u32::MAX)
     }
@@ -136,6 +139,12 @@ impl Client {
             }
             Some(Unacked::Publish { slice, qos, retain }) => {
                 self.outstanding += 1;
+                let mut id = id;
+                if planted::is(Bug::ResendNewIds) {
+                    session.window.declined(id);
+                    session.window.acknowledged(id);
+                    id = session.window.send(slice.clone(), qos, retain);
+                }
                 let run = slice.run.run();
                 let introduction = self.introduction(run);
                 let sent = Sent {
@@ -203,7 +212,7 @@ impl Client {
         let expiry = marks.expires.filter(|_| has_properties(self.version));
         let left = |at: broker::Instant| u32::try_from(at.since(env.now.mono).as_secs()).unwrap_or(u32::MAX);
         PublishHead {
-            dup: sent.is_again == Again::Yes,
+            dup: sent.is_again == Again::Yes && !planted::is(Bug::ResendUnmarked),
             qos: wire_qos(sent.qos),
             retain: sent.retain == Retain::Set,
             topic: sent.run.topic().as_str(),

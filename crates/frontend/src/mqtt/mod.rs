@@ -23,6 +23,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker::planted::{self, Bug};
 use broker::{Instant, Publisher, Refusal, SubscriptionId};
 use topic::TopicName;
 use wire::mqtt::{Packet, Property, Reason, Version, decode, frame};
@@ -337,7 +338,9 @@ impl Client {
                     }
                     session.expiry = time.min(link.rules.limits.session_time_max);
                 }
-                if disconnect.reason != Reason::DISCONNECT_WITH_WILL {
+                let keeps_will = disconnect.reason == Reason::DISCONNECT_WITH_WILL
+                    || planted::is(Bug::WillAfterDisconnect);
+                if !keeps_will {
                     session.will = None; //= MQTT5-3.14.4-3
                 }
                 return Some(Next::End(CloseReason::Terminated));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use broker::planted::{self, Bug};
 use broker::{About, Body, Marks, Qos, Run, RunBuilder};
 use bytes::Bytes;
 use topic::TopicName;
@@ -67,6 +68,7 @@ impl Client {
         }
         if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id)
             && !session.received.insert(id)
+            && !planted::is(Bug::PublishTwice)
         {
             //= MQTT5-4.3.3-10
             self.answers.give_when_accepted(Answer::PubRec(id, Reason::SUCCESS));

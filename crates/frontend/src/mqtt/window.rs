@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use broker::planted::{self, Bug};
 use broker::{Qos, Slice};
 
 /// The messages under way to one client.
@@ -119,6 +120,9 @@ impl Window {
         let mut ids: Vec<(u64, NonZeroU16)> =
             self.sent.iter().map(|(id, sent)| (sent.sequence, *id)).collect();
         ids.sort_unstable();
+        if planted::is(Bug::ResendBackwards) {
+            ids.reverse();
+        }
         ids.into_iter().map(|(_, id)| id).collect()
     }
 

@@ -68,7 +68,8 @@ fn story(accepted: &str, heard: &str) -> Record {
                 let messages = &mut record.publishers.get_mut(&id).unwrap().messages;
                 let payload = format!("#{id}.{}#", messages.len()).into_bytes();
                 let station = u8::try_from(id).unwrap();
-                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station, run_bytes: 0 });
+                let accepted =
+                    Some(Accepted { index, at_ns: 0, wall_ms: mark.wall_ms, station, run_bytes: 0 });
                 messages.push(Message { accepted, ..Message::new(payload, 0) });
                 index += 1;
             }

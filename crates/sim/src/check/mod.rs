@@ -13,6 +13,7 @@ mod mqtt;
 mod order;
 pub(crate) mod patience;
 mod replies;
+mod retained;
 mod stream;
 
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
     for (id, publisher) in record.publishers.iter().filter(in_text) {
         replies::check(*id, publisher, &mut found);
     }
+    retained::check(record, &mut found, reached);
     endings::check(record, &mut found);
     endings::check_figures(record, &mut found);
     // Who cannot read a line cannot count it.

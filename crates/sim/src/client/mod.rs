@@ -284,6 +284,12 @@ pub(crate) fn draw_all(
     for _ in 0..swarm.load.mqtt {
         clients.push(mqtt_draw::draw(rng, swarm, record, persons, clients.len()));
     }
+    for _ in 0..swarm.load.keepers {
+        clients.push(mqtt_draw::draw_keeper(rng, swarm, record, persons, clients.len()));
+    }
+    for _ in 0..swarm.load.auditors {
+        clients.push(mqtt_draw::draw_auditor(rng, swarm, record, persons, clients.len()));
+    }
     for _ in 0..swarm.load.attackers {
         let (client, stranger) = stranger::draw_attacker(rng, swarm, clients.len());
         record.strangers.insert(clients.len(), stranger);

@@ -28,6 +28,19 @@ pub(crate) struct Wishes {
     pub(crate) window: usize,
     /// How long an acknowledgement takes it at most.
     pub(crate) ack_max_ns: u64,
+    /// It pauses so long between messages, if not as long as everyone.
+    pub(crate) pause_max_ns: Option<u64>,
+    /// Whether it leaves a will, and how long that waits.
+    pub(crate) will_delay_s: Option<u32>,
+    /// Whether it goes without a word in the end.
+    pub(crate) goes: Goes,
+}
+
+/// How a client leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goes {
+    Politely,
+    Rudely,
 }
 
 /// How far it is.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use wire::mqtt::Version;
 
-use crate::client::mqtt::{Break, Person, Wishes};
+use crate::client::mqtt::{Break, Goes, Person, Wishes};
 use crate::client::{Client, Reader, Role, Unit, draw_addr, draw_begin, draw_station, mqtt_words, words};
 use crate::limits::{MS, Swarm};
 use crate::net::{BOTTOMLESS, Cut};
-use crate::record::{Message, MqttRecord, PublisherRecord, Record, Speaks, Stay};
+use crate::record::{Audit, Message, MqttRecord, PublisherRecord, Record, Speaks, Stay, WillRecord};
 use crate::rng::Rng;
 
 /// Bytes of a PUBLISH besides its payload, at most.
@@ -39,18 +39,16 @@ pub(super) fn draw(
         Client::new(Role::Mqtt, draw_station(rng, swarm), draw_addr(rng, id), begins_ns, reader, capacity);
     client.owner = Some(id);
     let wishes = draw_wishes(rng, id, subscribes);
-    client.plan.push_back(Unit::send(mqtt_words::connect(&wishes), Vec::new(), Cut::Closely));
+    if wishes.will_delay_s.is_some() {
+        let topic = mqtt_words::will_topic(id);
+        record.wills.insert(id, WillRecord { topic, left: 1, ..WillRecord::default() });
+    }
+    client.plan.push_back(Unit::send(mqtt_words::connect(&wishes, id, 0), Vec::new(), Cut::Closely));
     let has_most = wishes.subscribes.as_ref().is_some_and(|(_, qos)| *qos == 0);
     let mut heard = MqttRecord {
         subscribes: wishes.subscribes.clone(),
-        asked: None,
-        stood: None,
-        stay: Stay::UntilQuiet,
         keeps_up: bottomless && has_most,
-        breaks: 0,
-        lost: 0,
-        heard: Vec::new(),
-        wrong: Vec::new(),
+        ..silent_record()
     };
     let mut person = Person::new(wishes, id);
     if publishes {
@@ -66,9 +64,89 @@ pub(super) fn draw(
     client
 }
 
+/// Draws a client that publishes what is to be retained, and takes it back, and lets it expire.
+pub(super) fn draw_keeper(
+    rng: &mut Rng,
+    swarm: &Swarm,
+    record: &mut Record,
+    persons: &mut BTreeMap<usize, Person>,
+    id: usize,
+) -> Client {
+    let begins_ns = draw_begin(rng, swarm) / 2;
+    let mut wishes = draw_wishes(rng, id, false);
+    (wishes.version, wishes.expiry_s, wishes.will_delay_s) = (Version::V5, 0, None);
+    wishes.pause_max_ns = Some(rng.pick(&[2, 50, 300]) * MS);
+    let (client, person) = plain(rng, swarm, id, begins_ns, wishes);
+    let mut publisher = draw_messages(rng, swarm, &client, &person, id);
+    publisher.topic = format!("$r/{}", rng.below(4));
+    publisher.messages.truncate(rng.size(0, 12));
+    for message in &mut publisher.messages {
+        message.retain = true;
+        match rng.below(10) {
+            0..3 => message.payload.clear(),
+            3..5 => message.expiry_s = Some(rng.pick(&[1, 2])),
+            _ => {}
+        }
+    }
+    record.publishers.insert(id, publisher);
+    record.mqtt.insert(id, silent_record());
+    persons.insert(id, person);
+    client
+}
+
+/// Draws a client that comes when everything is quiet, to see what is retained.
+pub(super) fn draw_auditor(
+    rng: &mut Rng,
+    swarm: &Swarm,
+    record: &mut Record,
+    persons: &mut BTreeMap<usize, Person>,
+    id: usize,
+) -> Client {
+    let filter = rng.pick(&["$r/#", "$w/#"]);
+    let mut wishes = draw_wishes(rng, id, false);
+    (wishes.expiry_s, wishes.will_delay_s, wishes.ack_max_ns) = (0, None, 0);
+    wishes.subscribes = Some((filter.to_owned(), rng.pick(&[0, 1, 2])));
+    let begins_ns = AUDIT_NS + rng.below(500 * MS);
+    let (client, person) = plain(rng, swarm, id, begins_ns, wishes);
+    record.audits.insert(id, Audit { filter: filter.to_owned(), ..Audit::default() });
+    record.mqtt.insert(id, silent_record());
+    persons.insert(id, person);
+    client
+}
+
+/// When everything has been quiet for longer than wills wait and retained messages last.
+const AUDIT_NS: u64 = 9_000 * MS;
+
+/// A client that reads at once and keeps its connection.
+fn plain(rng: &mut Rng, swarm: &Swarm, id: usize, begins_ns: u64, wishes: Wishes) -> (Client, Person) {
+    let (station, addr) = (draw_station(rng, swarm), draw_addr(rng, id));
+    let mut client = Client::new(Role::Mqtt, station, addr, begins_ns, Reader::Fast, BOTTOMLESS);
+    client.owner = Some(id);
+    client.plan.push_back(Unit::send(mqtt_words::connect(&wishes, id, 0), Vec::new(), Cut::Closely));
+    (client, Person::new(wishes, id))
+}
+
+fn silent_record() -> MqttRecord {
+    MqttRecord {
+        subscribes: None,
+        asked: None,
+        stood: None,
+        stay: Stay::UntilQuiet,
+        keeps_up: false,
+        breaks: 0,
+        lost: 0,
+        heard: Vec::new(),
+        wrong: Vec::new(),
+    }
+}
+
 fn draw_wishes(rng: &mut Rng, id: usize, subscribes: bool) -> Wishes {
     let version = rng.pick(&[Version::V311, Version::V5, Version::V5]);
+    let delay_s = if version == Version::V5 { rng.pick(&[0, 0, 1, 2]) } else { 0 };
     Wishes {
+        pause_max_ns: None,
+        will_delay_s: rng.percent(50).then_some(delay_s),
+        goes: rng.pick(&[Goes::Politely, Goes::Rudely]),
         version,
         client_id: format!("c{id}-{}", rng.below(1000)),
         expiry_s: if rng.percent(60) { rng.pick(&[4, 6]) } else { 0 },

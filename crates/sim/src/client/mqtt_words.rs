@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use wire::mqtt::{
     Ack, Connect, Disconnect, Filters, Packet, Place, Properties, Property, PropertyWriter, Publish, QoS,
-    Reason, Subscribe, SubscribeOptions, Version, encode, put_filter,
+    Reason, Subscribe, SubscribeOptions, Version, Will, encode, put_filter,
 };
 
 use crate::client::mqtt::Wishes;
@@ -29,6 +29,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) qos: u8,
     pub(crate) id: Option<NonZeroU16>,
     pub(crate) is_again: Again,
+    pub(crate) retain: bool,
+    pub(crate) expiry_s: Option<u32>,
 }
 
 /// Whether the server may have it.
@@ -38,7 +40,7 @@ pub(crate) enum Again {
     No,
 }
 
-pub(crate) fn connect(wishes: &Wishes) -> Vec<u8> {
+pub(crate) fn connect(wishes: &Wishes, owner: usize, earlier: u64) -> Vec<u8> {
     let mut properties = Vec::new();
     if wishes.version == Version::V5 {
         let mut writer = PropertyWriter::new(&mut properties);
@@ -49,6 +51,17 @@ pub(crate) fn connect(wishes: &Wishes) -> Vec<u8> {
             writer.put(&Property::ReceiveMaximum(count));
         }
     }
+    let (topic, payload, mut of_will) = (will_topic(owner), will_payload(earlier), Vec::new());
+    if let Some(delay_s) = wishes.will_delay_s.filter(|delay_s| *delay_s > 0) {
+        PropertyWriter::new(&mut of_will).put(&Property::WillDelay(delay_s));
+    }
+    let will = wishes.will_delay_s.map(|_| Will {
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        topic: &topic,
+        payload: &payload,
+        properties: parsed(Place::Will, &of_will),
+    });
     bytes(
         wishes.version,
         &Packet::Connect(Connect {
@@ -56,12 +69,21 @@ pub(crate) fn connect(wishes: &Wishes) -> Vec<u8> {
             clean_start: wishes.expiry_s == 0,
             keep_alive: 0,
             client_id: &wishes.client_id,
-            will: None,
+            will,
             user_name: None,
             password: None,
             properties: parsed(Place::Connect, &properties),
         }),
     )
+}
+
+pub(crate) fn will_topic(owner: usize) -> String {
+    format!("$w/{owner}")
+}
+
+/// What is said if a client's connection goes that is so many connections after its first.
+pub(crate) fn will_payload(earlier: u64) -> Vec<u8> {
+    format!("gone {earlier}").into_bytes()
 }
 
 pub(crate) fn subscribe(version: Version, filter: &str, qos: u8) -> Vec<u8> {
@@ -75,15 +97,19 @@ pub(crate) fn subscribe(version: Version, filter: &str, qos: u8) -> Vec<u8> {
 }
 
 pub(crate) fn publish(version: Version, message: &Outgoing<'_>) -> Vec<u8> {
+    let mut properties = Vec::new();
+    if let Some(seconds) = message.expiry_s.filter(|_| version == Version::V5) {
+        PropertyWriter::new(&mut properties).put(&Property::MessageExpiry(seconds));
+    }
     bytes(
         version,
         &Packet::Publish(Publish {
             dup: message.is_again == Again::Yes,
             qos: qos_of(message.qos),
-            retain: false,
+            retain: message.retain,
             topic: message.topic,
             packet_id: message.id,
-            properties: Properties::EMPTY,
+            properties: parsed(Place::Publish, &properties),
             payload: message.payload,
             payload_start: 0,
         }),
