@@ -84,11 +84,45 @@ pub enum Bug {
     TimerBeforeTopic,
     /// Whoever is next when a message was refused for want of memory is not read on.
     RefuseAndStop,
+    /// MQTT: what is sent again on a new connection lacks the first message.
+    ForgetUnacked,
+    /// MQTT: a message of QoS 2 that its client sends again is published again.
+    PublishTwice,
+    /// MQTT: what is sent again comes in the wrong order.
+    ResendBackwards,
+    /// MQTT: what is sent again has new packet ids.
+    ResendNewIds,
+    /// MQTT: what is sent again does not say so.
+    ResendUnmarked,
+    /// MQTT: a connection that has lost its session stays.
+    KeepOldConnection,
+    /// MQTT: more is under way than the client allows.
+    IgnoreReceiveMax,
+    /// MQTT: a session is resumed without what was not acknowledged.
+    DropWindow,
+    /// MQTT: a session is resumed without what its client has sent at QoS 2.
+    ForgetReceived,
+    /// MQTT: CONNACK does not say that the session is there.
+    SessionUntold,
+    /// MQTT: what a client did not get is not counted.
+    LostUncounted,
+    /// MQTT: the will of a client that has said goodbye is published.
+    WillAfterDisconnect,
+    /// MQTT: no will is published.
+    WillNever,
+    /// MQTT: the delay of a will is ignored.
+    WillAtOnce,
+    /// An empty retained message clears nothing.
+    KeepRetained,
+    /// A retained message does not take the place of the one before.
+    RetainNothing,
+    /// Messages that are worth nothing any more are delivered.
+    IgnoreExpiry,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 56] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -128,6 +162,23 @@ impl Bug {
         Self::DropEarly,
         Self::TimerBeforeTopic,
         Self::RefuseAndStop,
+        Self::ForgetUnacked,
+        Self::PublishTwice,
+        Self::ResendBackwards,
+        Self::ResendNewIds,
+        Self::ResendUnmarked,
+        Self::KeepOldConnection,
+        Self::IgnoreReceiveMax,
+        Self::DropWindow,
+        Self::ForgetReceived,
+        Self::SessionUntold,
+        Self::LostUncounted,
+        Self::WillAfterDisconnect,
+        Self::WillNever,
+        Self::WillAtOnce,
+        Self::KeepRetained,
+        Self::RetainNothing,
+        Self::IgnoreExpiry,
     ];
 }
 

@@ -18,6 +18,7 @@ use crate::history::Kept;
 use crate::ids::{ShardId, SubscriptionId};
 use crate::limits::Limits;
 use crate::memory::{Gauge, Tally, Use};
+use crate::planted::{self, Bug};
 use crate::run::Run;
 use crate::time::Instant;
 use crate::work;
@@ -148,7 +149,10 @@ impl Retained {
         self.count = self.count.max(stamp.count);
         self.arrivals += 1;
         self.forget_taken_back(now);
-        if self.topics.get(topic).is_some_and(|entry| entry.stamp > stamp) {
+        let is_kept = self.topics.get(topic).is_some_and(|entry| entry.run.is_some());
+        let is_planted = planted::is(Bug::KeepRetained) && message.is_none()
+            || planted::is(Bug::RetainNothing) && is_kept && message.is_some();
+        if is_planted || self.topics.get(topic).is_some_and(|entry| entry.stamp > stamp) {
             return;
         }
         self.remove(topic);
@@ -205,6 +209,12 @@ impl Retained {
     /// Nobody waits any more for the walk that was stepped last.
     pub(crate) fn give_up(&mut self, subscription: SubscriptionId) {
         self.walks.pop_front_if(|walk| walk.subscription == subscription);
+    }
+
+    /// What its places cost, and the messages in them.
+    pub(crate) fn costs(&self) -> (usize, usize) {
+        let places = self.topics.keys().map(Entry::own_bytes).sum();
+        (places, self.topics.values().filter_map(|entry| entry.run.as_ref()).map(|run| run.cost()).sum())
     }
 
     /// Makes the account say what topics cost besides their messages.

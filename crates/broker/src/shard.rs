@@ -175,8 +175,10 @@ impl Shard {
         assert!(source.session.replace(session).is_none(), "one session each");
         let session = self.sessions.get_mut(session).expect("a session is taken over while it lives");
         assert!(session.conn.replace(conn).is_none(), "one connection at a time");
-        if !session.queue.is_empty() {
-            self.ready.list(session);
+        match session.queue.is_empty() {
+            // There is nothing that it would have to catch up with.
+            true => session.flow = Flow::Keeping,
+            false => self.ready.list(session),
         }
     }
 
@@ -352,6 +354,12 @@ impl Shard {
     #[must_use]
     pub fn history_bytes(&self) -> usize {
         self.history.bytes()
+    }
+
+    /// Bytes of this shard's places for retained messages, and of the messages, which all shards share.
+    #[must_use]
+    pub fn retained_bytes(&self) -> (usize, usize) {
+        self.retained.costs()
     }
 
     /// Bytes of cached routes: they outlive whoever asked for them.

@@ -466,6 +466,14 @@ impl Connection {
         self.link.out.bytes() + owed
     }
 
+    /// Messages that an MQTT client did not get on this connection.
+    pub(crate) fn lost(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Mqtt(mqtt) => mqtt.lost(),
+            Protocol::Text(_) | Protocol::Sniffing(_) => 0,
+        }
+    }
+
     /// Whether it may be read now.
     pub(crate) fn may_read(&self) -> bool {
         // What waits because of what it has sent; deliveries wait for what others did.

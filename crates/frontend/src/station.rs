@@ -420,6 +420,13 @@ impl Station {
         self.env.shard.queue_state(self.connections.get(conn)?.link.session?)
     }
 
+    /// Messages that an MQTT client did not get on this connection, for checks: text subscribers are
+    /// told themselves.
+    #[must_use]
+    pub fn lost(&self, conn: ConnId) -> u64 {
+        self.connections.get(conn).map_or(0, |connection| connection.lost())
+    }
+
     /// A publisher has said its hello: offers it to the shard that hears it, or lets it begin.
     fn offer_or_settle(&mut self, now: Now, conn: ConnId, settling: Settling) {
         let Settling { towards, rest, read_end } = settling;

@@ -20,6 +20,9 @@ use crate::world::{Event, World};
 /// What a topic of history costs besides its runs, at most.
 const TOPIC_BYTES_MAX: usize = 512;
 
+/// What MQTT begins with.
+const CONNECT: u8 = 0x10;
+
 /// A station with its driver.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -172,6 +175,7 @@ impl World {
     pub(crate) fn remove(&mut self, id: usize, conn: ConnId) {
         let now = self.now();
         let site = usize::from(self.clients[id].station);
+        self.note_lost(site, id, conn);
         self.sites[site].station.remove(now, conn, CloseReason::Gone);
         self.sites[site].sockets.remove(conn);
         self.note_events(site);
@@ -365,11 +369,12 @@ impl World {
     /// What the checkers must know of how full it got.
     pub(crate) fn note_extremes(&mut self) {
         let (limits, run_bytes) = (&self.swarm.limits, self.largest.run_bytes());
+        let read_bytes = self.largest.read_bytes();
         let facts = &mut self.record.facts;
         // Either way: what a turn may bring at most, given the runs that there were, or what it did.
-        let turn_max = limits.mail_turn_bytes_max.max(run_bytes) + limits.read_turn_bytes_max + run_bytes;
+        let turn_max = limits.mail_turn_bytes_max.max(run_bytes) + limits.read_turn_bytes_max + read_bytes;
         let brought_max = self.sites.iter().map(|site| site.brought_max).max().unwrap_or(0);
-        let in_memory = self.largest.memory_bytes() + run_bytes <= limits.core.memory_bytes_max;
+        let in_memory = self.largest.memory_bytes() + read_bytes <= limits.core.memory_bytes_max;
         facts.turns_fit = turn_max.min(brought_max) <= limits.core.queue_bytes_max && in_memory;
     }
 
@@ -392,9 +397,12 @@ impl World {
             let carry = station.carry(conn).len();
             // A hello is bounded by itself.
             let lane = station.lane(conn);
-            let counts =
-                carry > self.swarm.limits.unfinished_bytes_free && lane == frontend::Lane::Publishing;
-            if lane != frontend::Lane::Publishing {
+            // A CONNECT counts like a message, and is bounded by itself.
+            let is_mqtt =
+                self.clients[id].role == Role::Mqtt || station.carry(conn).first() == Some(&CONNECT);
+            let counts = carry > self.swarm.limits.unfinished_bytes_free
+                && (is_mqtt || lane == frontend::Lane::Publishing);
+            if !is_mqtt && lane != frontend::Lane::Publishing {
                 bounds::check_greeting(carry, &self.swarm.limits, &mut self.violations);
             }
             held.unfinished += if counts { carry } else { 0 };
@@ -406,13 +414,15 @@ impl World {
             {
                 bounds::check_replies(waiting, &self.largest, &self.swarm.limits, &mut self.violations);
             }
-            if self.clients[id].role != Role::Subscriber {
+            if !matches!(self.clients[id].role, Role::Subscriber | Role::Mqtt) {
                 continue;
             }
-            let replay = self.record.subscribers[&id].replay;
+            let replay = self.record.subscribers.get(&id).map_or(Replay::None, |one| one.replay);
             let queued = station.queue_bytes(conn);
             bounds::check_queue(queued, replay, &self.largest, &self.swarm.limits, &mut self.violations);
             let waiting = match station.waits(conn) {
+                // Answers that are owed and not encoded are in no account.
+                Waits::Bytes(_) if is_mqtt => 0,
                 Waits::Bytes(bytes) => bytes - queued,
                 Waits::Ending => 0,
             };

@@ -14,10 +14,12 @@ mod check;
 mod client;
 mod driver;
 mod events;
+mod hearing;
 mod limits;
 mod moves;
 mod net;
 mod people;
+mod persons;
 mod phases;
 #[cfg(feature = "planted")]
 pub mod planted;

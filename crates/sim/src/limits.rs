@@ -85,6 +85,11 @@ pub(crate) struct Load {
     pub(crate) publishers: usize,
     pub(crate) subscribers: usize,
     pub(crate) strangers: usize,
+    /// Clients that speak MQTT.
+    pub(crate) mqtt: usize,
+    /// Those that publish what is retained, and that look at it in the end.
+    pub(crate) keepers: usize,
+    pub(crate) auditors: usize,
     /// Publishers of one message each, to topics of their own, before most others come.
     pub(crate) passers: usize,
     /// Strangers that make stations work and hold memory for nothing.
@@ -128,6 +133,9 @@ impl Swarm {
                 publishers: rng.size(1, 20),
                 subscribers: rng.size(2, 40),
                 strangers: rng.size(0, 8),
+                mqtt: 0,
+                keepers: 0,
+                auditors: 0,
                 passers: 0,
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
@@ -142,10 +150,29 @@ impl Swarm {
         }
         match rng.below(100) {
             0..12 => ordinary.with_archive(rng),
-            12..24 => ordinary.with_late_turns(rng),
+            12..24 => ordinary.with_late_turns(rng).with_mqtt(rng),
             24..44 => ordinary.with_past(rng),
+            44..70 => ordinary.with_mqtt(rng),
             _ => ordinary,
         }
+    }
+
+    /// Some speak MQTT, and there is memory for what they have not acknowledged.
+    fn with_mqtt(mut self, rng: &mut Rng) -> Self {
+        let mut limits = self.limits.as_ref().clone();
+        limits.core.memory_bytes_max = 256 << 20;
+        limits.unfinished_bytes_max = limits.core.memory_bytes_max / 8;
+        limits.session_time_max = Duration::from_secs(6);
+        limits.receive_max = rng.pick(&[1, 3, 20, 1024]);
+        limits.inflight_max = rng.pick(&[1, 5, 1024]);
+        self.limits = Arc::new(limits);
+        self.load.mqtt = rng.size(1, 12);
+        self.load.keepers = rng.size(0, 4);
+        self.load.auditors = rng.size(2, 5);
+        self.load.publishers = self.load.publishers.min(8);
+        self.load.subscribers = self.load.subscribers.min(12);
+        self.load.attackers = 0;
+        self
     }
 
     /// Whether one message may be more than all that may be unfinished: other shards seem to hold it.

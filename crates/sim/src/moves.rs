@@ -1,6 +1,6 @@
 //! Publishers that move to the station that hears them, and the time that it takes.
 
-use frontend::{Action, Handover, Offer};
+use frontend::{Action, Handover, MayStay, Offer};
 
 use crate::check::Violation;
 use crate::client::{Link, Meaning};
@@ -35,7 +35,12 @@ impl World {
                         self.pend(site, Pending::Readable(id));
                     }
                 }
-                Action::Again(_) => unreachable!("nobody here speaks a protocol that needs it"),
+                Action::Again(conn) => {
+                    if let Some(id) = self.sites[site].client_of(conn) {
+                        self.clients[id].again = true;
+                        self.pend(site, Pending::Readable(id));
+                    }
+                }
                 Action::Offer(offer) => self.place(site, offer, &mut told),
                 Action::Watch(_) => {} // who has gone is found out in any case here
             }
@@ -47,12 +52,12 @@ impl World {
     fn place(&mut self, site: usize, offer: Offer, told: &mut Vec<Meaning>) {
         let now = self.now();
         let (conn, to) = (offer.conn, offer.to);
-        if self.sites[site].drains {
+        if self.sites[site].drains && offer.may_stay == MayStay::Yes {
             let what = format!("station {site} drains and offers a publisher to another one");
             self.violations.push(Violation::new("moves", what));
         }
         let id = self.sites[site].client_of(conn).expect("an offer is answered at once");
-        if self.scheduler.percent(40) {
+        if offer.may_stay == MayStay::Yes && self.scheduler.percent(40) {
             return self.sites[site].station.stay(now, &offer);
         }
         let Some(handover) = self.sites[site].station.hand_over(now, offer) else { return };

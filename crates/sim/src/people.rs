@@ -45,7 +45,8 @@ impl World {
         let now_ns = self.now_ns;
         let (begin, end) = self.swarm.load.lull;
         let client = &mut self.clients[id];
-        if unit.publishes() && (begin..end).contains(&now_ns) {
+        // Who speaks MQTT rests by itself: what it has to acknowledge goes on.
+        if unit.publishes() && client.owner.is_none() && (begin..end).contains(&now_ns) {
             client.plan.push_front(Step::Send(unit));
             let at_ns = end + self.scheduler.below(20 * MS);
             return self.schedule(at_ns, Event::Step(id));
@@ -121,10 +122,12 @@ impl World {
                 self.schedule_room(id);
             }
             self.look_for_words(id);
+            self.hear_packets(id);
         }
         let client = &mut self.clients[id];
         if client.link == Link::ServerClosed && client.down.is_over() {
             client.link = Link::Over;
+            self.was_closed(id);
         } else if let Some(at_ns) = again_ns.or_else(|| client.down.next_arrival())
             && at_ns > now_ns
         {

@@ -1,6 +1,7 @@
 //! The phases of a world: busy with faults, then quiet, then the end.
 
 use crate::check::Violation;
+use crate::client::mqtt::Stage;
 use crate::client::{self, Link, Reader, Role};
 use crate::limits::{Clock, Ending, MS};
 use crate::net::UpEnd;
@@ -41,6 +42,9 @@ impl World {
     fn set_up(&mut self) {
         for id in 0..self.clients.len() {
             self.schedule(self.clients[id].begins_ns, Event::Step(id));
+            if self.clients[id].owner.is_some() {
+                self.schedule(self.clients[id].begins_ns, Event::Person(id));
+            }
         }
         if self.swarm.clock == Clock::Jumping {
             // Some of it early, so that there is history of before and of after it.
@@ -60,6 +64,7 @@ impl World {
     /// Faults stop: everyone who reads at all reads at once from now on.
     fn heal(&mut self) {
         self.trace.note(self.now_ns, Kind::Phase, 1, 0, &[]);
+        self.heal_persons();
         for id in 0..self.clients.len() {
             let client = &mut self.clients[id];
             if !matches!(client.reader, Reader::Never { .. }) {
@@ -74,6 +79,7 @@ impl World {
     /// All clients go, each in its own way.
     fn all_go(&mut self) {
         self.trace.note(self.now_ns, Kind::Phase, 2, 0, &[]);
+        self.persons_go();
         for id in 0..self.clients.len() {
             let end = if self.scheduler.percent(50) { UpEnd::Closed } else { UpEnd::Reset };
             self.leave(id, end);
@@ -84,6 +90,7 @@ impl World {
     /// The server shuts down; a few clients come while it does.
     fn drain(&mut self) {
         self.trace.note(self.now_ns, Kind::Phase, 3, 0, &[]);
+        self.excuse_absent();
         let begin_ns = self.now_ns;
         for site in 0..self.sites.len() {
             let at_ns = begin_ns + self.scheduler.below(2 * MS);
@@ -118,7 +125,13 @@ impl World {
             let station = &mut self.sites[usize::from(client.station)].station;
             // A long line for history ends with the time for draining, like a slow reader's queue.
             let asking = client.conn().is_some_and(|conn| station.is_asking(conn));
-            if there && (asking || client.reader != Reader::Fast || client.down.is_narrow()) {
+            let is_given_up = client.owner.is_some_and(|owner| {
+                let person = &self.persons[&owner];
+                person.conn != id || person.stage != Stage::Connected
+            });
+            let is_mqtt_slow = client.role == Role::Mqtt && self.swarm.ending == Ending::DrainSlow;
+            let is_slow = is_given_up || is_mqtt_slow;
+            if there && (asking || is_slow || client.reader != Reader::Fast || client.down.is_narrow()) {
                 self.excuse(id);
             } else if there {
                 let what = format!("client {id} ({:?}) is still there when the drain is over", client.role);
@@ -133,7 +146,11 @@ impl World {
 
     /// Nobody owes a client anything that was cut off for being too slow.
     fn excuse(&mut self, id: usize) {
-        if let Some(publisher) = self.record.publishers.get_mut(&id) {
+        if let Some(owner) = self.clients[id].owner {
+            if self.persons[&owner].conn == id {
+                self.record.mqtt.get_mut(&owner).expect("a person has a record").stay = Stay::Left;
+            }
+        } else if let Some(publisher) = self.record.publishers.get_mut(&id) {
             publisher.stay = Stay::Left;
         } else if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
             subscriber.stay = Stay::Left;
@@ -150,6 +167,7 @@ impl World {
 
     /// When everything is quiet, nothing that is due may still be under way.
     fn look_around(&mut self) {
+        self.look_at_persons();
         for id in 0..self.clients.len() {
             let client = &mut self.clients[id];
             let Link::Open(conn) = client.link else { continue };
@@ -165,6 +183,7 @@ impl World {
             let steps = client.plan.len();
             // A subscriber that has closed its sending half may go on to hear.
             let listens = client.role == Role::Subscriber;
+            let listens = listens || client.role == Role::Mqtt;
             let stuck = client.role != Role::Stranger && (steps > 0 || (client.up.is_finished() && !listens));
             if unread > 0 || undelivered > 0 || stuck || !client.down.is_empty() {
                 let what = format!(
@@ -192,11 +211,16 @@ impl World {
             }
         }
         let remains = &mut self.record.remains;
+        let mut kept_by_last = 0;
         for site in &mut self.sites {
             site.station.end_round();
             let shard = site.station.shard();
             remains.stations.push(shard.leftovers());
             remains.history_bytes += shard.history_bytes() + shard.route_bytes();
+            // The messages themselves are shared by all stations.
+            let (places, messages) = shard.retained_bytes();
+            remains.retained_bytes = remains.retained_bytes + places - kept_by_last + messages;
+            kept_by_last = messages;
             remains.counted += shard.stats().accepted;
             remains.delivered += shard.stats().delivered;
             remains.dropped += shard.stats().dropped;

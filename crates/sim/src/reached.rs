@@ -38,11 +38,23 @@ pub enum Reached {
     Kicked,
     /// The server shut down.
     Shutdown,
+    /// An MQTT client had to hear messages of QoS 1 or 2, and it is known which.
+    MqttHeard,
+    /// The same with some of QoS 2.
+    MqttExactlyOnce,
+    /// The same over several connections.
+    MqttResumed,
+    /// A connection lost its client id to another one.
+    TakenOver,
+    /// Someone looked at what was retained, and it is known what that is.
+    Retained,
+    /// Someone looked for a will that had to be there.
+    Will,
 }
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -57,13 +69,20 @@ impl Reached {
         Self::Foreign,
         Self::Kicked,
         Self::Shutdown,
+        Self::MqttHeard,
+        Self::MqttExactlyOnce,
+        Self::MqttResumed,
+        Self::TakenOver,
+        Self::Retained,
+        Self::Will,
     ];
 
     /// The ending with this reason; `None` if only a kernel can cause it.
     pub(crate) fn ending(reason: &CloseReason) -> Option<Self> {
         match reason {
             CloseReason::Gone => Some(Self::Gone),
-            CloseReason::Untaken | CloseReason::Violation(_) | CloseReason::TakenOver => None,
+            CloseReason::Untaken | CloseReason::Violation(_) => None,
+            CloseReason::TakenOver => Some(Self::TakenOver),
             CloseReason::HistoryRead => Some(Self::HistoryRead),
             CloseReason::Terminated => Some(Self::Terminated),
             CloseReason::Refused(_) => Some(Self::Refused),

@@ -13,7 +13,20 @@ pub(crate) struct Record {
     pub(crate) publishers: BTreeMap<usize, PublisherRecord>,
     pub(crate) subscribers: BTreeMap<usize, SubscriberRecord>,
     pub(crate) strangers: BTreeMap<usize, StrangerRecord>,
+    pub(crate) mqtt: BTreeMap<usize, MqttRecord>,
+    /// What those were given who came in the end to look at what is retained: topic and payload.
+    pub(crate) audits: BTreeMap<usize, Audit>,
+    /// Wills that MQTT clients have left, by client.
+    pub(crate) wills: BTreeMap<usize, WillRecord>,
     pub(crate) remains: Remains,
+}
+
+impl Record {
+    /// Whether a message was accepted more than once.
+    pub(crate) fn is_repeated(&self, publisher: usize, number: usize) -> bool {
+        let publisher = self.publishers.get(&publisher);
+        publisher.and_then(|one| one.messages.get(number)).is_some_and(|message| message.again > 0)
+    }
 }
 
 /// What the checkers must know about the world.
@@ -49,6 +62,7 @@ impl Default for Facts {
 /// A client that publishes.
 #[derive(Debug)]
 pub(crate) struct PublisherRecord {
+    pub(crate) speaks: Speaks,
     pub(crate) addr: SocketAddr,
     pub(crate) name: Option<String>,
     pub(crate) topic: String,
@@ -62,11 +76,39 @@ pub(crate) struct PublisherRecord {
     pub(crate) heard_end: bool,
 }
 
+/// In which protocol it publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    Text,
+    Mqtt,
+}
+
 /// One message that a publisher meant to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) payload: Vec<u8>,
+    /// At which quality of service.
+    pub(crate) qos: u8,
+    /// Whether it is to be kept for who comes later; nothing of it if it is empty.
+    pub(crate) retain: bool,
+    /// After how many seconds it is worth nothing.
+    pub(crate) expiry_s: Option<u32>,
     pub(crate) accepted: Option<Accepted>,
+    /// How many more times it was accepted: at QoS 1 its publisher may have sent it again.
+    pub(crate) again: u64,
+}
+
+impl Message {
+    pub(crate) fn new(payload: Vec<u8>, qos: u8) -> Self {
+        Self { payload, qos, retain: false, expiry_s: None, accepted: None, again: 0 }
+    }
+}
+
+impl PublisherRecord {
+    /// Whether any of its messages was accepted more than once.
+    pub(crate) fn repeats(&self) -> bool {
+        self.messages.iter().any(|message| message.again > 0)
+    }
 }
 
 /// That a station was handed the whole message.
@@ -74,6 +116,7 @@ pub(crate) struct Message {
 pub(crate) struct Accepted {
     /// Its place among all accepted messages of the world.
     pub(crate) index: u64,
+    pub(crate) at_ns: u64,
     pub(crate) wall_ms: u64,
     /// The station that accepted it: publishers may move.
     pub(crate) station: u8,
@@ -154,6 +197,57 @@ pub(crate) enum Stay {
     Left,
 }
 
+/// An MQTT client, over all its connections.
+#[derive(Debug)]
+pub(crate) struct MqttRecord {
+    /// What it subscribes to, and at which quality of service.
+    pub(crate) subscribes: Option<(String, u8)>,
+    /// When its station was handed its SUBSCRIBE.
+    pub(crate) asked: Option<Mark>,
+    /// When it had heard that its subscription stands.
+    pub(crate) stood: Option<Mark>,
+    pub(crate) stay: Stay,
+    /// Whether it reads at once whatever comes, acknowledges nothing and there is always room.
+    pub(crate) keeps_up: bool,
+    /// Connections that it lost or gave up.
+    pub(crate) breaks: u64,
+    /// Messages that its server says it did not get.
+    pub(crate) lost: u64,
+    pub(crate) heard: Vec<MqttHeard>,
+    /// What it saw that must not be: which checker, and what.
+    pub(crate) wrong: Vec<(&'static str, String)>,
+}
+
+/// What is retained, as one client was given it.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    pub(crate) filter: String,
+    /// Whether it has heard that its subscription stands.
+    pub(crate) stood: bool,
+    pub(crate) found: BTreeMap<String, Vec<u8>>,
+}
+
+/// What is to become of a client's will, which is retained.
+#[derive(Debug, Default)]
+pub(crate) struct WillRecord {
+    pub(crate) topic: String,
+    /// The last one that was to be published.
+    pub(crate) expected: Option<Vec<u8>>,
+    /// Whether that is not known: a connection broke before it was taken on.
+    pub(crate) unsure: bool,
+    /// How many there were at most.
+    pub(crate) left: u64,
+}
+
+/// A message as an MQTT client was given it: at QoS 2 not again under an id that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MqttHeard {
+    pub(crate) publisher: usize,
+    pub(crate) number: usize,
+    pub(crate) qos: u8,
+    pub(crate) dup: bool,
+}
+
 /// A client that speaks no hello, or none that is accepted.
 #[derive(Debug)]
 pub(crate) struct StrangerRecord {
@@ -177,6 +271,8 @@ pub(crate) struct Remains {
     /// Sessions, filters, trie nodes and brakes of each station.
     pub(crate) stations: Vec<[usize; 4]>,
     pub(crate) history_bytes: usize,
+    /// What is retained costs so much.
+    pub(crate) retained_bytes: usize,
     /// Messages that the stations say they accepted.
     pub(crate) counted: u64,
     /// Messages that they say they gave to connections, and dropped.

@@ -10,6 +10,7 @@ pub(crate) enum Concern {
     Clients = 2,
     Network = 3,
     Scheduler = 4,
+    Whims = 5,
 }
 
 /// A stream of numbers.

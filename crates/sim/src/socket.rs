@@ -7,7 +7,7 @@ use bytes::Bytes;
 use frontend::{Chunk, ReadEnd};
 
 use crate::check::bounds;
-use crate::client::{Link, Meaning, Waits};
+use crate::client::{Link, Meaning, Role, Waits};
 use crate::driver::Pending;
 use crate::net::Read;
 use crate::record::{Accepted, Mark};
@@ -24,6 +24,13 @@ impl World {
             }
             if self.sites[site].read_left == 0 {
                 return self.pend(site, Pending::Readable(id));
+            }
+            if std::mem::take(&mut self.clients[id].again) {
+                self.hand_over(site, id, conn, &[], ReadEnd::Drained);
+                if self.moving.contains_key(&id) {
+                    return;
+                }
+                continue;
             }
             let limits = &self.swarm.limits;
             let bytes_max = match self.sites[site].station.reads_little(conn) {
@@ -64,13 +71,27 @@ impl World {
         let room = if self.swarm.roomy_buffers { self.swarm.limits.core.read_bytes.min(2048) } else { 0 };
         let pinned_bytes = chunk.len().max(room);
         let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };
-        let told = self.clients[id].was_handed(self.now_ns, bytes.len(), end);
-        let messages = told.iter().filter(|told| matches!(told, Meaning::Message(_))).count();
+        let client = &mut self.clients[id];
+        let is_mqtt = client.role == Role::Mqtt;
+        let mut told = Vec::new();
+        let messages = if is_mqtt {
+            client.messages_handed(self.now_ns, bytes.len())
+        } else {
+            told = client.was_handed(self.now_ns, bytes.len(), end);
+            told.iter().filter(|told| matches!(told, Meaning::Message(_))).count()
+        };
         self.largest.saw(pinned_bytes, messages);
-        let run_bytes = bounds::run_bytes(pinned_bytes, messages);
+        let mut run_bytes = bounds::run_bytes(pinned_bytes, messages);
+        if is_mqtt {
+            run_bytes = bounds::runs_bytes(pinned_bytes, messages);
+            self.largest.saw_read(run_bytes);
+        }
         place.brought += if messages > 0 { run_bytes } else { 0 };
         let cost = place.station.receive(now, conn, chunk, end);
         place.read_left = place.read_left.saturating_sub(cost);
+        if is_mqtt {
+            told = self.clients[id].was_taken(self.sites[site].station.carry(conn).len());
+        }
         self.note_begun(site, id);
         self.check_work(site, "a chunk");
         for meaning in self.act(site, told) {
@@ -103,15 +124,30 @@ impl World {
         match meaning {
             Meaning::Message(number) => {
                 let station = self.clients[id].station;
+                let id = self.clients[id].owner.unwrap_or(id);
                 self.trace.note(self.now_ns, Kind::Accepted, id as u64, number as u64, &[]);
                 let publisher = self.record.publishers.get_mut(&id).expect("publishers have messages");
-                publisher.messages[number].accepted =
-                    Some(Accepted { index: mark.index, wall_ms: mark.wall_ms, station, run_bytes });
+                let message = &mut publisher.messages[number];
+                if message.accepted.is_some() {
+                    // At QoS 2 its station knows it.
+                    message.again += u64::from(message.qos < 2);
+                    return;
+                }
+                message.accepted = Some(Accepted {
+                    index: mark.index,
+                    at_ns: self.now_ns,
+                    wall_ms: mark.wall_ms,
+                    station,
+                    run_bytes,
+                });
                 self.accepted_ns.push(self.now_ns);
             }
             Meaning::Hello => {
+                let owner = self.clients[id].owner.unwrap_or(id);
                 if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
                     subscriber.asked = Some(mark);
+                } else if let Some(client) = self.record.mqtt.get_mut(&owner) {
+                    client.asked.get_or_insert(mark);
                 } else if let Some(stranger) = self.record.strangers.get_mut(&id) {
                     stranger.asked_topic_ns = Some(self.now_ns);
                 }
@@ -131,7 +167,15 @@ impl World {
             self.check_work(site, "a delivery");
             // The same bytes again: nothing was written meanwhile.
             let Some(out) = self.sites[site].station.fill(now, conn) else { break };
-            bounds::check_outgoing(out.bytes(), &self.largest, &self.swarm.limits, &mut self.violations);
+            let is_mqtt = self.clients[id].role == Role::Mqtt;
+            let whole = if is_mqtt { 2 * self.swarm.limits.message_bytes_max } else { 0 };
+            bounds::check_outgoing(
+                out.bytes(),
+                whole,
+                &self.largest,
+                &self.swarm.limits,
+                &mut self.violations,
+            );
             if out.is_empty() {
                 break;
             }
@@ -172,6 +216,7 @@ impl World {
             }
         }
         self.sites[site].station.wrote(conn);
+        self.note_lost(site, id, conn);
         self.note_events(site);
         if self.sites[site].station.is_over(conn) {
             self.remove(id, conn);

@@ -11,6 +11,7 @@ use frontend::{Rules, Spoken, Station, StationConfig};
 
 use crate::check::Violation;
 use crate::check::bounds::Largest;
+use crate::client::mqtt::Person;
 use crate::client::{self, Client};
 use crate::driver::{Pending, Site};
 use crate::limits::{MS, Swarm};
@@ -48,6 +49,8 @@ pub(crate) enum Event {
     Adopt(usize),
     /// A client that has closed is asked whether it is still there.
     Gone(usize),
+    /// An MQTT client does what is due.
+    Person(usize),
     /// The wall clock is set.
     Jump(i64),
 }
@@ -61,6 +64,8 @@ pub(crate) struct World {
     pub(crate) gauge: Gauge,
     pub(crate) sites: Vec<Site>,
     pub(crate) clients: Vec<Client>,
+    /// MQTT clients, by their first connection.
+    pub(crate) persons: BTreeMap<usize, Person>,
     pub(crate) record: Record,
     pub(crate) trace: Trace,
     pub(crate) violations: Vec<Violation>,
@@ -68,6 +73,8 @@ pub(crate) struct World {
     pub(crate) largest: Largest,
     pub(crate) network: Rng,
     pub(crate) scheduler: Rng,
+    /// What MQTT clients do on the spur of the moment.
+    pub(crate) whims: Rng,
     /// When each message was accepted, by its place.
     pub(crate) accepted_ns: Vec<u64>,
     /// Clients that an operator has ended.
@@ -99,7 +106,9 @@ impl World {
         let mut record = Record::default();
         record.facts.history_messages_max = swarm.limits.core.history_messages_max;
         record.facts.replay_bytes_max = swarm.limits.core.replay_bytes_max;
-        let clients = client::draw_all(&mut Rng::new(seed, Concern::Clients), &swarm, &mut record);
+        let mut persons = BTreeMap::new();
+        let mut rng = Rng::new(seed, Concern::Clients);
+        let clients = client::draw_all(&mut rng, &swarm, &mut record, &mut persons);
         Self {
             now_ns: 0,
             rules: Rc::new(Rules {
@@ -110,6 +119,7 @@ impl World {
             gauge,
             sites,
             clients,
+            persons,
             record,
             trace,
             violations: Vec::new(),
@@ -117,6 +127,7 @@ impl World {
             largest: Largest::default(),
             network: Rng::new(seed, Concern::Network),
             scheduler: Rng::new(seed, Concern::Scheduler),
+            whims: Rng::new(seed, Concern::Whims),
             accepted_ns: Vec::new(),
             kicked: BTreeSet::new(),
             moving: BTreeMap::new(),
@@ -182,6 +193,7 @@ impl World {
             Event::Kick(id) => self.pend(usize::from(self.clients[id].station), Pending::Kick(id)),
             Event::Adopt(id) => self.pend(usize::from(self.clients[id].station), Pending::Adopt(id)),
             Event::Gone(id) => self.answer_gone(id),
+            Event::Person(owner) => self.person_is_due(owner),
             Event::Jump(by_ms) => {
                 self.wall_shift_ms += by_ms;
                 self.record.facts.first_jump.get_or_insert(self.accepted_ns.len() as u64);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker::planted::{self, Bug};
 use broker::{Introduced, Marks, Publisher};
 use bytes::Bytes;
 use topic::TopicName;
@@ -19,6 +20,7 @@ use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
 use crate::mqtt::publishing::{kept, publish_one, qos};
 use crate::mqtt::sessions::{ClientKey, Will};
+use crate::mqtt::window::Window;
 use crate::mqtt::{Client, Mqtt, State, number_of_seconds};
 
 /// What a client asks of its session in CONNECT.
@@ -139,7 +141,16 @@ impl Mqtt {
         session.expiry = wishes.expiry;
         session.will = will;
         // What is released does not wait for what is not (MQTT5-4.9.0-3).
-        let (released, resend) = session.window.unacked();
+        if planted::is(Bug::DropWindow) {
+            session.window = Window::default();
+        }
+        if planted::is(Bug::ForgetReceived) {
+            session.received.clear();
+        }
+        let (released, mut resend) = session.window.unacked();
+        if planted::is(Bug::ForgetUnacked) {
+            resend.pop_front();
+        }
         link.session = Some(session.core);
         env.mqtt.settle(key);
         let mut client = Client {
@@ -153,13 +164,15 @@ impl Mqtt {
             published: 0,
             receive_max: wishes.receive_max,
             packet_bytes_max: wishes.packet_bytes_max,
-            outstanding: 0,
+            // The client holds what it has not confirmed: that gives its place free, and no other.
+            outstanding: released.len(),
             resend,
             answers: Answers::default(),
             asked: Vec::new(),
             begun: None,
             replacing: Vec::new(),
             lost: 0,
+            untold: 0,
         };
         client.answers.give(connack(connect, client_id, found, link));
         for id in released {
@@ -215,12 +228,15 @@ fn take_over(env: &mut Env, key: ClientKey, connect: &Connect<'_>) {
     let session = env.mqtt.get_mut(key).expect("the caller found it");
     let core = session.core;
     // A will is sent if its delay is over, or if its session is (MQTT5-3.1.2-8, MQTT5-3.1.3-9).
-    let is_due = |will: &mut Will| will.delay.is_zero() || connect.clean_start;
+    let is_due =
+        |will: &mut Will| will.delay.is_zero() || connect.clean_start || planted::is(Bug::WillAtOnce);
     let will = session.will.take_if(is_due);
     session.will = None;
     let publisher = Arc::clone(&session.publisher);
     if let Some(conn) = session.conn.take() {
-        env.evicted.push(conn);
+        if !planted::is(Bug::KeepOldConnection) {
+            env.evicted.push(conn);
+        }
         env.shard.detach(core);
     }
     if let Some(will) = will {
@@ -231,6 +247,9 @@ fn take_over(env: &mut Env, key: ClientKey, connect: &Connect<'_>) {
 impl Env {
     /// A client has gone without a word.
     pub(crate) fn publish_will(&mut self, will: Will, publisher: &Arc<Publisher>) {
+        if planted::is(Bug::WillNever) {
+            return;
+        }
         let Will { topic, payload, mut marks, expiry, .. } = will;
         marks.expires = expiry.map(|time| self.now.mono.after(time));
         publish_one(self, publisher, &topic, payload, marks);
@@ -315,7 +334,7 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
         Version::V5 => Properties::parse(wire::mqtt::Place::ConnAck, &properties).unwrap_or_default(),
         _ => Properties::default(),
     };
-    let session_present = found == Found::Resumed;
+    let session_present = found == Found::Resumed && !planted::is(Bug::SessionUntold);
     let connack = ConnAck { session_present, reason: Reason::SUCCESS, properties };
     encode(&mut bytes, connect.version, &Packet::ConnAck(connack));
     Answer::Whole(bytes.into())

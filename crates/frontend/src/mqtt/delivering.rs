@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use broker::planted::{self, Bug};
 use broker::{Delivery, Introduced, Qos, Run, SessionId, Slice};
 use wire::mqtt::{Property, PropertyWriter, PublishHead};
 
@@ -17,6 +18,9 @@ use crate::mqtt::publishing::{has_properties, wire_qos};
 use crate::mqtt::sessions::{ClientKey, Session};
 use crate::mqtt::window::{Retain, Unacked, Window};
 use wire::past::write_time;
+
+/// What stands in front of a payload, about.
+const HEAD_BYTES: usize = 64;
 
 /// How the messages of a slice are sent.
 struct Manner<'a> {
@@ -59,9 +63,12 @@ impl Client {
             }
             most = u32::MAX;
         }
-        match env.shard.poll_delivery(env.now, core, most, size.bytes) {
+        // What stands in front of each message counts as well: a part of many short ones is mostly that.
+        let parts = u32::try_from(size.bytes / HEAD_BYTES).unwrap_or(u32::MAX).max(1);
+        match env.shard.poll_delivery(env.now, core, most.min(parts), size.bytes) {
             Some(Delivery::Messages(slice)) => self.send(link, env, slice),
-            Some(Delivery::Gap(count)) => self.lost += count,
+            Some(Delivery::Gap(_)) if planted::is(Bug::LostUncounted) => {}
+            Some(Delivery::Gap(count)) => self.lose(count),
             None if env.draining && !env.shard.is_asking(core) => {
                 return Delivered::End(CloseReason::Shutdown);
             }
@@ -72,7 +79,8 @@ impl Client {
 
     /// How many messages may be sent that are to be acknowledged (MQTT5-4.9.0-2).
     fn free(&self, window: &Window, link: &Link) -> u32 {
-        let of_client = usize::from(self.receive_max).saturating_sub(self.outstanding);
+        let receive_max = if planted::is(Bug::IgnoreReceiveMax) { u16::MAX } else { self.receive_max };
+        let of_client = usize::from(receive_max).saturating_sub(self.outstanding);
         let inflight_max = link.rules.limits.inflight_max;
         // The oldest may be all that is not acknowledged: its client goes on when it is.
         let of_ids = (2 * inflight_max).saturating_sub(window.span());
@@ -110,13 +118,19 @@ impl Client {
         properties
     }
 
+    /// It does not get so many messages.
+    fn lose(&mut self, count: u64) {
+        self.lost += count;
+        self.untold += count;
+    }
+
     /// … and how many messages are missing in front of the next one.
     fn gap(&self) -> Option<Vec<u8>> {
-        if self.lost == 0 || !has_properties(self.version) {
+        if self.untold == 0 || !has_properties(self.version) {
             return None;
         }
         let mut properties = Vec::new();
-        PropertyWriter::new(&mut properties).put(&Property::User("gap", &self.lost.to_string()));
+        PropertyWriter::new(&mut properties).put(&Property::User("gap", &self.untold.to_string()));
         Some(properties)
     }
 
@@ -138,11 +152,17 @@ impl Client {
                 let manner = Manner { qos, retain, extent, identifiers: &identifiers, told: &told };
                 self.set_head(env, run, &manner);
                 if env.publishes.packet_len(run.payload(slice.skip).len()) > self.packet_bytes_max {
-                    self.lost += 1; //= MQTT5-3.1.2-25
+                    self.lose(1); //= MQTT5-3.1.2-25
                     session_of(env, self.key).window.give_up(id);
                     return;
                 }
                 self.outstanding += 1;
+                let mut id = id;
+                if planted::is(Bug::ResendNewIds) {
+                    let window = &mut session_of(env, self.key).window;
+                    window.give_up(id);
+                    id = window.send(slice.clone(), qos, retain, Arc::clone(&identifiers));
+                }
                 env.publishes.one(&slice.run, slice.skip, Some(id), &mut link.out, &mut env.pool);
             }
         }
@@ -169,7 +189,7 @@ impl Client {
             let manner = Manner { qos, retain, extent: Extent::New, identifiers: &identifiers, told: &told };
             self.set_head(env, &run, &manner);
             if env.publishes.packet_len(run.payload(slice.skip).len()) <= self.packet_bytes_max {
-                self.lost = 0;
+                self.untold = 0;
                 self.send_all(link, env, &first, (qos, retain, &identifiers), None);
                 slice.skip += 1;
             }
@@ -205,7 +225,7 @@ impl Client {
         }
         for index in slice.skip..slice.end {
             if env.publishes.packet_len(slice.run.run().payload(index).len()) > self.packet_bytes_max {
-                self.lost += 1; //= MQTT5-3.1.2-25
+                self.lose(1); //= MQTT5-3.1.2-25
                 continue;
             }
             let id = (qos > Qos::AtMostOnce).then(|| {
@@ -234,7 +254,7 @@ impl Client {
             }
         };
         let head = PublishHead {
-            dup: manner.extent == Extent::Again,
+            dup: manner.extent == Extent::Again && !planted::is(Bug::ResendUnmarked),
             qos: wire_qos(manner.qos),
             retain: manner.retain == Retain::Set,
             topic: run.topic().as_str(),

@@ -24,6 +24,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker::planted::{self, Bug};
 use broker::{Instant, Publisher, Refusal, SubscriptionId, Use};
 use topic::TopicName;
 use wire::mqtt::{Kind, Packet, Property, Reason, Version, decode, frame};
@@ -57,6 +58,8 @@ const ASKED_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct Mqtt {
     state: State,
+    /// What its client did not get, once it is over.
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -94,6 +97,8 @@ struct Client {
     replacing: Vec<Replaced>,
     /// Messages that it did not get: dropped, or too large for it.
     lost: u64,
+    /// How many of them it has not been told of.
+    untold: u64,
 }
 
 /// What became of a packet.
@@ -114,7 +119,7 @@ impl Took {
 
 impl Mqtt {
     pub(crate) fn new() -> Self {
-        Self { state: State::Connecting }
+        Self { state: State::Connecting, lost: 0 }
     }
 
     /// Takes its part of a chunk.
@@ -181,6 +186,7 @@ impl Mqtt {
     pub(crate) fn over(&mut self, link: &mut Link, env: &mut Env, reason: &CloseReason) {
         let State::Connected(mut client) = std::mem::replace(&mut self.state, State::Over) else { return };
         let version = client.version;
+        self.lost = client.lost;
         if !client.answers.is_idle() {
             link.out.append(&mut env.pool, |own| client.answers.write(own, version, usize::MAX));
         }
@@ -229,6 +235,14 @@ impl Mqtt {
 
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.state, State::Connected(_))
+    }
+
+    /// Messages that the client did not get on this connection: dropped, or too large for it.
+    pub(crate) fn lost(&self) -> u64 {
+        match &self.state {
+            State::Connected(client) => client.lost,
+            State::Connecting | State::Over => self.lost,
+        }
     }
 
     pub(crate) fn client_id(&self) -> Option<Box<str>> {
@@ -362,7 +376,8 @@ impl Client {
                     }
                     session.expiry = time.min(link.rules.limits.session_time_max);
                 }
-                if disconnect.reason == Reason::NORMAL_DISCONNECTION {
+                let takes_will = disconnect.reason == Reason::NORMAL_DISCONNECTION;
+                if takes_will && !planted::is(Bug::WillAfterDisconnect) {
                     session.will = None; //= MQTT5-3.14.4-3
                 }
                 return Took::End(Next::End(CloseReason::Terminated));

@@ -12,6 +12,7 @@ use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use broker::planted::{self, Bug};
 use broker::{LocalRun, Qos, Slice};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -151,6 +152,9 @@ impl Window {
             }
         }
         released.sort_unstable();
+        if planted::is(Bug::ResendBackwards) {
+            published.make_contiguous().reverse();
+        }
         (released.into_iter().map(|(_, id)| id).collect(), published)
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Largest {
     chunk_bytes: usize,
     messages: usize,
     memory_bytes: usize,
+    read_bytes: usize,
 }
 
 impl Largest {
@@ -37,6 +38,16 @@ impl Largest {
 
     pub(crate) fn run_bytes(&self) -> usize {
         run_bytes(self.chunk_bytes, self.messages)
+    }
+
+    /// What the runs of one read cost: of MQTT each message may be one.
+    pub(crate) fn saw_read(&mut self, bytes: usize) {
+        self.read_bytes = self.read_bytes.max(bytes);
+    }
+
+    /// What one read brings at most.
+    pub(crate) fn read_bytes(&self) -> usize {
+        self.read_bytes.max(self.run_bytes())
     }
 
     pub(crate) fn saw_memory(&mut self, bytes: usize) {
@@ -52,6 +63,11 @@ impl Largest {
 /// What a run of a chunk costs at most.
 pub(crate) fn run_bytes(chunk_bytes: usize, messages: usize) -> usize {
     chunk_bytes + 2 * 8 * messages + RUN_OVERHEAD_MAX
+}
+
+/// What the runs of a chunk cost at most if each message may be one.
+pub(crate) fn runs_bytes(chunk_bytes: usize, messages: usize) -> usize {
+    chunk_bytes + (2 * 8 + RUN_OVERHEAD_MAX) * messages.max(1)
 }
 
 /// Checks the bytes that wait in the core for one subscriber.
@@ -101,11 +117,19 @@ pub(crate) fn check_replies(waiting: usize, largest: &Largest, limits: &Limits, 
 }
 
 /// Checks the bytes that wait for one socket.
-pub(crate) fn check_outgoing(waiting: usize, largest: &Largest, limits: &Limits, found: &mut Vec<Violation>) {
+///
+/// MQTT cuts no message in parts: `whole` is the longest.
+pub(crate) fn check_outgoing(
+    waiting: usize,
+    whole: usize,
+    largest: &Largest,
+    limits: &Limits,
+    found: &mut Vec<Violation>,
+) {
     let replies = limits.replies_bytes_max + REPLY_BYTES * largest.messages;
     // A part ends behind the piece that reaches its size, and a piece may be shown escaped.
     let part = limits.part_bytes + ESCAPE_MAX * limits.part_bytes.max(512) + LINE_OVERHEAD_MAX;
-    let most = limits.write_bytes + part + replies;
+    let most = limits.write_bytes + part.max(whole) + replies;
     if waiting > most {
         found
             .push(Violation::new("bounds", format!("{waiting} bytes wait for a socket, at most {most} may")));
@@ -124,7 +148,7 @@ pub(crate) fn check_memory(
 ) {
     let short_run = limits.short_run_bytes_max().min(largest.run_bytes());
     let budget = limits.core.memory_bytes_max + limits.core.memory_bytes_max / 32;
-    let most = budget + stations * largest.run_bytes() + publishers * short_run;
+    let most = budget + stations * largest.read_bytes() + publishers * short_run;
     if used > most {
         found.push(Violation::new("bounds", format!("{used} bytes are charged, at most {most} may be")));
     }

@@ -11,8 +11,8 @@ use broker::QueueState;
 
 use crate::check::{Violation, all, bounds};
 use crate::record::{
-    Accepted, First, Format, Mark, Message, PublisherRecord, Record, Remains, Replay, Stay, StrangerRecord,
-    SubscriberRecord,
+    Accepted, First, Format, Mark, Message, PublisherRecord, Record, Remains, Replay, Speaks, Stay,
+    StrangerRecord, SubscriberRecord,
 };
 
 const SUBSCRIBER: usize = 9;
@@ -20,6 +20,7 @@ const PUBLISHERS: [&str; 2] = ["A", "B"];
 
 fn publisher() -> PublisherRecord {
     PublisherRecord {
+        speaks: Speaks::Text,
         addr: ([127, 0, 0, 1], 7).into(),
         name: None,
         topic: "t".to_owned(),
@@ -67,8 +68,9 @@ fn story(accepted: &str, heard: &str) -> Record {
                 let messages = &mut record.publishers.get_mut(&id).unwrap().messages;
                 let payload = format!("#{id}.{}#", messages.len()).into_bytes();
                 let station = u8::try_from(id).unwrap();
-                let accepted = Some(Accepted { index, wall_ms: mark.wall_ms, station, run_bytes: 0 });
-                messages.push(Message { payload, accepted });
+                let accepted =
+                    Some(Accepted { index, at_ns: 0, wall_ms: mark.wall_ms, station, run_bytes: 0 });
+                messages.push(Message { accepted, ..Message::new(payload, 0) });
                 index += 1;
             }
         }
@@ -318,7 +320,7 @@ fn queues_have_bounds() {
     largest.saw(1000, 10);
     let mut found: Vec<Violation> = Vec::new();
     bounds::check_queue(limits.core.queue_bytes_max, Replay::None, &largest, &limits, &mut found);
-    bounds::check_outgoing(limits.write_bytes, &largest, &limits, &mut found);
+    bounds::check_outgoing(limits.write_bytes, 0, &largest, &limits, &mut found);
     bounds::check_memory(limits.core.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max, &largest, &limits, &mut found);
     bounds::check_greeting(limits.hello_bytes_max, &limits, &mut found);
@@ -326,7 +328,7 @@ fn queues_have_bounds() {
     bounds::check_greeting(limits.hello_bytes_max + limits.core.read_bytes + 1, &limits, &mut found);
     bounds::check_replies(limits.replies_bytes_max + 1000, &largest, &limits, &mut found);
     bounds::check_queue(limits.core.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
-    bounds::check_outgoing(limits.write_bytes * 5, &largest, &limits, &mut found);
+    bounds::check_outgoing(limits.write_bytes * 5, 0, &largest, &limits, &mut found);
     bounds::check_memory(
         limits.core.memory_bytes_max / 32 * 33 + 30_000,
         (2, 3),

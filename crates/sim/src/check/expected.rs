@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::record::{Format, Message, PublisherRecord, SubscriberRecord};
+use crate::record::{Format, Message, PublisherRecord, Speaks, SubscriberRecord};
 
 /// Whether `line`, without its line end, is what `subscriber` is to get for a message.
 pub(super) fn is_line(
@@ -55,7 +55,7 @@ fn is_object(line: &[u8], publisher: &PublisherRecord, number: usize, wall_ms: u
         && text("time") == Some(&time(wall_ms))
         && text("publisher") == Some(&publisher.addr.to_string())
         && text("name") == publisher.name.as_deref()
-        && text("id").is_some_and(|id| is_id(id, number))
+        && text("id").is_some_and(|id| publisher.speaks == Speaks::Mqtt || is_id(id, number))
         && object.len() == 5 + usize::from(publisher.name.is_some())
 }
 
@@ -92,7 +92,7 @@ pub(super) fn mark(line: &[u8], format: Format) -> Option<(usize, usize)> {
     mark_in(line)
 }
 
-fn mark_in(line: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn mark_in(line: &[u8]) -> Option<(usize, usize)> {
     let begin = line.iter().position(|byte| *byte == b'#')? + 1;
     let length = line.get(begin..)?.iter().position(|byte| *byte == b'#')?;
     let text = std::str::from_utf8(line.get(begin..begin + length)?).ok()?;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::Violation;
 use crate::check::stream::Heard;
 use crate::reached::Reached;
-use crate::record::{Accepted, Mark, Record, Replay, Stay, SubscriberRecord};
+use crate::record::{Accepted, Mark, PublisherRecord, Record, Replay, Stay, SubscriberRecord};
 
 /// Checks the history of subscriber `id`.
 pub(super) fn check(
@@ -22,6 +22,10 @@ pub(super) fn check(
     reached: &mut BTreeSet<Reached>,
 ) {
     let (Some(began), Some(stood)) = (subscriber.began, subscriber.stood) else { return };
+    let matches = |one: &&PublisherRecord| topic::naive::matches(&subscriber.filter, &one.topic);
+    if record.publishers.values().filter(matches).any(PublisherRecord::repeats) {
+        return; // a message has no one place then
+    }
     let mut wrong = |what: String| {
         found.push(Violation::new("history", format!("subscriber {id}: {what}")));
     };

@@ -5,13 +5,15 @@
 
 pub(crate) mod bounds;
 mod endings;
-mod expected;
+pub(crate) mod expected;
 mod history;
 mod loss;
 pub(crate) mod memory;
+mod mqtt;
 mod order;
 pub(crate) mod patience;
 mod replies;
+mod retained;
 mod stream;
 
 #[cfg(test)]
@@ -20,7 +22,7 @@ mod by_hand;
 use std::collections::BTreeSet;
 
 use crate::reached::Reached;
-use crate::record::Record;
+use crate::record::{PublisherRecord, Record, Speaks};
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +54,16 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
         loss::check(record, *id, subscriber, &heard, &mut found, reached);
         history::check(record, *id, subscriber, &heard, &mut found, reached);
     }
-    for (id, publisher) in &record.publishers {
+    for (id, client) in &record.mqtt {
+        mqtt::check(record, *id, client, &mut found, reached);
+        delivered += client.heard.iter().filter(|heard| !heard.dup).count() as u64;
+        dropped += client.lost;
+    }
+    let in_text = |(_, publisher): &(&usize, &PublisherRecord)| publisher.speaks == Speaks::Text;
+    for (id, publisher) in record.publishers.iter().filter(in_text) {
         replies::check(*id, publisher, &mut found);
     }
+    retained::check(record, &mut found, reached);
     endings::check(record, &mut found);
     endings::check_figures(record, &mut found);
     // Who cannot read a line cannot count it.

@@ -18,13 +18,15 @@ pub(super) fn check(record: &Record, id: usize, heard: &[Heard], found: &mut Vec
         let Heard::Message { publisher, number, index } = *one else { continue };
         if let Some(before) = latest.insert(publisher, number)
             && number <= before
+            && !record.is_repeated(publisher, number)
         {
             let checker = if number == before { "duplicate" } else { "order" };
             let what = format!("subscriber {id} heard #{publisher}.{number}# after #{publisher}.{before}#");
             found.push(Violation::new(checker, what));
         }
         live |= stood.is_some_and(|mark| one.is_live(mark));
-        if live && began.is_some_and(|mark| index < mark.index) {
+        let is_old = began.is_some_and(|mark| index < mark.index);
+        if live && is_old && !record.is_repeated(publisher, number) {
             let what = format!("subscriber {id} heard #{publisher}.{number}#, which is history, after live");
             found.push(Violation::new("order", what));
         }

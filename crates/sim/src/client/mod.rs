@@ -4,12 +4,15 @@
 //! business, whether it was right is the checkers'.
 
 mod greeting;
+pub(crate) mod mqtt;
+mod mqtt_draw;
+pub(crate) mod mqtt_words;
 mod publisher;
 mod stranger;
 mod subscriber;
 mod words;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use broker::ConnId;
@@ -48,6 +51,12 @@ pub(crate) struct Client {
     said: VecDeque<(u64, Meaning, SaidBy)>,
     /// Whether its station takes nothing any more: it said its last word.
     done: bool,
+    /// Whose connection it is, if that has several one after the other.
+    pub(crate) owner: Option<usize>,
+    /// Whether its station wants to be handed what it has left over.
+    pub(crate) again: bool,
+    /// Messages that its station says it did not get.
+    pub(crate) lost: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +64,8 @@ pub(crate) enum Role {
     Publisher,
     Subscriber,
     Stranger,
+    /// One connection of a client that speaks MQTT.
+    Mqtt,
 }
 
 /// Where the connection stands.
@@ -124,11 +135,13 @@ pub(crate) enum Reader {
 enum SaidBy {
     Newline,
     EndOfRead,
+    /// It says itself how long it is.
+    Length,
 }
 
 impl Unit {
     /// Sends bytes that say something as a whole.
-    fn send(bytes: Vec<u8>, meanings: Vec<Meaning>, cut: Cut) -> Step {
+    pub(crate) fn send(bytes: Vec<u8>, meanings: Vec<Meaning>, cut: Cut) -> Step {
         let meanings = meanings.into_iter().map(|meaning| (bytes.len(), meaning)).collect();
         Step::Send(Self { bytes, meanings, cut })
     }
@@ -139,7 +152,7 @@ impl Unit {
 }
 
 impl Client {
-    fn new(
+    pub(crate) fn new(
         role: Role,
         station: u8,
         addr: SocketAddr,
@@ -167,6 +180,9 @@ impl Client {
             lately: VecDeque::new(),
             said: VecDeque::new(),
             done: false,
+            owner: None,
+            again: false,
+            lost: 0,
         }
     }
 
@@ -174,7 +190,11 @@ impl Client {
     pub(crate) fn wrote(&mut self, unit: &Unit) {
         for (end, meaning) in &unit.meanings {
             let newline = unit.bytes.get(..*end).is_some_and(|said| said.ends_with(b"\n"));
-            let by = if newline { SaidBy::Newline } else { SaidBy::EndOfRead };
+            let by = match self.role {
+                Role::Mqtt => SaidBy::Length,
+                _ if newline => SaidBy::Newline,
+                _ => SaidBy::EndOfRead,
+            };
             self.said.push_back((self.written + *end as u64, *meaning, by));
         }
         self.written += unit.bytes.len() as u64;
@@ -183,12 +203,33 @@ impl Client {
     /// The station was handed `bytes` more. Returns what it has been told with them.
     pub(crate) fn was_handed(&mut self, now_ns: u64, bytes: usize, end: ReadEnd) -> Vec<Meaning> {
         self.handed += bytes as u64;
+        self.note_handed(now_ns, bytes);
+        self.says(self.handed, end)
+    }
+
+    /// The same for MQTT: its station has left `carry` bytes over.
+    pub(crate) fn was_taken(&mut self, carry: usize) -> Vec<Meaning> {
+        self.says(self.handed - carry as u64, ReadEnd::More)
+    }
+
+    /// Messages that the next call of [`Client::was_taken`] may tell of.
+    pub(crate) fn messages_handed(&mut self, now_ns: u64, bytes: usize) -> usize {
+        self.handed += bytes as u64;
+        self.note_handed(now_ns, bytes);
+        let said = self.said.iter().take_while(|(at, ..)| *at <= self.handed);
+        said.filter(|(_, meaning, _)| matches!(meaning, Meaning::Message(_))).count()
+    }
+
+    fn note_handed(&mut self, now_ns: u64, bytes: usize) {
         while self.lately.pop_front_if(|(at_ns, _)| *at_ns + STANDSTILL_NS <= now_ns).is_some() {}
         self.lately.push_back((now_ns, bytes));
+    }
+
+    fn says(&mut self, handed: u64, end: ReadEnd) -> Vec<Meaning> {
         let ended = end != ReadEnd::More;
         let mut told = Vec::new();
         while let Some((at, meaning, by)) = self.said.front().copied() {
-            if at > self.handed || self.done || (by == SaidBy::EndOfRead && !ended) {
+            if at > handed || self.done || (by == SaidBy::EndOfRead && !ended) {
                 break;
             }
             self.said.pop_front();
@@ -218,7 +259,12 @@ impl Client {
 }
 
 /// Draws all clients of a seed and what the checkers must know of them.
-pub(crate) fn draw_all(rng: &mut Rng, swarm: &Swarm, record: &mut Record) -> Vec<Client> {
+pub(crate) fn draw_all(
+    rng: &mut Rng,
+    swarm: &Swarm,
+    record: &mut Record,
+    persons: &mut BTreeMap<usize, mqtt::Person>,
+) -> Vec<Client> {
     let mut clients = Vec::new();
     for _ in 0..swarm.load.publishers {
         let (client, publisher) = publisher::draw(rng, swarm, clients.len());
@@ -234,6 +280,15 @@ pub(crate) fn draw_all(rng: &mut Rng, swarm: &Swarm, record: &mut Record) -> Vec
         let (client, stranger) = stranger::draw(rng, swarm, clients.len());
         record.strangers.insert(clients.len(), stranger);
         clients.push(client);
+    }
+    for _ in 0..swarm.load.mqtt {
+        clients.push(mqtt_draw::draw(rng, swarm, record, persons, clients.len()));
+    }
+    for _ in 0..swarm.load.keepers {
+        clients.push(mqtt_draw::draw_keeper(rng, swarm, record, persons, clients.len()));
+    }
+    for _ in 0..swarm.load.auditors {
+        clients.push(mqtt_draw::draw_auditor(rng, swarm, record, persons, clients.len()));
     }
     for _ in 0..swarm.load.attackers {
         let (client, stranger) = stranger::draw_attacker(rng, swarm, clients.len());

@@ -7,7 +7,7 @@ use crate::client::words;
 use crate::client::{Client, Meaning, Reader, Role, Step, Unit, draw_addr, draw_begin, draw_station};
 use crate::limits::{MS, Swarm};
 use crate::net::Cut;
-use crate::record::{First, Message, PublisherRecord, Stay};
+use crate::record::{First, Message, PublisherRecord, Speaks, Stay};
 use crate::rng::Rng;
 
 /// Draws a publisher.
@@ -20,6 +20,7 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Publishe
     let station = draw_station(rng, swarm);
     let mut client = Client::new(Role::Publisher, station, addr, begins_ns, reader, capacity);
     let mut record = PublisherRecord {
+        speaks: Speaks::Text,
         addr,
         name: None,
         topic: "broadcast".to_owned(),
@@ -60,11 +61,12 @@ pub(super) fn draw_passer(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, P
     let bytes = [format!("pub {topic}\n").as_bytes(), &payload, b"\n"].concat();
     client.plan = [Unit::send(bytes, vec![Meaning::Message(0)], Cut::Whole), Step::Close].into();
     let record = PublisherRecord {
+        speaks: Speaks::Text,
         addr,
         name: None,
         topic,
         acks: false,
-        messages: vec![Message { payload, accepted: None }],
+        messages: vec![Message::new(payload, 0)],
         too_long: false,
         stay: Stay::Left,
         received: Vec::new(),
@@ -259,7 +261,7 @@ impl Draft<'_> {
             _ => self.rng.skewed(0, room.min(200)),
         };
         payload.extend(words::filler(self.rng, length));
-        self.record.messages.push(Message { payload, accepted: None });
+        self.record.messages.push(Message::new(payload, 0));
         Meaning::Message(number)
     }
 
