@@ -217,6 +217,9 @@ impl Connection {
     pub(crate) fn receive(&mut self, env: &mut Env, chunk: Chunk, read_end: ReadEnd) -> Option<Settling> {
         let mut rest = chunk;
         let mut leftover = Leftover::GoesOn;
+        let mut comes_again = false;
+        let closes = std::mem::take(&mut self.link.closed_behind);
+        let read_end = if closes { ReadEnd::Closed } else { read_end };
         // A hello and messages may come in one chunk: each state takes its part.
         while !self.link.ending {
             let Taken { used, next } = self.protocol.receive(&mut self.link, env, &rest, read_end);
@@ -241,6 +244,7 @@ impl Connection {
                 }
                 Next::Again => {
                     leftover = Leftover::Begins;
+                    comes_again = true;
                     env.actions.push_back(Action::Again(self.link.id.conn));
                     break;
                 }
@@ -250,8 +254,10 @@ impl Connection {
         if !self.link.ending {
             self.keep(env, rest, leftover);
         }
-        if read_end == ReadEnd::Closed {
-            self.read_closed(env);
+        match read_end {
+            ReadEnd::Closed if comes_again => self.link.closed_behind = true,
+            ReadEnd::Closed => self.read_closed(env),
+            ReadEnd::More | ReadEnd::Drained => {}
         }
         None
     }

@@ -49,6 +49,8 @@ pub(crate) struct Link {
     /// The session that it hears.
     pub(crate) session: Option<SessionId>,
     pub(crate) half_closed: HalfClosed,
+    /// Whether the peer has closed its side behind the carry, which is not looked through yet.
+    pub(crate) closed_behind: bool,
     /// Whether the core does not want this connection read.
     pub(crate) paused: bool,
     /// Whether it waits for memory to finish its message.
@@ -91,6 +93,7 @@ impl Link {
             deadline: None,
             session: None,
             half_closed: HalfClosed::No,
+            closed_behind: false,
             paused: false,
             starved: false,
             listed: false,

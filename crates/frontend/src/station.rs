@@ -89,7 +89,7 @@ pub enum Action {
     /// A connection may be read again.
     Read(ConnId),
     /// A connection has more packets in what it has left over than one call takes: it is to be
-    /// received again, with or without more bytes.
+    /// received again, before anything more is read.
     Again(ConnId),
     /// A connection would be better off on another shard, or has to live there: answer with
     /// [`Station::hand_over`], or [`Station::stay`] if it may, before anything else is received

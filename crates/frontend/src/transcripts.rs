@@ -267,6 +267,31 @@ fn transcripts_are_what_happens() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// A chunk of very many runs is taken in parts, and the end of reading stands behind the last of them.
+#[test]
+fn what_was_sent_before_a_client_closed_is_published() {
+    let mut play = Play::new();
+    for line in [
+        "ann connects",
+        "ann sends CONNECT 3.1.1 ann clean",
+        "ann gets CONNACK 0x00",
+        "ann sends SUBSCRIBE #1 ; last",
+        "ann gets SUBACK #1 0x00",
+        "bob connects",
+        "bob sends CONNECT 3.1.1 bob clean",
+    ] {
+        assert_eq!(play.line(line), Ok(()), "{line}");
+    }
+    let topics = (0..3000).map(|number| format!("topic/{number}")).chain(["last".to_owned()]);
+    let packets =
+        topics.map(|topic| packets::packet(Version::V311, &format!("PUBLISH {topic} : x")).unwrap());
+    let (bob, _) = play.clients["bob"];
+    let chunk: Vec<u8> = packets.flatten().collect();
+    play.stage().send(bob, &chunk, ReadEnd::Closed);
+    assert_eq!(play.line("ann gets PUBLISH last : x"), Ok(()));
+    assert_eq!(play.line("bob is closed"), Ok(()));
+}
+
 /// A transcript that is wrong is not played as if it were right.
 #[test]
 fn mistakes_are_found() {

@@ -187,7 +187,7 @@ impl ShardThread {
             self.poll_again(ready)?;
         }
         let sockets = &self.sockets;
-        let unread = |conn: ConnId| sockets.get(conn).is_some_and(|socket| socket.transport.is_readable());
+        let unread = |conn: ConnId| sockets.get(conn).is_some_and(|socket| socket.is_readable());
         self.station.timeout(now, self.phase().left(), unread);
         self.act(now);
         let mut budget = self.phase();
@@ -340,7 +340,7 @@ impl ShardThread {
                 Action::Read(conn) => self.list_to_read(conn),
                 Action::Again(conn) => {
                     if let Some(socket) = self.sockets.get_mut(conn) {
-                        socket.transport.read_again();
+                        socket.read_again();
                     }
                     self.list_to_read(conn);
                 }

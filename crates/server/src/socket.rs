@@ -1,7 +1,7 @@
 //! One client's socket as its shard's thread sees it: the transport, and where it stands in line.
 
 use broker::Instant;
-use frontend::ReadEnd;
+use frontend::{Chunk, ReadEnd};
 
 use crate::transport::{Read, ReadBuffer, Transport};
 
@@ -22,6 +22,8 @@ pub(crate) struct Socket {
     pub(crate) listed: bool,
     /// Stands in the line of sockets to be written in bulk.
     pub(crate) write_listed: bool,
+    /// What was left over of it is to be received before more is read.
+    again: bool,
     /// How many more small reads it takes until it counts as one that sends little.
     heavy: u8,
     /// Everything is said; waits until then for the peer to have read it.
@@ -37,10 +39,21 @@ impl Socket {
             transport,
             listed: false,
             write_listed: false,
+            again: false,
             heavy: NEW_READS,
             lingers_until: None,
             discarded: 0,
         }
+    }
+
+    /// What was left over is to be received again, whether or not more has come.
+    pub(crate) fn read_again(&mut self) {
+        self.again = true;
+    }
+
+    /// Whether a read would find something.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.again || self.transport.is_readable()
     }
 
     /// Whether it has sent much lately.
@@ -50,6 +63,10 @@ impl Socket {
 
     /// Reads once, behind `carry`.
     pub(crate) fn read(&mut self, buffer: &mut ReadBuffer, carry: Vec<u8>) -> Read {
+        if std::mem::take(&mut self.again) {
+            let pinned_bytes = carry.capacity();
+            return Read::Chunk(Chunk { bytes: carry.into(), pinned_bytes }, ReadEnd::Drained);
+        }
         let before = carry.len();
         let read = self.transport.read(buffer, carry);
         if let Read::Chunk(chunk, end) = &read {

@@ -24,7 +24,7 @@ impl ShardThread {
     /// Puts a connection in its line, if there may be something to read.
     pub(crate) fn list_to_read(&mut self, conn: ConnId) {
         let Some(socket) = self.sockets.get_mut(conn) else { return };
-        if !socket.transport.is_readable() || socket.listed {
+        if !socket.is_readable() || socket.listed {
             return;
         }
         socket.listed = true;
@@ -76,7 +76,7 @@ impl ShardThread {
         if socket.lingers_until.is_some() {
             return self.read_lingering(now, conn, budget);
         }
-        if !socket.transport.is_readable() || !serving || !self.station.may_read(conn) {
+        if !socket.is_readable() || !serving || !self.station.may_read(conn) {
             return;
         }
         // One that turns out to send much is not read in the line of those who send little; nor is

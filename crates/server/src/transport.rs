@@ -75,11 +75,6 @@ impl Transport {
         self.readable
     }
 
-    /// What was left over is to be looked at again, whether or not more has come.
-    pub(crate) fn read_again(&mut self) {
-        self.readable = true;
-    }
-
     /// Whether the peer has closed its side, as far as the kernel has told.
     pub(crate) fn is_read_closed(&self) -> bool {
         self.read_closed

@@ -150,7 +150,7 @@ const ATTACKS: &[Attack] = &[
     attack("topic-names", "ever new topics with long names", 16, memory::topics),
     attack("crowd", "an honest message to thousands", GIB_MIB, floods::crowd),
     attack("mqtt-unacked", "clients that never acknowledge", 64, mqtt::unacknowledged),
-    attack("mqtt-retained", "retained messages on ever new topics", 64, mqtt::retained),
+    attack("mqtt-retained", "retained messages on ever new topics", 256, mqtt::retained),
     attack("mqtt-take-overs", "hundreds who share ten client ids", GIB_MIB, mqtt::take_overs),
     attack("mqtt-sessions", "sessions that nobody comes back to", 64, mqtt::sessions),
     attack("mqtt-filters", "subscribing and unsubscribing by the hundred", GIB_MIB, mqtt::subscriptions),

@@ -19,6 +19,8 @@ use crate::mqtt::sessions::{ClientKey, Session};
 use crate::mqtt::window::{Retain, Unacked, Window};
 use wire::past::write_time;
 
+/// Messages under way to one client while memory is short.
+const SPARING_WINDOW: usize = 16;
 /// What stands in front of a payload, about.
 const HEAD_BYTES: usize = 64;
 
@@ -53,19 +55,22 @@ impl Client {
             self.send_again(link, env, id);
             return Delivered::Something;
         }
+        let is_sparing = env.is_sparing(&link.rules.limits);
         let session = session_of(env, self.key);
         let core = session.core;
-        let is_full = session.window.run_bytes() > link.rules.limits.core.queue_bytes_max;
         let mut most = self.free(&session.window, link);
-        if most == 0 || is_full {
+        if is_sparing {
+            most = most.min(SPARING_WINDOW.saturating_sub(session.window.span()));
+        }
+        if most == 0 {
             if self.next_qos(env, core) > Qos::AtMostOnce {
                 return Delivered::Nothing; // an acknowledgement goes on with it
             }
-            most = u32::MAX;
+            most = usize::MAX;
         }
         // What stands in front of each message counts as well: a part of many short ones is mostly that.
-        let parts = u32::try_from(size.bytes / HEAD_BYTES).unwrap_or(u32::MAX).max(1);
-        match env.shard.poll_delivery(env.now, core, most.min(parts), size.bytes) {
+        let most = u32::try_from(most.min(size.bytes / HEAD_BYTES).max(1)).unwrap_or(u32::MAX);
+        match env.shard.poll_delivery(env.now, core, most, size.bytes) {
             Some(Delivery::Messages(slice)) => self.send(link, env, slice),
             Some(Delivery::Gap(_)) if planted::is(Bug::LostUncounted) => {}
             Some(Delivery::Gap(count)) => self.lose(count),
@@ -78,14 +83,17 @@ impl Client {
     }
 
     /// How many messages may be sent that are to be acknowledged (MQTT5-4.9.0-2).
-    fn free(&self, window: &Window, link: &Link) -> u32 {
+    fn free(&self, window: &Window, link: &Link) -> usize {
+        if window.run_bytes() > link.rules.limits.core.queue_bytes_max {
+            return 0;
+        }
         let receive_max = if planted::is(Bug::IgnoreReceiveMax) { u16::MAX } else { self.receive_max };
         let of_client = usize::from(receive_max).saturating_sub(self.outstanding);
         let inflight_max = link.rules.limits.inflight_max;
         // The oldest may be all that is not acknowledged: its client goes on when it is.
         let of_ids = (2 * inflight_max).saturating_sub(window.span());
         let of_server = inflight_max.saturating_sub(window.len()).min(of_ids);
-        u32::try_from(of_client.min(of_server)).unwrap_or(u32::MAX)
+        of_client.min(of_server)
     }
 
     /// At which quality of service the next message is due; the lowest if there is none.

@@ -436,6 +436,11 @@ impl Env {
         self.gauge.used_for(Use::Sessions) > limits.sessions_bytes_max
     }
 
+    /// Whether windows have to be small: nobody but their clients can make room in them.
+    fn is_sparing(&self, limits: &Limits) -> bool {
+        self.is_short_of_sessions(limits) || self.gauge.used() > limits.core.memory_bytes_max / 2
+    }
+
     /// The shard on which a client id lives.
     pub(crate) fn home(&self, client_id: &str) -> broker::ShardId {
         home(client_id, self.shards, self.home_seed)
