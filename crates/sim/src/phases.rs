@@ -129,7 +129,9 @@ impl World {
                 let person = &self.persons[&owner];
                 person.conn != id || person.stage != Stage::Connected
             });
-            let is_mqtt_slow = client.role == Role::Mqtt && self.swarm.ending == Ending::DrainSlow;
+            // Each message waits for an acknowledgement, and there may be hundreds.
+            let waits = client.conn().is_some_and(|conn| station.queue_bytes(conn) > 0);
+            let is_mqtt_slow = client.role == Role::Mqtt && (waits || self.swarm.ending == Ending::DrainSlow);
             let is_slow = is_given_up || is_mqtt_slow;
             if there && (asking || is_slow || client.reader != Reader::Fast || client.down.is_narrow()) {
                 self.excuse(id);
