@@ -498,6 +498,19 @@ fn a_session_waits_for_its_next_connection() {
 }
 
 #[test]
+fn a_session_that_missed_nothing_is_not_behind() {
+    let mut world = World::new(1, Limits::default());
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    world.settle();
+    let session = world.sessions[&(0, 0)];
+    world.detach(0, 0);
+    world.input(0, Input::Closed(conn(0)));
+    world.input(0, Input::Connected(conn(4)));
+    world.shards[0].attach(session, conn(4));
+    assert!(!world.shards[0].queue_state(session).unwrap().is_behind, "it brakes as everyone does");
+}
+
+#[test]
 fn filters_that_overlap_bring_one_copy() {
     let mut world = World::new(2, Limits::default());
     world.subscribe(0, 0, "a/b", HistoryRequest::None);

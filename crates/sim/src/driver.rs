@@ -20,9 +20,6 @@ use crate::world::{Event, World};
 /// What a topic of history costs besides its runs, at most.
 const TOPIC_BYTES_MAX: usize = 512;
 
-/// What MQTT begins with.
-const CONNECT: u8 = 0x10;
-
 /// A station with its driver.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -398,8 +395,7 @@ impl World {
             // A hello is bounded by itself.
             let lane = station.lane(conn);
             // A CONNECT counts like a message, and is bounded by itself.
-            let is_mqtt =
-                self.clients[id].role == Role::Mqtt || station.carry(conn).first() == Some(&CONNECT);
+            let is_mqtt = self.clients[id].begins_as_mqtt;
             let counts = carry > self.swarm.limits.unfinished_bytes_free
                 && (is_mqtt || lane == frontend::Lane::Publishing);
             if !is_mqtt && lane != frontend::Lane::Publishing {

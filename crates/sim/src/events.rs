@@ -47,6 +47,8 @@ impl World {
     fn closes(&mut self, id: usize, reason: &CloseReason) {
         let (client, limits, now_ns) = (&self.clients[id], &self.swarm.limits, self.now_ns);
         match reason {
+            // It has a time of its own, and a keep alive.
+            CloseReason::Silent if client.begins_as_mqtt => {}
             CloseReason::Silent => {
                 let asked_topic_ns = self.record.strangers.get(&id).and_then(|one| one.asked_topic_ns);
                 if client.role == Role::Stranger && asked_topic_ns.is_some() {

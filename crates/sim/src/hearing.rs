@@ -46,19 +46,19 @@ impl World {
             Packet::ConnAck(ack) if ack.reason == Reason::SUCCESS => {
                 let index = self.mark().index;
                 self.person(owner).taken_on_at = index;
-                self.was_taken_on(owner, ack.session_present, ack.properties);
+                self.was_taken_on(owner, ack);
             }
             Packet::Publish(publish) => self.take_publish(owner, publish),
-            Packet::PubAck(ack) => self.take_ack(owner, Kind::PubAck, ack.packet_id, ack.reason),
-            Packet::PubRec(ack) => self.take_ack(owner, Kind::PubRec, ack.packet_id, ack.reason),
-            Packet::PubComp(ack) => self.take_ack(owner, Kind::PubComp, ack.packet_id, ack.reason),
+            Packet::PubAck(ack) => self.take_ack(owner, Kind::Ack, ack.packet_id, ack.reason),
+            Packet::PubRec(ack) => self.take_ack(owner, Kind::Rec, ack.packet_id, ack.reason),
+            Packet::PubComp(ack) => self.take_ack(owner, Kind::Comp, ack.packet_id, ack.reason),
             Packet::PubRel(ack) => {
                 let person = self.person(owner);
                 let (known, is_first) = (person.held.remove(&ack.packet_id), person.earlier == 0);
                 if !known && is_first {
                     self.saw(owner, "resend", format!("PUBREL of {}, which it does not hold", ack.packet_id));
                 }
-                self.owe(owner, Kind::PubComp, ack.packet_id);
+                self.owe(owner, Kind::Comp, ack.packet_id);
             }
             Packet::SubAck(ack) => {
                 let mark = self.mark();
@@ -123,11 +123,11 @@ impl World {
         }
         match qos {
             1 => {
-                self.owe(owner, Kind::PubAck, id);
+                self.owe(owner, Kind::Ack, id);
                 self.heard(owner, heard);
             }
             _ => {
-                self.owe(owner, Kind::PubRec, id);
+                self.owe(owner, Kind::Rec, id);
                 let is_new = self.person(owner).held.insert(id);
                 if !is_new && !publish.dup {
                     self.saw(owner, "resend", format!("{id} is held and used for #{by}.{number}#"));
@@ -142,9 +142,9 @@ impl World {
     /// One of those who look at what is retained.
     fn take_retained(&mut self, owner: usize, publish: &Publish<'_>) {
         if let Some(id) = publish.packet_id {
-            let kind = if publish.qos as u8 == 1 { Kind::PubAck } else { Kind::PubRec };
+            let kind = if publish.qos as u8 == 1 { Kind::Ack } else { Kind::Rec };
             self.owe(owner, kind, id);
-            if kind == Kind::PubRec && !self.person(owner).held.insert(id) {
+            if kind == Kind::Rec && !self.person(owner).held.insert(id) {
                 return;
             }
         }
@@ -221,7 +221,7 @@ impl World {
     /// The server has acknowledged something.
     fn take_ack(&mut self, owner: usize, kind: Kind, id: NonZeroU16, reason: Reason) {
         let person = self.person(owner);
-        let is_sure = person.earlier > 0 && kind == Kind::PubComp && person.wishes.version == Version::V5;
+        let is_sure = person.earlier > 0 && kind == Kind::Comp && person.wishes.version == Version::V5;
         let first = person.first_flight(kind).filter(|place| person.flights[*place].id == id);
         if reason != Reason::SUCCESS && !is_sure {
             self.saw(owner, "acks", format!("{kind:?} of {id} says 0x{:02x}", reason.0));
@@ -231,9 +231,9 @@ impl World {
         };
         let person = self.person(owner);
         let (version, number) = (person.wishes.version, person.flights[place].number);
-        if kind == Kind::PubRec {
+        if kind == Kind::Rec {
             person.flights[place].state = FlightState::Released;
-            self.person_says(owner, words::ack(version, Kind::PubRel, id), Vec::new());
+            self.person_says(owner, words::ack(version, Kind::Rel, id), Vec::new());
         } else {
             person.flights.remove(place);
         }

@@ -87,6 +87,8 @@ pub(crate) struct Load {
     pub(crate) strangers: usize,
     /// Clients that speak MQTT.
     pub(crate) mqtt: usize,
+    /// Those that speak it and break its rules.
+    pub(crate) broken: usize,
     /// Those that publish what is retained, and that look at it in the end.
     pub(crate) keepers: usize,
     pub(crate) auditors: usize,
@@ -134,6 +136,7 @@ impl Swarm {
                 subscribers: rng.size(2, 40),
                 strangers: rng.size(0, 8),
                 mqtt: 0,
+                broken: 0,
                 keepers: 0,
                 auditors: 0,
                 passers: 0,
@@ -167,6 +170,7 @@ impl Swarm {
         limits.inflight_max = rng.pick(&[1, 5, 1024]);
         self.limits = Arc::new(limits);
         self.load.mqtt = rng.size(1, 12);
+        self.load.broken = rng.size(0, 6);
         self.load.keepers = rng.size(0, 4);
         self.load.auditors = rng.size(2, 5);
         self.load.publishers = self.load.publishers.min(8);

@@ -1,7 +1,7 @@
 //! MQTT clients act: they connect, publish, acknowledge, lose their connections and come again.
 
 use broker::ConnId;
-use wire::mqtt::{Property, Version};
+use wire::mqtt::{ConnAck, Property, Version};
 
 use crate::check::Violation;
 use crate::client::mqtt::{Break, Flight, FlightState, Goes, Person, Session, Stage};
@@ -97,12 +97,12 @@ impl World {
         let now_ns = self.now_ns;
         let person = self.person(owner);
         let version = person.wishes.version;
-        while let Some(due) = person.dues.pop_front_if(|due| due.at_ns <= now_ns) {
-            if due.kind != Kind::PubRec {
+        if let Some(due) = person.dues.pop_front_if(|due| due.at_ns <= now_ns) {
+            if due.kind != Kind::Rec {
                 person.outstanding.remove(&due.id);
             }
             self.person_says(owner, words::ack(version, due.kind, due.id), Vec::new());
-            return self.acknowledge(owner);
+            self.acknowledge(owner);
         }
     }
 
@@ -249,12 +249,8 @@ impl World {
     }
 
     /// The server has taken a client: goes on with what was begun.
-    pub(crate) fn was_taken_on(
-        &mut self,
-        owner: usize,
-        present: bool,
-        properties: wire::mqtt::Properties<'_>,
-    ) {
+    pub(crate) fn was_taken_on(&mut self, owner: usize, ack: &ConnAck<'_>) {
+        let present = ack.session_present;
         let person = self.person(owner);
         let known = person.session;
         if person.stage != Stage::Greeting {
@@ -267,7 +263,7 @@ impl World {
             Session::Kept => !present,
         };
         person.session = if person.resumes() { Session::Kept } else { Session::None };
-        for property in properties {
+        for property in ack.properties {
             if let Property::ReceiveMaximum(count) = property {
                 person.server_max = usize::from(count);
             }
@@ -289,7 +285,7 @@ impl World {
                     self.person_says(owner, bytes, vec![Meaning::Message(number)]);
                 }
                 FlightState::Released => {
-                    self.person_says(owner, words::ack(version, Kind::PubRel, id), Vec::new());
+                    self.person_says(owner, words::ack(version, Kind::Rel, id), Vec::new());
                 }
             }
         }

@@ -129,8 +129,12 @@ impl World {
                 let person = &self.persons[&owner];
                 person.conn != id || person.stage != Stage::Connected
             });
-            let is_mqtt_slow = client.role == Role::Mqtt && self.swarm.ending == Ending::DrainSlow;
-            let is_slow = is_given_up || is_mqtt_slow;
+            // Each message waits for an acknowledgement, and there may be hundreds.
+            let waits = client.conn().is_some_and(|conn| station.queue_bytes(conn) > 0);
+            let is_mqtt_slow = client.role == Role::Mqtt && (waits || self.swarm.ending == Ending::DrainSlow);
+            // Who breaks the rules acknowledges nothing.
+            let is_broken = client.role == Role::Stranger && client.begins_as_mqtt;
+            let is_slow = is_given_up || is_mqtt_slow || is_broken;
             if there && (asking || is_slow || client.reader != Reader::Fast || client.down.is_narrow()) {
                 self.excuse(id);
             } else if there {

@@ -46,6 +46,8 @@ pub enum Reached {
     MqttResumed,
     /// A connection lost its client id to another one.
     TakenOver,
+    /// A client broke the rules of MQTT.
+    Violation,
     /// Someone looked at what was retained, and it is known what that is.
     Retained,
     /// Someone looked for a will that had to be there.
@@ -54,7 +56,7 @@ pub enum Reached {
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -73,6 +75,7 @@ impl Reached {
         Self::MqttExactlyOnce,
         Self::MqttResumed,
         Self::TakenOver,
+        Self::Violation,
         Self::Retained,
         Self::Will,
     ];
@@ -81,7 +84,8 @@ impl Reached {
     pub(crate) fn ending(reason: &CloseReason) -> Option<Self> {
         match reason {
             CloseReason::Gone => Some(Self::Gone),
-            CloseReason::Untaken | CloseReason::Violation(_) => None,
+            CloseReason::Untaken => None,
+            CloseReason::Violation(_) => Some(Self::Violation),
             CloseReason::TakenOver => Some(Self::TakenOver),
             CloseReason::HistoryRead => Some(Self::HistoryRead),
             CloseReason::Terminated => Some(Self::Terminated),

@@ -42,6 +42,8 @@ pub(crate) struct Facts {
     pub(crate) first_jump: Option<u64>,
     /// Messages accepted from this one on need not have been delivered when the world ended.
     pub(crate) due_before: u64,
+    /// Messages that strangers may have published.
+    pub(crate) messages_of_strangers_max: u64,
     /// Whether the server has shut down in the end.
     pub(crate) drained: bool,
 }
@@ -54,6 +56,7 @@ impl Default for Facts {
             turns_fit: true,
             first_jump: None,
             due_before: u64::MAX,
+            messages_of_strangers_max: 0,
             drained: false,
         }
     }

@@ -167,7 +167,7 @@ impl World {
             self.check_work(site, "a delivery");
             // The same bytes again: nothing was written meanwhile.
             let Some(out) = self.sites[site].station.fill(now, conn) else { break };
-            let is_mqtt = self.clients[id].role == Role::Mqtt;
+            let is_mqtt = self.clients[id].begins_as_mqtt;
             let whole = if is_mqtt { 2 * self.swarm.limits.message_bytes_max } else { 0 };
             bounds::check_outgoing(
                 out.bytes(),

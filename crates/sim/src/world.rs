@@ -106,6 +106,7 @@ impl World {
         let mut record = Record::default();
         record.facts.history_messages_max = swarm.limits.core.history_messages_max;
         record.facts.replay_bytes_max = swarm.limits.core.replay_bytes_max;
+        record.facts.messages_of_strangers_max = 8 * swarm.load.broken as u64;
         let mut persons = BTreeMap::new();
         let mut rng = Rng::new(seed, Concern::Clients);
         let clients = client::draw_all(&mut rng, &swarm, &mut record, &mut persons);

@@ -26,6 +26,9 @@ fn promises_are_judged_and_every_ending_is_reached() {
             Reached::KeepsUp => 27,
             Reached::History => 25,
             Reached::SinceAfterJump => 3,
+            Reached::MqttHeard => 10,
+            Reached::MqttExactlyOnce | Reached::MqttResumed | Reached::Will => 4,
+            Reached::Retained => 8,
             _ => 0,
         };
         assert!(worlds > 0, "no world reaches {reached:?}");

@@ -9,7 +9,7 @@ use crate::record::First;
 use crate::rng::Rng;
 
 /// Longer than the settle time and everything that the network and a turn add to it.
-pub(super) const REST_NS: u64 = 60 * MS;
+pub(super) const REST_NS: u64 = 100 * MS;
 
 /// Whether newlines end a client's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 mod greeting;
 pub(crate) mod mqtt;
 mod mqtt_draw;
+mod mqtt_stranger;
 pub(crate) mod mqtt_words;
 mod publisher;
 mod stranger;
@@ -24,8 +25,12 @@ use crate::net::{Cut, Down, Up};
 use crate::record::Record;
 use crate::rng::Rng;
 
+/// What MQTT begins with.
+const CONNECT: u8 = 0x10;
+
 /// A client with its connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts; every combination occurs")]
 pub(crate) struct Client {
     pub(crate) station: u8,
     pub(crate) addr: SocketAddr,
@@ -55,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) owner: Option<usize>,
     /// Whether its station wants to be handed what it has left over.
     pub(crate) again: bool,
+    /// Whether it begins as MQTT does.
+    pub(crate) begins_as_mqtt: bool,
     /// Messages that its station says it did not get.
     pub(crate) lost: u64,
 }
@@ -182,6 +189,7 @@ impl Client {
             done: false,
             owner: None,
             again: false,
+            begins_as_mqtt: false,
             lost: 0,
         }
     }
@@ -197,6 +205,7 @@ impl Client {
             };
             self.said.push_back((self.written + *end as u64, *meaning, by));
         }
+        self.begins_as_mqtt |= self.written == 0 && unit.bytes.first() == Some(&CONNECT);
         self.written += unit.bytes.len() as u64;
     }
 
@@ -289,6 +298,11 @@ pub(crate) fn draw_all(
     }
     for _ in 0..swarm.load.auditors {
         clients.push(mqtt_draw::draw_auditor(rng, swarm, record, persons, clients.len()));
+    }
+    for _ in 0..swarm.load.broken {
+        let (client, stranger) = mqtt_stranger::draw(rng, swarm, clients.len());
+        record.strangers.insert(clients.len(), stranger);
+        clients.push(client);
     }
     for _ in 0..swarm.load.attackers {
         let (client, stranger) = stranger::draw_attacker(rng, swarm, clients.len());

@@ -198,9 +198,9 @@ impl Person {
     /// The first message that waits for an acknowledgement of this kind: they come in order.
     pub(crate) fn first_flight(&self, kind: Kind) -> Option<usize> {
         let is_meant = |flight: &Flight| match kind {
-            Kind::PubAck => flight.qos == 1,
-            Kind::PubRec => flight.qos == 2 && flight.state == FlightState::Sent,
-            Kind::PubRel | Kind::PubComp => flight.state == FlightState::Released,
+            Kind::Ack => flight.qos == 1,
+            Kind::Rec => flight.qos == 2 && flight.state == FlightState::Sent,
+            Kind::Rel | Kind::Comp => flight.state == FlightState::Released,
         };
         self.flights.iter().position(is_meant)
     }

@@ -38,7 +38,8 @@ pub(super) fn draw(
     let mut client =
         Client::new(Role::Mqtt, draw_station(rng, swarm), draw_addr(rng, id), begins_ns, reader, capacity);
     client.owner = Some(id);
-    let wishes = draw_wishes(rng, id, subscribes);
+    let mut wishes = draw_wishes(rng, id);
+    wishes.subscribes = subscribes.then(|| (words::filter(rng), rng.pick(&[0, 1, 1, 2, 2])));
     if wishes.will_delay_s.is_some() {
         let topic = mqtt_words::will_topic(id);
         record.wills.insert(id, WillRecord { topic, left: 1, ..WillRecord::default() });
@@ -73,7 +74,7 @@ pub(super) fn draw_keeper(
     id: usize,
 ) -> Client {
     let begins_ns = draw_begin(rng, swarm) / 2;
-    let mut wishes = draw_wishes(rng, id, false);
+    let mut wishes = draw_wishes(rng, id);
     (wishes.version, wishes.expiry_s, wishes.will_delay_s) = (Version::V5, 0, None);
     wishes.pause_max_ns = Some(rng.pick(&[2, 50, 300]) * MS);
     let (client, person) = plain(rng, swarm, id, begins_ns, wishes);
@@ -103,7 +104,7 @@ pub(super) fn draw_auditor(
     id: usize,
 ) -> Client {
     let filter = rng.pick(&["$r/#", "$w/#"]);
-    let mut wishes = draw_wishes(rng, id, false);
+    let mut wishes = draw_wishes(rng, id);
     (wishes.expiry_s, wishes.will_delay_s, wishes.ack_max_ns) = (0, None, 0);
     wishes.subscribes = Some((filter.to_owned(), rng.pick(&[0, 1, 2])));
     let begins_ns = AUDIT_NS + rng.below(500 * MS);
@@ -140,7 +141,7 @@ fn silent_record() -> MqttRecord {
     }
 }
 
-fn draw_wishes(rng: &mut Rng, id: usize, subscribes: bool) -> Wishes {
+fn draw_wishes(rng: &mut Rng, id: usize) -> Wishes {
     let version = rng.pick(&[Version::V311, Version::V5, Version::V5]);
     let delay_s = if version == Version::V5 { rng.pick(&[0, 0, 1, 2]) } else { 0 };
     Wishes {
@@ -151,7 +152,7 @@ fn draw_wishes(rng: &mut Rng, id: usize, subscribes: bool) -> Wishes {
         client_id: format!("c{id}-{}", rng.below(1000)),
         expiry_s: if rng.percent(60) { rng.pick(&[4, 6]) } else { 0 },
         receive_max: (version == Version::V5 && rng.percent(40)).then(|| rng.pick(&[1, 2, 3, 5])),
-        subscribes: subscribes.then(|| (words::filter(rng), rng.pick(&[0, 1, 1, 2, 2]))),
+        subscribes: None,
         window: rng.pick(&[1, 3, 20]),
         ack_max_ns: rng.pick(&[0, 0, 2 * MS, 30 * MS]),
     }

@@ -15,10 +15,14 @@ pub(crate) const SUBSCRIBE_ID: NonZeroU16 = NonZeroU16::MAX;
 /// Which acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    PubAck,
-    PubRec,
-    PubRel,
-    PubComp,
+    /// PUBACK.
+    Ack,
+    /// PUBREC.
+    Rec,
+    /// PUBREL.
+    Rel,
+    /// PUBCOMP.
+    Comp,
 }
 
 /// One message as it is sent.
@@ -119,10 +123,10 @@ pub(crate) fn publish(version: Version, message: &Outgoing<'_>) -> Vec<u8> {
 pub(crate) fn ack(version: Version, kind: Kind, id: NonZeroU16) -> Vec<u8> {
     let ack = Ack::new(id, Reason::SUCCESS);
     let packet = match kind {
-        Kind::PubAck => Packet::PubAck(ack),
-        Kind::PubRec => Packet::PubRec(ack),
-        Kind::PubRel => Packet::PubRel(ack),
-        Kind::PubComp => Packet::PubComp(ack),
+        Kind::Ack => Packet::PubAck(ack),
+        Kind::Rec => Packet::PubRec(ack),
+        Kind::Rel => Packet::PubRel(ack),
+        Kind::Comp => Packet::PubComp(ack),
     };
     bytes(version, &packet)
 }
