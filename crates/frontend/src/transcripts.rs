@@ -285,7 +285,7 @@ fn what_was_sent_before_a_client_closed_is_published() {
     let topics = (0..3000).map(|number| format!("topic/{number}")).chain(["last".to_owned()]);
     let packets =
         topics.map(|topic| packets::packet(Version::V311, &format!("PUBLISH {topic} : x")).unwrap());
-    let (bob, _) = play.clients["bob"];
+    let (bob, _) = *play.clients.get("bob").unwrap();
     let chunk: Vec<u8> = packets.flatten().collect();
     play.stage().send(bob, &chunk, ReadEnd::Closed);
     assert_eq!(play.line("ann gets PUBLISH last : x"), Ok(()));
