@@ -184,6 +184,9 @@ impl World {
             }
             let unread = client.up.bytes();
             let undelivered = self.sites[usize::from(client.station)].station.queue_bytes(conn);
+            // Who breaks the rules acknowledges nothing of what others of its kind publish.
+            let is_broken = client.role == Role::Stranger && client.begins_as_mqtt;
+            let undelivered = if is_broken { 0 } else { undelivered };
             let steps = client.plan.len();
             // A subscriber that has closed its sending half may go on to hear.
             let listens = client.role == Role::Subscriber;

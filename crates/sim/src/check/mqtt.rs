@@ -155,3 +155,65 @@ fn message(record: &Record, publisher: usize, number: usize) -> Option<(&Publish
     let sender = record.publishers.get(&publisher)?;
     Some((sender, sender.messages.get(number)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Accepted, Speaks};
+
+    /// Publisher 0 has sent messages of these qualities of service once a subscription of QoS 2
+    /// stood; its client heard these, `!` being told that they may come again, and lost so many.
+    /// Returns which checkers complain.
+    fn complaints(sent: &[u8], heard: &str, lost: u64) -> String {
+        let mut record = Record::default();
+        let messages = (0..).zip(sent).map(|(index, qos)| {
+            let accepted = Accepted { index, at_ns: 0, wall_ms: 0, station: 0, run_bytes: 0 };
+            Message { accepted: Some(accepted), ..Message::new(Vec::new(), *qos) }
+        });
+        let sender = PublisherRecord {
+            speaks: Speaks::Mqtt,
+            addr: ([127, 0, 0, 1], 7).into(),
+            name: None,
+            topic: "t".to_owned(),
+            acks: false,
+            messages: messages.collect(),
+            too_long: false,
+            stay: Stay::UntilQuiet,
+            received: Vec::new(),
+            heard_end: false,
+        };
+        record.publishers.insert(0, sender);
+        let one = |word: &str| {
+            let number: usize = word.trim_end_matches('!').parse().unwrap();
+            MqttHeard { publisher: 0, number, qos: sent[number], dup: word.ends_with('!') }
+        };
+        let mark = Some(Mark { index: 0, wall_ms: 0 });
+        let client = MqttRecord {
+            subscribes: Some(("#".to_owned(), 2)),
+            asked: mark,
+            stood: mark,
+            stay: Stay::UntilQuiet,
+            keeps_up: false,
+            breaks: 0,
+            lost,
+            heard: heard.split_whitespace().map(one).collect(),
+            wrong: Vec::new(),
+        };
+        let mut found = Vec::new();
+        check(&record, 1, &client, &mut found, &mut BTreeSet::new());
+        found.iter().map(|found| found.checker).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn at_least_once_exactly_once_in_order_and_counted() {
+        assert_eq!(complaints(&[1, 2, 0], "0 1 2", 0), "");
+        assert_eq!(complaints(&[1, 2, 0], "0 0! 1 2", 0), "");
+        assert_eq!(complaints(&[1, 2, 0], "0 1 1! 2", 0), "duplicate");
+        assert_eq!(complaints(&[1, 2, 0], "0 0 1 2", 0), "duplicate");
+        assert_eq!(complaints(&[1, 2, 0], "1 0 2", 0), "order");
+        assert_eq!(complaints(&[1, 2, 0], "0 2", 0), "loss");
+        assert_eq!(complaints(&[1, 2, 0], "0 2", 1), "");
+        assert_eq!(complaints(&[1, 2, 0], "0 1 2", 1), "loss");
+        assert_eq!(complaints(&[1, 2, 0], "0 1", 0), "loss");
+    }
+}
