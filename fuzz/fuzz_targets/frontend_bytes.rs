@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use broker::{ConnId, Gauge};
 use frontend::stage::{Peer, Stage};
-use frontend::{Event, Limits, ReadEnd, TopicPrompt};
+use frontend::{Event, Limits, ReadEnd, Rules, Spoken, TopicPrompt};
 use libfuzzer_sys::fuzz_target;
 use tidings_fuzz::line::{Told, is_dangerous, lines, read_json, read_plain};
 

@@ -301,8 +301,7 @@ impl Shard {
         Some(popped.delivery)
     }
 
-    /// The run that [`Shard::poll_delivery`] would begin with, and which subscription asked for it
-    /// if it is not live: for a receiver that takes only some.
+    /// The run that [`Shard::poll_delivery`] would begin with, and who asked for it if it is not live.
     #[must_use]
     pub fn peek_delivery(&self, session: SessionId) -> Option<(&Run, Option<SubscriptionKey>)> {
         self.sessions.get(session).filter(|session| session.stands())?.queue.front()
@@ -362,7 +361,7 @@ impl Shard {
         self.retained.costs()
     }
 
-    /// Bytes of cached routes: they outlive whoever asked for them.
+    /// Bytes of cached routes, which outlive whoever asked.
     #[must_use]
     pub fn route_bytes(&self) -> usize {
         self.interest.route_bytes()

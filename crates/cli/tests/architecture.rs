@@ -268,7 +268,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("frontend", &["broker", "topic", "wire"]),
     ("server", &["broker", "frontend", "topic", "wire"]),
     ("cli", &["client", "server", "wire"]),
-    ("bench", &["cli"]),
+    ("bench", &["cli", "wire"]),
     ("sim", &["broker", "frontend", "topic", "wire"]),
 ];
 

@@ -11,7 +11,7 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// The next pause: twice the one before up to [`PAUSE_MAX`], of which at least half. `random` spreads the
+    /// The next pause: twice the one before up to `PAUSE_MAX`, of which at least half. `random` spreads the
     /// clients of a server that has restarted.
     pub fn next(&mut self, random: u64) -> Duration {
         let whole = PAUSE_FIRST.saturating_mul(1 << self.count.min(DOUBLINGS_MAX)).min(PAUSE_MAX);
