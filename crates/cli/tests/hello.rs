@@ -195,7 +195,9 @@ fn other_protocols_are_told_from_the_first_bytes() {
         assert!(logged.contains(" WARN ") && logged.ends_with(&reason), "{logged}");
         client
     };
-    refused(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00", "MQTT").assert_end();
+    let mut spoken = server.connect();
+    spoken.send(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00");
+    server.wait_for_log(&format!("@{}] MQTT, new session", spoken.addr()));
     refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS").assert_end();
     for request in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], b"POST /publish HTTP/1.1\r\n\r\n"] {
         let answer = refused(request, "HTTP").rest();

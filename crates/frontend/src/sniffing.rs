@@ -96,4 +96,4 @@ pub(crate) fn farewell(begun: Sniffed) -> Option<&'static str> {
 }
 
 const HTTP_ANSWER: &str = "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
-    Content-Length: 53\r\nConnection: close\r\n\r\nThis port speaks the text protocol, not HTTP, so far\n";
+    Content-Length: 49\r\nConnection: close\r\n\r\nThis port speaks text and MQTT, not HTTP, so far\n";

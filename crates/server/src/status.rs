@@ -111,13 +111,15 @@ impl Status {
 
 /// What the account holds. Each use is rounded up for itself, so that what is shown adds up.
 fn memory(gauge: &Gauge) -> String {
-    let [runs, unfinished, filters, queues, replays, encoded, topics] =
-        [Use::Runs, Use::Unfinished, Use::Filters, Use::Queues, Use::Replays, Use::Outgoing, Use::Topics]
-            .map(|what| kib(gauge.used_for(what)));
-    let sum = runs + unfinished + filters + queues + replays + encoded + topics;
+    let of = |what| kib(gauge.used_for(what));
+    let (runs, unfinished, filters) = (of(Use::Runs), of(Use::Unfinished), of(Use::Filters));
+    let (queues, replays, encoded) = (of(Use::Queues), of(Use::Replays), of(Use::Outgoing));
+    let (topics, retained, sessions) = (of(Use::Topics), of(Use::Retained), of(Use::Sessions));
+    let sum = runs + unfinished + filters + queues + replays + encoded + topics + retained + sessions;
     format!(
         "memory {sum} KiB: messages {runs}, unfinished {unfinished}, filters {filters}, queues {queues},\n  \
-         replays {replays}, encoded {encoded}, topics {topics}"
+         replays {replays}, encoded {encoded}, topics {topics}, retained {retained},\n  \
+         sessions {sessions}"
     )
 }
 
@@ -267,6 +269,8 @@ mod tests {
             gauge.charge(Use::Replays, 7),
             gauge.charge(Use::Outgoing, 1023),
             gauge.charge(Use::Topics, 99_999),
+            gauge.charge(Use::Retained, 5000),
+            gauge.charge(Use::Sessions, 1),
         ];
         let text = Status::new(1).describe(Instant::now(), &[report(0, 0)], &gauge);
         let (_, memory) = text.split_once("memory ").unwrap();
@@ -274,7 +278,7 @@ mod tests {
         let numbers: Vec<usize> =
             memory.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
         let [sum, uses @ ..] = numbers.as_slice() else { panic!("{memory}") };
-        assert_eq!((*sum, uses.len()), (uses.iter().sum(), 7), "{memory}");
+        assert_eq!((*sum, uses.len()), (uses.iter().sum(), 9), "{memory}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 

@@ -280,7 +280,7 @@ def a_shard_hangs(command):
         if client is not late:
             hear(client, PROMPT)
     # Both answer, and nobody is missing or left over.
-    until("everybody", lambda: b"publishers 1, subscribers 2, others 5, " in status())
+    until("everybody", lambda: b"publishers 1, subscribers 2, MQTT clients 0, others 5, " in status())
     sender = server.connect(b"pub b\nafter\n")
     hear(late, b"[b | FROM 127.0.0.1:%d] : after\n" % sender.getsockname()[1])
     type_keys(b"quit\r")
