@@ -174,6 +174,8 @@ impl World {
         let site = usize::from(self.clients[id].station);
         self.note_lost(site, id, conn);
         self.sites[site].station.remove(now, conn, CloseReason::Gone);
+        // Also where nothing else happens in this turn: a will may have been published.
+        self.sites[site].station.end_turn();
         self.sites[site].sockets.remove(conn);
         self.note_events(site);
         let client = &mut self.clients[id];

@@ -134,7 +134,9 @@ impl World {
             let is_mqtt_slow = client.role == Role::Mqtt && (waits || self.swarm.ending == Ending::DrainSlow);
             // Who breaks the rules acknowledges nothing.
             let is_broken = client.role == Role::Stranger && client.begins_as_mqtt;
-            let is_slow = is_given_up || is_mqtt_slow || is_broken;
+            // Who came at the last moment has hardly had time to read that it is over.
+            let has_just_come = self.now_ns < client.connected_ns + 100 * MS;
+            let is_slow = is_given_up || is_mqtt_slow || is_broken || has_just_come;
             if there && (asking || is_slow || client.reader != Reader::Fast || client.down.is_narrow()) {
                 self.excuse(id);
             } else if there {
@@ -186,7 +188,10 @@ impl World {
             let undelivered = self.sites[usize::from(client.station)].station.queue_bytes(conn);
             // Who breaks the rules acknowledges nothing of what others of its kind publish.
             let is_broken = client.role == Role::Stranger && client.begins_as_mqtt;
-            let undelivered = if is_broken { 0 } else { undelivered };
+            // Nor does a connection that its person has forgotten. It may have taken the session over
+            // from a later one, if that was faster on its way to the station where both live.
+            let is_forgotten = client.owner.is_some_and(|owner| self.persons[&owner].conn != id);
+            let undelivered = if is_broken || is_forgotten { 0 } else { undelivered };
             let steps = client.plan.len();
             // A subscriber that has closed its sending half may go on to hear.
             let listens = client.role == Role::Subscriber;
