@@ -333,7 +333,7 @@ mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId};
     use crate::memory::Gauge;
-    use crate::run::{About, Body, Introduced, Publisher, RunBuilder};
+    use crate::run::{About, Body, Publisher, RunBuilder};
     use crate::time::WallTime;
     use proptest::prelude::*;
     use std::sync::Arc;
@@ -342,14 +342,7 @@ mod tests {
     /// A run of the messages `numbers`, as text.
     fn run(numbers: std::ops::Range<u64>) -> Arc<Run> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher {
-            origin,
-            addr,
-            name: None,
-            began: WallTime(0),
-            introduced: Introduced::ByBroker,
-        });
+        let publisher = Publisher::for_tests(origin);
         let (mut body, mut spans) = (Vec::new(), RunBuilder::default());
         for number in numbers {
             let start = body.len();

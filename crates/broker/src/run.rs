@@ -32,6 +32,15 @@ pub struct Publisher {
     pub introduced: Introduced,
 }
 
+#[cfg(test)]
+impl Publisher {
+    /// A nameless one with this connection.
+    pub(crate) fn for_tests(origin: Origin) -> Arc<Self> {
+        let addr = ([127, 0, 0, 1], 1).into();
+        Arc::new(Self { origin, addr, name: None, began: WallTime(0), introduced: Introduced::ByBroker })
+    }
+}
+
 /// Who tells receivers of messages with properties who published them, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Introduced {
@@ -358,14 +367,7 @@ mod tests {
     fn a_run_charges_and_compacts() {
         let gauge = Gauge::new();
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher {
-            origin,
-            addr,
-            name: None,
-            began: WallTime(0),
-            introduced: Introduced::ByBroker,
-        });
+        let publisher = Publisher::for_tests(origin);
         let mut spans = RunBuilder::default();
         for range in [0..3, 4..7, 9..10] {
             spans.push(range);

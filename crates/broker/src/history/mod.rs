@@ -466,7 +466,7 @@ fn at(topics: &mut [Option<Topic>], slot: Slot) -> &mut Topic {
 mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
-    use crate::run::{About, Body, Introduced, Publisher, RunBuilder};
+    use crate::run::{About, Body, Publisher, RunBuilder};
     use proptest::prelude::*;
 
     const TOPICS: [&str; 3] = ["a", "a/b", "c"];
@@ -474,14 +474,7 @@ mod tests {
 
     fn run(topic: &str, first: u32, messages: u32, time: u64, gauge: &Gauge) -> Arc<Run> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher {
-            origin,
-            addr,
-            name: None,
-            began: WallTime(0),
-            introduced: Introduced::ByBroker,
-        });
+        let publisher = Publisher::for_tests(origin);
         let mut body = Vec::new();
         let mut spans = RunBuilder::default();
         for number in first..first + messages {

@@ -105,21 +105,13 @@ impl Cut {
 mod tests {
     use super::*;
     use crate::ids::{ConnId, Origin, ShardId};
-    use crate::run::{About, Body, Introduced, Publisher, RunBuilder};
+    use crate::run::{About, Body, Publisher, RunBuilder};
     use crate::time::WallTime;
-    use std::sync::Arc;
     use topic::TopicName;
 
     fn list(runs: &[(&str, u64)]) -> Vec<Kept> {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher {
-            origin,
-            addr,
-            name: None,
-            began: WallTime(0),
-            introduced: Introduced::ByBroker,
-        });
+        let publisher = Publisher::for_tests(origin);
         let topic = TopicName::parse("a").unwrap();
         let kept = |(text, time): &(&str, u64)| {
             let mut spans = RunBuilder::default();

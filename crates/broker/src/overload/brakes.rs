@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::ids::{ConnId, SessionId, ShardId};
     use crate::memory::Gauge;
-    use crate::run::{About, Body, Introduced, LocalRun, Publisher, Run, RunBuilder};
+    use crate::run::{About, Body, LocalRun, Publisher, Run, RunBuilder};
     use crate::slab::Key as _;
     use crate::time::WallTime;
     use proptest::prelude::*;
@@ -166,14 +166,7 @@ mod tests {
     }
 
     fn run(publisher: u32) -> Arc<Run> {
-        let addr = "127.0.0.1:1".parse().unwrap();
-        let publisher = Arc::new(Publisher {
-            origin: origin(publisher),
-            addr,
-            name: None,
-            began: WallTime(0),
-            introduced: Introduced::ByBroker,
-        });
+        let publisher = Publisher::for_tests(origin(publisher));
         let mut spans = RunBuilder::default();
         spans.push(0..100);
         let body = Body::exact(vec![b'x'; 744].into());

@@ -73,7 +73,6 @@ impl Mqtt {
                 let reason = error.reason();
                 if reason == Reason::UNSUPPORTED_PROTOCOL_VERSION {
                     say(link, env, &refusal(Version::V311, reason));
-                    say(link, env, &[]);
                 }
                 return ends(Violation::from(error));
             }

@@ -29,7 +29,7 @@ struct Manner<'a> {
     qos: Qos,
     retain: Retain,
     extent: Extent,
-    identifiers: &'a [u32],
+    identifiers: &'a Arc<[u32]>,
     /// Properties besides those that they were published with.
     told: &'a [u8],
 }
@@ -198,7 +198,7 @@ impl Client {
             self.set_head(env, &run, &manner);
             if env.publishes.packet_len(run.payload(slice.skip).len()) <= self.packet_bytes_max {
                 self.untold = 0;
-                self.send_all(link, env, &first, (qos, retain, &identifiers), None);
+                self.send_all(link, env, &first, &manner, None);
                 slice.skip += 1;
             }
         }
@@ -216,7 +216,7 @@ impl Client {
         let told = self.introduction(&run);
         let manner = Manner { qos, retain, extent: Extent::New, identifiers: &identifiers, told: &told };
         self.set_head(env, &run, &manner);
-        self.send_all(link, env, &slice, (qos, retain, &identifiers), style);
+        self.send_all(link, env, &slice, &manner, style);
     }
 
     /// Sends a slice under the head that was set.
@@ -225,9 +225,10 @@ impl Client {
         link: &mut Link,
         env: &mut Env,
         slice: &Slice,
-        (qos, retain, identifiers): (Qos, Retain, &Arc<[u32]>),
+        manner: &Manner<'_>,
         style: Option<Style>,
     ) {
+        let Manner { qos, retain, identifiers, .. } = *manner;
         if qos == Qos::AtMostOnce && self.packet_bytes_max == usize::MAX {
             return env.publishes.all(slice, style, &mut link.out, &mut env.pool);
         }

@@ -74,7 +74,10 @@ impl Encoder {
                 let body = run.run().body_bytes() / run.run().len() as usize;
                 bytes.reserve(self.frame.packet_len(body) * (slice.end - slice.skip) as usize);
                 for index in slice.skip..slice.end {
-                    self.write(&mut bytes, run.run(), index);
+                    let payload = run.run().payload(index);
+                    self.charge(payload);
+                    self.frame.write(&mut bytes, None, payload.len());
+                    bytes.extend_from_slice(payload);
                 }
                 let part = Part { from: slice.skip, end: slice.end, style };
                 out.push(self.remembered.share(&slice.run, part, (), bytes));
@@ -97,7 +100,7 @@ impl Encoder {
         pool: &mut Pool,
     ) {
         let payload = run.run().payload(index);
-        self.spent += work::LINE + payload.len() as u64 / work::BYTES_PER_UNIT;
+        self.charge(payload);
         let is_copied = payload.len() <= COPIED_BYTES;
         out.append(pool, |own| {
             self.frame.write(own, packet_id, payload.len());
@@ -108,11 +111,8 @@ impl Encoder {
         }
     }
 
-    fn write(&mut self, out: &mut Vec<u8>, run: &Arc<Run>, index: u32) {
-        let payload = run.payload(index);
+    fn charge(&mut self, payload: &[u8]) {
         self.spent += work::LINE + payload.len() as u64 / work::BYTES_PER_UNIT;
-        self.frame.write(out, None, payload.len());
-        out.extend_from_slice(payload);
     }
 
     /// Forgets this turn's bytes.

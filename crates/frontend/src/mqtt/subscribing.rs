@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use broker::{HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId, Use};
+use broker::{HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
 use topic::Filter;
 use wire::mqtt::{
     Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
@@ -96,6 +96,8 @@ impl Client {
             return Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
         }
         let Ok(filter) = Filter::parse(text) else { return Reason::TOPIC_FILTER_INVALID };
+        let limits = &link.rules.limits;
+        let is_short = env.is_short_of_sessions(limits);
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         let known = session.filters.get(&filter).map(|subscribed| subscribed.options);
         let wanted = Options {
@@ -113,9 +115,8 @@ impl Client {
             session.filters.set(&filter, wanted);
             return granted;
         }
-        let is_short =
-            known.is_none() && env.gauge.used_for(Use::Sessions) > link.rules.limits.sessions_bytes_max;
-        if is_short || (known.is_none() && session.filters.len() >= link.rules.limits.subscriptions_max) {
+        let has_most = session.filters.len() >= limits.subscriptions_max;
+        if known.is_none() && (has_most || is_short) {
             return Reason::QUOTA_EXCEEDED;
         }
         let subscribed = env.shard.subscribe(env.now, session.core, &filter, history, retained);
