@@ -29,6 +29,8 @@ const SUBSCRIBERS: [&str; 7] = [
 ];
 const CLIENT: u32 = 7;
 const PASSES_MS: [u64; 8] = [1, 5, 10, 20, 50, 250, 1000, 61_000];
+/// When nobody is left of those who have gone, sessions included.
+const LEFT_AFTER: Duration = Duration::from_secs(120);
 /// A read may wait for a brake, and no longer; an input has no more reads than this.
 const TURNS_MAX: usize = 10_000;
 
@@ -184,13 +186,14 @@ impl Scene {
             .events
             .iter()
             .any(|event| matches!(event, Event::Publisher { topic, .. } if topic.as_str().starts_with('$')))
+            || self.stage.sent.iter().any(|(conn, sent)| self.speaks_mqtt(*conn) && sent.contains(&b'$'))
     }
 
     fn check_nothing_is_left(&mut self) {
         for (conn, _) in subscribers() {
             self.stage.close(conn);
         }
-        self.stage.pass(Duration::from_secs(120));
+        self.stage.pass(LEFT_AFTER);
         assert_eq!(self.stage.station.shard().leftovers(), [0; 4]);
         assert_eq!(self.stage.station.poll_timeout(), None, "somebody is still waited for");
     }
@@ -221,10 +224,12 @@ fn limits(little_memory: bool) -> Limits {
     Limits {
         core,
         hello_bytes_max: 128,
+        connect_bytes_max: 128,
         message_bytes_max: 512,
         unfinished_bytes_free: 64,
         write_bytes: 512,
         replies_bytes_max: 64,
+        session_time_max: LEFT_AFTER / 2,
         ..Limits::default()
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use topic::Filter;
 
+use crate::group::{ToGroup, ToMember};
 use crate::history::{self, Answer, Asker, History, HistoryRequest, Kept, Question, Readers, Replay};
 use crate::ids::{SessionId, ShardId, ShardSet, SubscriptionId};
 use crate::input::{Mail, Output, Refusal};
@@ -17,7 +18,7 @@ use crate::limits::Limits;
 use crate::memory::{Gauge, Use};
 use crate::planted::{self, Bug};
 use crate::retained::{Retained, RetainedRequest, Stepped, Walk};
-use crate::session::{Ready, Sessions};
+use crate::session::{Held, Ready, Sessions};
 use crate::stats::Stats;
 use crate::time::Instant;
 
@@ -37,6 +38,19 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
+    /// Answers that are waited for, of those who are asked for nothing that was before.
+    pub(crate) fn new(waiting: ShardSet, until: Instant) -> Self {
+        Self {
+            waiting,
+            granted: ShardSet::EMPTY,
+            until,
+            request: HistoryRequest::None,
+            retained: RetainedRequest::None,
+            kept: Vec::new(),
+            live_from: Vec::new(),
+        }
+    }
+
     pub(crate) fn granted(&self) -> ShardSet {
         if planted::is(Bug::DeliverBeforeGrant) {
             return ShardSet::first(64);
@@ -94,16 +108,8 @@ pub(crate) fn subscribe(
     // Itself too: its own history may take several steps to read.
     waiting.insert(t.neighbours.own);
     let until = now.after(t.limits.grant_time);
-    let grants = Grants {
-        waiting,
-        granted: ShardSet::EMPTY,
-        until,
-        request,
-        retained,
-        kept: Vec::new(),
-        live_from: Vec::new(),
-    };
-    let subscription = session.ask(place, grants);
+    let grants = Grants { request, retained, ..Grants::new(waiting, until) };
+    let subscription = session.ask(Held::Filter(place), grants);
     t.deadlines.insert((until, subscription));
     // Before its own history is read: the others read meanwhile.
     for to in t.neighbours.others.iter() {
@@ -207,7 +213,10 @@ pub(crate) fn granted(
 /// All shards have answered: what is retained is looked at, and then the subscription stands.
 fn look_at_retained(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Granted {
     let session = t.sessions.get_mut(id.session).expect("the caller found it");
-    let place = session.place(id.key);
+    let place = match session.held(id.key) {
+        Held::Filter(place) => *place,
+        Held::Member(_) => return stand(t, now, id, Vec::new()),
+    };
     let grants = session.grants(id.key).expect("the caller found it waiting");
     if grants.retained == RetainedRequest::None {
         return stand(t, now, id, Vec::new());
@@ -248,10 +257,14 @@ pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
     if let Some(grants) = subscription.grants {
         give_up(t, id, &grants);
     }
-    let left = t.interest.remove_local(subscription.place);
+    let place = match subscription.held {
+        Held::Filter(place) => place,
+        Held::Member(membership) => return t.out.push_back(membership.tell(ToGroup::Leave(id))),
+    };
+    let left = t.interest.remove_local(place);
     if let Some(holder) = left.moved {
         let (_, other) = t.sessions.in_slot(holder.session).expect("holders leave with their session");
-        other.in_slot(holder.subscription).place = subscription.place;
+        other.in_slot(holder.subscription).held = Held::Filter(place);
     }
     // The others route to this shard by filter, not by subscription: they hear of the last one only.
     let Some(filter) = left.last else { return };
@@ -278,13 +291,19 @@ fn give_up(t: &mut Tables<'_>, id: SubscriptionId, grants: &Grants) {
     }
 }
 
-/// Gives up the subscription that has waited longest, if its time is over.
-pub(crate) fn timeout(t: &mut Tables<'_>, now: Instant) {
-    let Some((_, id)) = t.deadlines.first().copied().filter(|(until, _)| *until <= now) else { return };
-    let conn = t.sessions.get(id.session).expect("what waits has a session").conn;
-    leave(t, id);
-    let refused = |conn| Output::Refused { conn, subscription: id, why: Refusal::Unanswered };
-    t.out.extend(conn.map(refused));
+/// The subscription that has waited longest, if its time is over.
+pub(crate) fn overdue(deadlines: &Deadlines, now: Instant) -> Option<SubscriptionId> {
+    deadlines.first().filter(|(until, _)| *until <= now).map(|(_, id)| *id)
+}
+
+/// Gives up a subscription that waits.
+pub(crate) fn refuse(t: &mut Tables<'_>, id: SubscriptionId, why: Refusal) {
+    let Some(session) = t.sessions.get(id.session) else { return };
+    let conn = session.conn;
+    if session.is_asking(id.key) {
+        leave(t, id);
+        t.out.extend(conn.map(|conn| Output::Refused { conn, subscription: id, why }));
+    }
 }
 
 fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kept>) -> Granted {
@@ -303,6 +322,10 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
     kept.iter_mut().for_each(|kept| kept.asked_by = Some(id.key));
     session.queue.add_history(now, kept);
     t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id }));
+    session.owe_room(id.key);
+    if let Some(group) = &session.group {
+        t.out.extend(group.members().map(|member| member.tell(&group.name, ToMember::Joined)));
+    }
     if !session.queue.is_empty() {
         t.ready.list(session);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use topic::Filter;
 
+use crate::group::{GroupName, Part, ToGroup, ToMember};
 use crate::history::{HistoryRequest, Replay};
 use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
 use crate::queue::Slice;
@@ -58,6 +59,10 @@ pub enum Mail {
     Release(Origin),
     /// The process is over its memory budget: look whether your queues are too long.
     MemoryShort,
+    /// From a member to the home of its group.
+    Group { group: Arc<GroupName>, word: ToGroup },
+    /// From there to a member.
+    Member { group: Arc<GroupName>, member: SubscriptionId, word: ToMember },
 }
 
 /// Whether mail is worth waking its receiver.
@@ -85,6 +90,8 @@ impl Mail {
     pub fn cost(&self) -> usize {
         match self {
             Self::Publish(run) | Self::PublishRetained { run, .. } => run.cost(),
+            Self::Member { word: ToMember::Given(part), .. } => part.cost(),
+            Self::Group { word: ToGroup::Return { parts, .. }, .. } => parts.iter().map(Part::cost).sum(),
             _ => 0, // one per connection or subscription at most, and both are bounded
         }
     }

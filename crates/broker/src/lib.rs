@@ -6,15 +6,17 @@
 //! Reading order: `input` (what goes in and out), `shard` (the one match), `fanout` (one
 //! publish to every queue), `source` and `session` (who publishes, who hears), `queue`,
 //! `overload` (brake, pause, drop, memory), `interest` and `grant` (who wants what, and how
-//! subscribing meets live traffic), `history`, `work` (what each step costs), `limits`.
+//! subscribing meets live traffic), `group` and `member` (who shares what a filter brings), `history`, `work` (what each step costs), `limits`.
 
 mod fanout;
 mod grant;
+mod group;
 mod history;
 mod ids;
 mod input;
 mod interest;
 pub mod limits;
+mod member;
 mod memory;
 mod overload;
 pub mod planted;
@@ -30,6 +32,7 @@ mod stats;
 mod time;
 mod work;
 
+pub use group::{GroupName, Hears, Part, Room, ToGroup, ToMember};
 pub use history::{HistoryRequest, Kept, Replay};
 pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
 pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};

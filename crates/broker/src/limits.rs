@@ -32,6 +32,9 @@ pub struct Limits {
     pub replay_bytes_max: usize,
     pub retained_max: usize,
     pub retained_bytes_max: usize,
+    pub share_messages_max: u64,
+    pub share_bytes_max: usize,
+    pub share_time: Duration,
     pub routes_max: usize,
     pub routes_bytes_max: usize,
 }
@@ -54,6 +57,9 @@ impl Default for Limits {
             replay_bytes_max: 8 * MIB,
             retained_max: 100_000,
             retained_bytes_max: 0,
+            share_messages_max: 1024,
+            share_bytes_max: 256 * KIB,
+            share_time: Duration::from_millis(250),
             routes_max: 4096,
             routes_bytes_max: 0,
         };
@@ -72,6 +78,7 @@ impl Limits {
         self.replays_bytes_max = sixteenth;
         self.retained_bytes_max = sixteenth / 8 * 3;
         self.brake_bytes = (256 * KIB).min(self.queue_bytes_max / 4);
+        self.share_bytes_max = (256 * KIB).min(self.queue_bytes_max / 4);
     }
 
     /// What all queues together are cut to when memory is short.
@@ -237,6 +244,24 @@ pub fn table() -> Vec<Row> {
             bytes(d.retained_bytes_max),
             "a fortieth of the budget for retained messages, which shards share, and their topics, which each has",
             "the same",
+        ),
+        row(
+            "share_messages_max",
+            format!("{} messages", d.share_messages_max),
+            "what a member of a shared subscription is given ahead: a turn of another shard brings it more",
+            "the rest waits for whichever member has room",
+        ),
+        row(
+            "share_bytes_max",
+            bytes(d.share_bytes_max),
+            "the same in payload, and one message; less while queues are small",
+            "the same",
+        ),
+        row(
+            "share_time",
+            time(d.share_time),
+            "a member that takes nothing for so long is stuck, or over its window",
+            "what it was given and has not been sent goes to another one",
         ),
         row(
             "routes_max",

@@ -1,12 +1,14 @@
 //! What waits for one subscriber: references to shared runs, and how much was dropped.
 //!
 //! History stands before live messages. Each part remembers how many messages were dropped
-//! from its front, so that the gap is told in the place where they would have been.
+//! from its front, so that the gap is told in the place where they would have been. What groups
+//! give to a session waits beside what is its own, and the two take turns.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::group::Room;
 use crate::history::Kept;
 use crate::ids::SubscriptionKey;
 use crate::input::Delivery;
@@ -34,7 +36,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    fn of(run: Rc<LocalRun>, skip: u32) -> Self {
+    pub(crate) fn of(run: Rc<LocalRun>, skip: u32) -> Self {
         let end = run.run().len();
         Self { run, skip, end, retained: false, asked_by: None }
     }
@@ -51,8 +53,18 @@ impl Slice {
         self.len() == 0
     }
 
+    /// What the messages are to a group that gives them.
+    pub(crate) fn room(&self) -> Room {
+        let bytes = self.run.run().bytes_between(self.skip, self.end);
+        Room { messages: self.len(), bytes: bytes as u64 }
+    }
+
+    fn is_given(&self) -> bool {
+        self.run.group().is_some()
+    }
+
     fn cost(&self) -> usize {
-        self.run.run().cost()
+        self.run.run().cost_of(self.end - self.skip)
     }
 }
 
@@ -63,6 +75,10 @@ pub(crate) struct Queue {
     begun: Option<Slice>,
     history: Part<Kept>,
     live: Part<Slice>,
+    /// What groups have given to the session, if anything. Not dropped: it is given back.
+    given: Option<Box<Part<Slice>>>,
+    /// Whose turn it is, where both have something.
+    given_is_next: bool,
     /// When something was last taken, or the queue was last empty.
     taken_at: Instant,
 }
@@ -108,15 +124,80 @@ impl Queue {
         self.live.entries.push_back(Slice::of(run, 0));
     }
 
+    /// Puts a live run that another one was to have in front of what is live.
+    pub(crate) fn push_front(&mut self, now: Instant, slice: Slice) {
+        if self.is_empty() {
+            self.taken_at = now;
+        }
+        self.live.bytes += slice.cost();
+        self.live.entries.push_front(slice);
+    }
+
+    /// Messages were lost in front of what is live.
+    pub(crate) fn add_gap(&mut self, messages: u64) {
+        self.live.gap += messages;
+    }
+
+    /// Appends what a group gives.
+    pub(crate) fn push_given(&mut self, now: Instant, slice: Slice) {
+        if self.is_empty() {
+            self.taken_at = now;
+        }
+        let given = self.given.get_or_insert_default();
+        given.bytes += slice.cost();
+        given.entries.push_back(slice);
+    }
+
+    /// A group tells the session of messages that were lost.
+    pub(crate) fn add_given_gap(&mut self, messages: u64) {
+        self.given.get_or_insert_default().gap += messages;
+    }
+
+    /// Whether something waits that a group has given.
+    pub(crate) fn has_given(&self) -> bool {
+        self.given.as_ref().is_some_and(|given| !given.entries.is_empty())
+            || self.begun.as_ref().is_some_and(Slice::is_given)
+    }
+
+    /// Takes out what was given and waits, of one subscription or of all. Also returns how many
+    /// places that frees.
+    pub(crate) fn take_given(&mut self, of: Option<SubscriptionKey>) -> (Vec<Slice>, usize) {
+        let is_meant = |slice: &Slice| of.is_none() || slice.asked_by == of;
+        let begun = self.begun.take_if(|begun| begun.is_given() && is_meant(begun));
+        let mut taken: Vec<Slice> = begun.into_iter().collect();
+        let mut places = 0;
+        if let Some(mut given) = self.given.take() {
+            for slice in std::mem::take(&mut given.entries) {
+                match is_meant(&slice) {
+                    true => {
+                        given.bytes -= slice.cost();
+                        places += 1;
+                        taken.push(slice);
+                    }
+                    false => given.entries.push_back(slice),
+                }
+            }
+            self.given = Some(given).filter(|given| !given.is_empty());
+        }
+        (taken, places)
+    }
+
+    /// Messages of the run that [`Queue::pop`] would begin with; none if that is a gap.
+    pub(crate) fn front_len(&self) -> u64 {
+        let first = self.begun.as_ref().or(self.live.entries.front().filter(|_| self.live.gap == 0));
+        first.map_or(0, Slice::len)
+    }
+
     /// Bytes of live runs that wait.
     #[inline]
     pub(crate) fn live_bytes(&self) -> usize {
         self.live.bytes
     }
 
-    /// Bytes of all runs that wait.
+    /// Bytes of all runs that wait, apart from what was given.
     pub(crate) fn bytes(&self) -> usize {
-        self.begun.as_ref().map_or(0, Slice::cost) + self.history.bytes + self.live.bytes
+        let begun = self.begun.as_ref().filter(|begun| !begun.is_given());
+        begun.map_or(0, Slice::cost) + self.history.bytes + self.live.bytes
     }
 
     /// Live messages that were dropped and have not been announced.
@@ -126,7 +207,8 @@ impl Queue {
 
     /// Places that live runs and history take.
     pub(crate) fn places(&self) -> (usize, usize) {
-        (self.live.entries.len(), self.history.entries.len())
+        let given = self.given.as_ref().map_or(0, |given| given.entries.len());
+        (self.live.entries.len() + given, self.history.entries.len())
     }
 
     /// For how long nothing has been taken of what waits.
@@ -155,7 +237,7 @@ impl Queue {
     pub(crate) fn drop_any(&mut self, bytes_max: usize) -> Dropped {
         let mut messages = 0;
         if self.bytes() > bytes_max
-            && let Some(begun) = self.begun.take()
+            && let Some(begun) = self.begun.take_if(|begun| !begun.is_given())
         {
             // It stood before everything else, and so does the gap.
             messages += begun.len();
@@ -208,12 +290,18 @@ impl Queue {
             let kept = self.history.entries.front().filter(|_| self.history.gap == 0);
             return kept.map(|kept| (kept.run.as_ref(), kept.asked_by));
         }
-        let slice = self.live.entries.front().filter(|_| self.live.gap == 0);
-        slice.map(|slice| (slice.run.run().as_ref(), None))
+        let part = self.given_next().unwrap_or(&self.live);
+        let slice = part.entries.front().filter(|_| part.gap == 0);
+        slice.map(|slice| (slice.run.run().as_ref(), slice.asked_by))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.begun.is_none() && self.history.is_empty() && self.live.is_empty()
+        self.begun.is_none() && self.history.is_empty() && self.live.is_empty() && self.given.is_none()
+    }
+
+    /// What groups have given, if it is next.
+    fn given_next(&self) -> Option<&Part<Slice>> {
+        self.given.as_deref().filter(|_| self.given_is_next || self.live.is_empty())
     }
 
     fn take(&mut self) -> Option<Popped> {
@@ -231,11 +319,15 @@ impl Queue {
             let slice = Slice { retained, asked_by, ..Slice::of(LocalRun::new(run), skip) };
             return Some(Popped::freeing(Delivery::Messages(slice), 0, 1));
         }
-        if let Some(gap) = self.live.take_gap() {
-            return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
-        }
-        let slice = self.live.pop()?;
-        Some(Popped::freeing(Delivery::Messages(slice), 1, 0))
+        let is_given = self.given_next().is_some();
+        let part = self.given.as_deref_mut().filter(|_| is_given).unwrap_or(&mut self.live);
+        let popped = match part.take_gap() {
+            Some(gap) => Popped::freeing(Delivery::Gap(gap), 0, 0),
+            None => Popped::freeing(Delivery::Messages(part.pop()?), 1, 0),
+        };
+        self.given_is_next = !is_given;
+        self.given.take_if(|given| given.is_empty());
+        Some(popped)
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use topic::TopicName;
 
+use crate::group::GroupName;
 use crate::ids::Origin;
 use crate::memory::{Charge, Gauge, Use};
 use crate::planted::{self, Bug};
@@ -202,6 +203,28 @@ impl Run {
         &self.body[span.start as usize..span.end as usize]
     }
 
+    /// What so many of its messages cost: all of them together what the run does.
+    #[must_use]
+    pub fn cost_of(&self, messages: u32) -> usize {
+        match messages == self.len() {
+            true => self.cost,
+            false => (self.cost as u64 * u64::from(messages) / u64::from(self.len())) as usize,
+        }
+    }
+
+    /// Bytes from the payload `skip` to the payload `end`, or to the end of the last one: what
+    /// follows each other adds up.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn bytes_between(&self, skip: u32, end: u32) -> usize {
+        let spans = self.spans();
+        let last = || spans.last().map_or(0, |span| span.end);
+        let start = |index: u32| spans.get(index as usize).map_or_else(last, |span| span.start);
+        (start(end) - start(skip)) as usize
+    }
+
     /// Where a delivery ends that begins behind `skip` messages and has no more messages and
     /// payload bytes than so many, or one message. Costs a binary search.
     #[must_use]
@@ -343,13 +366,26 @@ impl RunBuilder {
 #[derive(Debug)]
 pub struct LocalRun {
     run: Arc<Run>,
+    group: Option<Arc<GroupName>>,
 }
 
 impl LocalRun {
     /// Takes a run into this shard.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Rc<Self> {
-        Rc::new(Self { run })
+        Rc::new(Self { run, group: None })
+    }
+
+    /// The same for what a group has given to one of its members here.
+    #[must_use]
+    pub fn given_by(group: Arc<GroupName>, run: Arc<Run>) -> Rc<Self> {
+        Rc::new(Self { run, group: Some(group) })
+    }
+
+    /// The group that gave it, which has it back if it is not delivered.
+    #[must_use]
+    pub fn group(&self) -> Option<&Arc<GroupName>> {
+        self.group.as_ref()
     }
 
     #[must_use]

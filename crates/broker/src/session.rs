@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::grant::Grants;
+use crate::group::Group;
 use crate::ids::{ConnId, SessionId, ShardId, SubscriptionId, SubscriptionKey};
 use crate::interest::{Holder, Place};
+use crate::member::Membership;
 use crate::overload::Flow;
 use crate::queue::Queue;
 use crate::run::{Qos, Run};
@@ -18,8 +20,10 @@ pub(crate) type Sessions = Slab<SessionId, Session>;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    /// The connection that hears it; none while it waits for one.
+    /// The connection that hears it; none while it waits for one, or if it is a group's.
     pub(crate) conn: Option<ConnId>,
+    /// The group that it hears for.
+    pub(crate) group: Option<Box<Group>>,
     subscriptions: Slab<SubscriptionKey, Subscription>,
     /// How many subscriptions wait for an answer. Until the last one has it, nothing is
     /// delivered: history comes before what is live.
@@ -32,26 +36,48 @@ pub(crate) struct Session {
     pub(crate) listed: bool,
     /// Whether it stands in the list of those with history to deliver.
     pub(crate) replays: bool,
+    /// Memberships whose groups are to be told of room.
+    pub(crate) due: VecDeque<SubscriptionKey>,
+    /// Whether it stands among those with something given that may not be taken.
+    pub(crate) watched: bool,
 }
 
-/// One filter of a session.
+/// One filter of a session, or one group that it is a member of.
 ///
 /// ```text
 /// subscribe ──▶ asking ──last Granted──▶ standing
 /// ```
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    /// Where it stands among those who hold the filter.
-    pub(crate) place: Place,
+    pub(crate) held: Held,
     /// What it waits for; `None` once it stands.
     pub(crate) grants: Option<Box<Grants>>,
 }
 
+/// What a subscription holds.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// A place among those who hold the filter.
+    Filter(Place),
+    /// A place in a group.
+    Member(Box<Membership>),
+}
+
 impl Session {
     pub(crate) fn new(id: SessionId, conn: ConnId) -> Self {
+        Self { conn: Some(conn), ..Self::without_connection(id) }
+    }
+
+    /// What hears for a group.
+    pub(crate) fn of_group(id: SessionId, group: Group) -> Self {
+        Self { group: Some(Box::new(group)), ..Self::without_connection(id) }
+    }
+
+    fn without_connection(id: SessionId) -> Self {
         Self {
             id,
-            conn: Some(conn),
+            conn: None,
+            group: None,
             fanned_out: 0,
             subscriptions: Slab::default(),
             asking: 0,
@@ -59,6 +85,8 @@ impl Session {
             flow: Flow::Keeping,
             listed: false,
             replays: false,
+            due: VecDeque::new(),
+            watched: false,
         }
     }
 
@@ -68,15 +96,36 @@ impl Session {
     }
 
     /// Adds a subscription that waits for its answers.
-    pub(crate) fn ask(&mut self, place: Place, grants: Grants) -> SubscriptionId {
+    pub(crate) fn ask(&mut self, held: Held, grants: Grants) -> SubscriptionId {
         self.asking += 1;
-        let key = self.subscriptions.insert(Subscription { place, grants: Some(Box::new(grants)) });
+        let key = self.subscriptions.insert(Subscription { held, grants: Some(Box::new(grants)) });
         SubscriptionId { session: self.id, key }
     }
 
-    /// Where a subscription that lives stands among those who hold its filter.
-    pub(crate) fn place(&self, key: SubscriptionKey) -> Place {
-        self.subscriptions.get(key).expect("the caller found it").place
+    /// What a subscription that lives holds.
+    pub(crate) fn held(&self, key: SubscriptionKey) -> &Held {
+        &self.subscriptions.get(key).expect("the caller found it").held
+    }
+
+    /// Whether a subscription lives.
+    pub(crate) fn has(&self, key: SubscriptionKey) -> bool {
+        self.subscriptions.get(key).is_some()
+    }
+
+    /// A place in a group, if the subscription is one and lives.
+    pub(crate) fn membership(&mut self, key: SubscriptionKey) -> Option<&mut Membership> {
+        match &mut self.subscriptions.get_mut(key)?.held {
+            Held::Member(membership) => Some(membership),
+            Held::Filter(_) => None,
+        }
+    }
+
+    /// A place in a group has less room than there may be: its group is to be told of more.
+    pub(crate) fn owe_room(&mut self, key: SubscriptionKey) {
+        let Some(membership) = self.membership(key) else { return };
+        if !std::mem::replace(&mut membership.is_due, true) {
+            self.due.push_back(key);
+        }
     }
 
     /// What a subscription waits for; `None` if it has gone or stands.
@@ -130,7 +179,8 @@ impl Session {
     /// kept (MQTT5-4.1.0-1).
     #[inline]
     pub(crate) fn takes(&self, run: &Run) -> bool {
-        self.conn.is_some() || run.marks().qos > Qos::AtMostOnce
+        let is_heard = || self.group.as_ref().is_some_and(|group| group.is_heard());
+        self.conn.is_some() || run.marks().qos > Qos::AtMostOnce || is_heard()
     }
 
     /// Whether all its subscriptions stand, so that what is queued may go out.
@@ -147,6 +197,7 @@ pub(crate) struct Ready {
     few: VecDeque<SessionId>,
     crowd: VecDeque<SessionId>,
     crowd_is_next: bool,
+    groups: VecDeque<SessionId>,
 }
 
 impl Ready {
@@ -158,11 +209,27 @@ impl Ready {
     /// Lists a session as one of so many that get the same.
     #[inline]
     pub(crate) fn list_among(&mut self, session: &mut Session, receivers: usize) {
-        if !session.listed && session.stands() && session.conn.is_some() {
+        if session.listed || !session.stands() {
+            return;
+        }
+        if session.conn.is_some() {
             session.listed = true;
             let line = if receivers > FEW { &mut self.crowd } else { &mut self.few };
             line.push_back(session.id);
+        } else if session.group.as_ref().is_some_and(|group| group.has_room()) {
+            session.listed = true;
+            self.groups.push_back(session.id);
         }
+    }
+
+    /// The next group whose members have room for something that waits.
+    pub(crate) fn pop_group(&mut self) -> Option<SessionId> {
+        self.groups.pop_front()
+    }
+
+    /// Whether there is one.
+    pub(crate) fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
     }
 
     pub(crate) fn pop(&mut self) -> Option<SessionId> {

@@ -181,7 +181,7 @@ impl Stage {
             self.station.end_turn();
             self.station.end_round();
             self.events.extend(self.station.take_events());
-            if to_read.is_empty() {
+            if to_read.is_empty() && !self.station.has_work() {
                 return;
             }
         }
@@ -231,10 +231,12 @@ impl Stage {
         }
         let rows = self.station.clients(usize::MAX);
         let row = rows.iter().find(|row| row.id.conn == conn).expect("who has a carry has a row");
+        let limits = &self.rules.limits;
         let bytes_max = match row.role {
-            RoleName::Unknown => self.rules.limits.hello_bytes_max,
+            // A hello, or a CONNECT that is on its way.
+            RoleName::Unknown => limits.hello_bytes_max.max(limits.connect_bytes_max),
             // And the CR of a line end that has come half.
-            RoleName::Publisher | RoleName::Client => self.rules.limits.message_bytes_max + 1,
+            RoleName::Publisher | RoleName::Client => limits.message_bytes_max + 1,
             RoleName::Subscriber => WORD_BYTES_MAX,
         };
         assert!(carry <= bytes_max, "{carry} bytes left over as {:?}", row.role);

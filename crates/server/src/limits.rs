@@ -191,7 +191,7 @@ mod tests {
             assert!(rows.iter().any(|row| row.name == field), "{field} has no row");
             seen += 1;
         }
-        assert_eq!(seen, 49, "{station:?}");
+        assert_eq!(seen, 52, "{station:?}");
     }
 
     /// Every setting that the configuration accepts keeps what the code relies on.

@@ -36,6 +36,11 @@ impl Places {
         self.replays.subtract(popped.history * PLACE_BYTES);
     }
 
+    /// Messages of so many places went back to a group.
+    pub(crate) fn given_back(&mut self, places: usize) {
+        self.live.subtract(places * PLACE_BYTES);
+    }
+
     /// A queue lost messages: they are counted, and their places are given back.
     pub(crate) fn dropped(&mut self, dropped: Dropped, stats: &mut Stats) {
         if !planted::is(Bug::DropUncounted) {

@@ -209,7 +209,8 @@ fn session(
             return Ok((key, Found::Resumed));
         }
         //= MQTT5-3.1.2-4
-        let session = env.mqtt.remove(key).expect("it was found");
+        let mut session = env.mqtt.remove(key).expect("it was found");
+        env.shard.give_back(session.window.take_shared());
         env.shard.close(session.core);
     }
     let limits = &link.rules.limits;
@@ -327,7 +328,6 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
         writer.put(&Property::ReceiveMaximum(limits.receive_max));
         writer.put(&Property::TopicAliasMaximum(limits.topic_alias_max));
         writer.put(&Property::MaximumPacketSize(u32::try_from(limits.message_bytes_max).unwrap_or(u32::MAX)));
-        writer.put(&Property::SharedSubscriptionAvailable(false));
     }
     let properties = match connect.version {
         Version::V5 => Properties::parse(wire::mqtt::Place::ConnAck, &properties).unwrap_or_default(),

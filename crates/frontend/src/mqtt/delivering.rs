@@ -62,6 +62,8 @@ impl Client {
         if is_sparing {
             most = most.min(SPARING_WINDOW.saturating_sub(session.window.span()));
         }
+        // Before anything is taken: the groups give while this is on its way.
+        env.shard.offer_room(core, most);
         if most == 0 {
             if self.next_qos(env, core) > Qos::AtMostOnce {
                 return Delivered::Nothing; // an acknowledgement goes on with it

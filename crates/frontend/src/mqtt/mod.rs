@@ -201,7 +201,9 @@ impl Mqtt {
         let is_own = |session: &&mut sessions::Session| session.conn == Some(link.id.conn);
         let Some(session) = env.mqtt.get_mut(key).filter(is_own) else { return };
         let core = session.core;
+        let shared = session.window.take_shared();
         if session.expiry.is_zero() {
+            env.shard.give_back(shared);
             let session = env.mqtt.remove(key).expect("it was just looked at");
             if let Some(will) = session.will {
                 env.publish_will(will, &client.publisher);
@@ -209,6 +211,8 @@ impl Mqtt {
             return; // the core closes what a connection leaves
         }
         env.shard.detach(core);
+        // Behind what was not sent: it goes in front of that.
+        env.shard.give_back(shared);
         env.mqtt.detached(env.now.mono, key);
     }
 

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU16;
 
-use broker::{HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
+use broker::{GroupName, HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
 use topic::Filter;
 use wire::mqtt::{
     Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
-    Unsubscribe, encode,
+    Unsubscribe, encode, share_name,
 };
 use wire::past::Replay;
 
@@ -58,6 +58,11 @@ impl Client {
         packet: &Subscribe<'_>,
     ) -> Result<Took, Violation> {
         self.check_answer(packet.filters.iter().count())?;
+        let is_share = |filter| matches!(share_name(filter), Ok(Some(_)));
+        if packet.filters.iter().any(|(filter, options)| options.no_local && is_share(filter)) {
+            //= MQTT5-3.8.3-4
+            return Err(Violation::new(Reason::PROTOCOL_ERROR, "No Local with a shared subscription"));
+        }
         let history = env.history(history(packet.properties)?);
         let identifier = packet.properties.iter().find_map(|property| match property {
             Property::SubscriptionId(id) => Some(id),
@@ -92,10 +97,12 @@ impl Client {
         (identifier, history): (Option<u32>, HistoryRequest),
         asked: &mut Asked,
     ) -> Reason {
-        if text.starts_with("$share/") {
-            return Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
-        }
+        // The whole text is the session's name for it, also where it names a group.
         let Ok(filter) = Filter::parse(text) else { return Reason::TOPIC_FILTER_INVALID };
+        let group = match group(env, text) {
+            Ok(group) => group,
+            Err(reason) => return reason,
+        };
         let limits = &link.rules.limits;
         let is_short = env.is_short_of_sessions(limits);
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
@@ -106,7 +113,10 @@ impl Client {
             retain: if options.retain_as_published { RetainFlag::AsPublished } else { RetainFlag::Cleared },
             identifier,
         };
+        // A share is of what is published from now on (MQTT5-4.8.2).
+        let history = if group.is_some() { HistoryRequest::None } else { history };
         let retained = match (options.retain_handling, known) {
+            _ if group.is_some() => RetainedRequest::None,
             (RetainHandling::Never, _) | (RetainHandling::SendIfNew, Some(_)) => RetainedRequest::None,
             _ => RetainedRequest::All,
         };
@@ -119,7 +129,10 @@ impl Client {
         if known.is_none() && (has_most || is_short) {
             return Reason::QUOTA_EXCEEDED;
         }
-        let subscribed = env.shard.subscribe(env.now, session.core, &filter, history, retained);
+        let subscribed = match group {
+            Some(group) => Ok(env.shard.join(env.now, session.core, group)),
+            None => env.shard.subscribe(env.now, session.core, &filter, history, retained),
+        };
         match subscribed {
             Err(_) => Reason::QUOTA_EXCEEDED,
             Ok(id) => {
@@ -228,6 +241,16 @@ impl Client {
             self.answers.give(Answer::Whole(bytes.into()));
         }
     }
+}
+
+/// The group that a filter names, if it names one; also before 5.0, where the standard has no word
+/// for it and clients use it all the same.
+fn group(env: &Env, text: &str) -> Result<Option<GroupName>, Reason> {
+    let Some((share, filter)) = share_name(text).map_err(|_| Reason::TOPIC_FILTER_INVALID)? else {
+        return Ok(None);
+    };
+    let filter = Filter::parse(filter).map_err(|_| Reason::TOPIC_FILTER_INVALID)?;
+    Ok(Some(GroupName { share: share.into(), filter, home: env.home(text) }))
 }
 
 /// The history that a SUBSCRIBE asks for with a user property: no standard has a word for it.

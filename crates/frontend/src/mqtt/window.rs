@@ -9,11 +9,10 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{LocalRun, Qos, Slice};
+use broker::{Qos, Run, Slice};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -35,8 +34,10 @@ pub(crate) struct Window {
     /// How many were released so far: their order.
     released: u64,
     /// How many messages of each run are under way.
-    runs: HashMap<*const LocalRun, u32, FixedState>,
+    runs: HashMap<*const Run, u32, FixedState>,
     bytes: usize,
+    /// Whether any of them may be a group's.
+    has_shared: bool,
 }
 
 /// How far one message is.
@@ -97,11 +98,12 @@ impl Window {
         assert!(self.places.len() < usize::from(IDS), "a window is smaller than there are ids");
         let place = (usize::from(self.first) + self.places.len()) % usize::from(IDS);
         let id = u16::try_from(place + 1).ok().and_then(NonZeroU16::new).expect("a place below 65,535");
-        let of_run = self.runs.entry(Rc::as_ptr(&slice.run)).or_default();
+        let of_run = self.runs.entry(Arc::as_ptr(slice.run.run())).or_default();
         if *of_run == 0 {
             self.bytes += slice.run.run().cost();
         }
         *of_run += 1;
+        self.has_shared |= slice.run.group().is_some();
         self.places.push_back(Some(Unacked::Publish { slice, qos, retain, identifiers }));
         self.under_way += 1;
         id
@@ -158,6 +160,31 @@ impl Window {
         (released.into_iter().map(|(_, id)| id).collect(), published)
     }
 
+    /// Takes out what groups gave at QoS 1, in the order in which it was sent: its client is gone, and
+    /// another one is to have it (MQTT5-4.8.2). What was sent at QoS 2 stays (MQTT5-4.8.2-5).
+    pub(crate) fn take_shared(&mut self) -> Vec<Slice> {
+        let mut taken = Vec::new();
+        if !self.has_shared {
+            return taken;
+        }
+        for place in 0..self.places.len() {
+            let is_shared = |state: &mut Unacked| match state {
+                Unacked::Publish { slice, qos: Qos::AtLeastOnce, .. } => slice.run.group().is_some(),
+                _ => false,
+            };
+            let Some(state) = self.places.get_mut(place).and_then(|state| state.take_if(is_shared)) else {
+                continue;
+            };
+            self.let_go(&state);
+            self.under_way -= 1;
+            if let Unacked::Publish { slice, .. } = state {
+                taken.push(slice);
+            }
+        }
+        self.trim();
+        taken
+    }
+
     /// One of them, unless it was acknowledged meanwhile.
     pub(crate) fn get(&self, id: NonZeroU16) -> Option<&Unacked> {
         self.places.get(self.place(id))?.as_ref()
@@ -182,20 +209,26 @@ impl Window {
         };
         self.let_go(&state);
         self.under_way -= 1;
+        self.trim();
+        Known::Yes
+    }
+
+    /// Gives the places back that nothing before them needs.
+    fn trim(&mut self) {
         while self.places.pop_front_if(|place| place.is_none()).is_some() {
             self.first = (self.first + 1) % IDS;
         }
         if self.places.is_empty() {
             self.places.shrink_to(KEPT_PLACES);
             self.runs.shrink_to(KEPT_PLACES);
+            self.has_shared = false;
         }
-        Known::Yes
     }
 
     /// A message does not keep its run alive any more.
     fn let_go(&mut self, state: &Unacked) {
         let Unacked::Publish { slice, .. } = state else { return };
-        let run = Rc::as_ptr(&slice.run);
+        let run = Arc::as_ptr(slice.run.run());
         let of_run = self.runs.get_mut(&run).expect("it was counted when it was sent");
         *of_run -= 1;
         if *of_run == 0 {
@@ -208,9 +241,12 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker::{About, Body, ConnId, Gauge, Introduced, Origin, Publisher, RunBuilder, ShardId, WallTime};
+    use broker::{
+        About, Body, ConnId, Gauge, Introduced, LocalRun, Origin, Publisher, RunBuilder, ShardId, WallTime,
+    };
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::rc::Rc;
     use topic::TopicName;
 
     fn run(messages: usize) -> Rc<LocalRun> {

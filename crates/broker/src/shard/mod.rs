@@ -1,6 +1,9 @@
 //! One shard: a match over inputs, each arm a call into the module that owns the matter.
 
-use std::collections::VecDeque;
+mod groups;
+mod state;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +11,7 @@ use topic::{Filter, FilterId, TopicName};
 
 use crate::fanout::{self, Receivers};
 use crate::grant::{self, Deadlines, Granted, Neighbours, Tables};
+use crate::group::{Groups, Hears};
 use crate::history::{History, HistoryBounds, HistoryRequest, Readers, Replay};
 use crate::ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
 use crate::input::{Delivery, Input, Mail, Output, Refusal};
@@ -31,6 +35,8 @@ const STEP_WORK: u64 = 100_000;
 /// How often those who wait for history look whether there is room for it.
 const LINE_CHECK: Duration = Duration::from_millis(10);
 
+pub use state::QueueState;
+
 /// What a shard is made with.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
@@ -41,19 +47,6 @@ pub struct ShardConfig {
     pub seed: u64,
     /// The process-wide memory account.
     pub gauge: Gauge,
-}
-
-/// How a queue stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueState {
-    /// Whether nothing waits, no gap that is to be announced either.
-    pub is_empty: bool,
-    /// Live messages that were dropped and have not been announced.
-    pub gap: u64,
-    /// Publishers that it brakes.
-    pub brakes: usize,
-    /// Whether it has fallen behind and not drained since.
-    pub is_behind: bool,
 }
 
 /// One thread's whole broker. Deterministic: same inputs in the same order, same outputs.
@@ -76,6 +69,9 @@ pub struct Shard {
     overload: Overload,
     pauses: Pauses,
     memory: Memory,
+    groups: Groups,
+    /// Sessions with something that a group has given, and when to look whether they take it.
+    watched: BTreeSet<(Instant, SessionId)>,
     ready: Ready,
     out: VecDeque<Output>,
     stats: Stats,
@@ -116,6 +112,8 @@ impl Shard {
             deadlines: Deadlines::default(),
             retained: Retained::new(config.own, config.shards, &config.gauge),
             overload: Overload::new(&config.gauge),
+            groups: Groups::new(&config.gauge),
+            watched: BTreeSet::new(),
             pauses: Pauses::default(),
             memory: Memory::new(config.gauge),
             ready: Ready::default(),
@@ -136,7 +134,7 @@ impl Shard {
         self.spent += work::INPUT;
         match input {
             Input::Connected(conn) => self.sources.put(conn, Source::new(conn)),
-            Input::Unsubscribe(subscription) => grant::leave(&mut self.tables(), subscription),
+            Input::Unsubscribe(subscription) => self.unsubscribe(subscription),
             Input::Publish(run) => self.publish(now, run),
             Input::Closed(conn) => self.closed(conn),
             Input::Mail { from, mail } => self.mail(now.mono, from, mail),
@@ -157,29 +155,31 @@ impl Shard {
 
     /// A session lives on without its connection: what it is promised waits in its queue, and holds
     /// nobody up.
-    pub fn detach(&mut self, session: SessionId) {
-        let Some(session) = self.sessions.get_mut(session) else { return };
+    pub fn detach(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(conn) = session.conn.take() else { return };
         if let Some(source) = self.sources.get_mut(conn) {
             source.session = None;
         }
         self.overload.brakes.fall_behind(session, &mut self.out);
+        self.tell_groups(id, Hears::Away);
     }
 
     /// A connection takes a session over that has none: what waits is delivered to it.
     ///
     /// # Panics
     /// If either is unknown, or has another one already: their front end sees to that.
-    pub fn attach(&mut self, session: SessionId, conn: ConnId) {
+    pub fn attach(&mut self, id: SessionId, conn: ConnId) {
         let source = self.sources.get_mut(conn).expect("a connection takes a session while it lives");
-        assert!(source.session.replace(session).is_none(), "one session each");
-        let session = self.sessions.get_mut(session).expect("a session is taken over while it lives");
+        assert!(source.session.replace(id).is_none(), "one session each");
+        let session = self.sessions.get_mut(id).expect("a session is taken over while it lives");
         assert!(session.conn.replace(conn).is_none(), "one connection at a time");
         match session.queue.is_empty() {
             // There is nothing that it would have to catch up with.
             true => session.flow = Flow::Keeping,
             false => self.ready.list(session),
         }
+        self.tell_groups(id, Hears::Now);
     }
 
     /// A session that no connection hears is over.
@@ -217,7 +217,8 @@ impl Shard {
     /// Whether [`Shard::step`] has something to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.readers.has_work(self.limits.replays_bytes_max) || self.retained.has_work()
+        let reads = self.readers.has_work(self.limits.replays_bytes_max) || self.retained.has_work();
+        reads || self.ready.has_groups()
     }
 
     /// Whether anyone waits for history of this shard.
@@ -226,10 +227,11 @@ impl Shard {
         !self.readers.is_empty()
     }
 
-    /// Goes on with work that waits: reading history.
+    /// Goes on with work that waits: reading history, and giving out what waits for groups.
     pub fn step(&mut self, now: Now) {
         self.spent += work::INPUT;
         let work_max = if planted::is(Bug::StepWithoutBound) { u64::MAX } else { STEP_WORK };
+        self.give_out(now.mono, work_max);
         self.readers.step(&mut self.history, work_max, self.limits.replays_bytes_max);
         self.answer(now.mono);
         if let Some((subscription, granted)) = grant::step(&mut self.tables(), now.mono, work_max) {
@@ -247,6 +249,7 @@ impl Shard {
         self.interest.settle();
         self.history.settle();
         self.retained.settle();
+        self.groups.settle();
         self.overload.places.settle();
     }
 
@@ -297,6 +300,9 @@ impl Shard {
         self.overload.queue_shrank(session, &popped, &self.limits, &mut self.out);
         if let Delivery::Messages(slice) = &popped.delivery {
             self.stats.delivered += slice.len();
+            if slice.run.group().is_some() {
+                groups::delivered(session, slice, &self.limits);
+            }
         }
         Some(popped.delivery)
     }
@@ -331,7 +337,8 @@ impl Shard {
         let line = waiting.then_some(self.line_check).flatten();
         let grant = self.deadlines.first().map(|(until, _)| *until);
         let (pauses, memory) = (self.pauses.poll_timeout(), self.memory.poll_timeout());
-        [pauses, memory, self.history.poll_timeout(), line, grant].into_iter().flatten().min()
+        let watched = self.watched.first().map(|(at, _)| *at);
+        [pauses, memory, self.history.poll_timeout(), line, grant, watched].into_iter().flatten().min()
     }
 
     /// The one other shard that hears `topic`, if it is the only one that does.
@@ -341,67 +348,6 @@ impl Shard {
         let own = filters.iter().any(|filter| !self.interest.local(*filter).is_empty());
         let (sole, another) = (remote.next(), remote.next());
         sole.filter(|_| !own && another.is_none())
-    }
-
-    /// Counters so far.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.stats
-    }
-
-    /// Bytes of history kept.
-    #[must_use]
-    pub fn history_bytes(&self) -> usize {
-        self.history.bytes()
-    }
-
-    /// Bytes of this shard's places for retained messages, and of the messages, which all shards share.
-    #[must_use]
-    pub fn retained_bytes(&self) -> (usize, usize) {
-        self.retained.costs()
-    }
-
-    /// Bytes of cached routes, which outlive whoever asked.
-    #[must_use]
-    pub fn route_bytes(&self) -> usize {
-        self.interest.route_bytes()
-    }
-
-    /// Bytes that wait in a session's queue.
-    #[must_use]
-    pub fn queue_bytes(&self, session: SessionId) -> usize {
-        self.sessions.get(session).map_or(0, |session| session.queue.bytes())
-    }
-
-    /// How a session's queue stands, for checks.
-    #[must_use]
-    pub fn queue_state(&self, session: SessionId) -> Option<QueueState> {
-        let session = self.sessions.get(session)?;
-        let (brakes, is_behind) = match &session.flow {
-            Flow::Keeping => (0, false),
-            Flow::Braking(origins) => (origins.len(), false),
-            Flow::Behind => (0, true),
-        };
-        Some(QueueState {
-            is_empty: session.queue.is_empty(),
-            gap: session.queue.live_gap(),
-            brakes,
-            is_behind,
-        })
-    }
-
-    /// Connections and sessions, filters, extra trie nodes, and what brakes or waits: all zero when
-    /// everyone has gone.
-    #[must_use]
-    pub fn leftovers(&self) -> [usize; 4] {
-        let (filters, nodes) = self.interest.size();
-        let waiting = usize::from(self.is_asked()) + self.deadlines.len();
-        [
-            self.sources.len() + self.sessions.len(),
-            filters,
-            nodes - 1,
-            self.overload.len() + self.pauses.len() + self.memory.len() + waiting,
-        ]
     }
 
     fn publish(&mut self, now: Now, run: Arc<Run>) {
@@ -481,6 +427,8 @@ impl Shard {
             Mail::Brake(origin) => self.brake(now, from, origin),
             Mail::Release(origin) => self.release(from, origin),
             Mail::MemoryShort => self.memory.look_soon(now),
+            Mail::Group { group, word } => self.group_hears(now, from, &group, word),
+            Mail::Member { group, member, word } => self.member_hears(now, from, group, member, word),
         }
     }
 
@@ -495,6 +443,7 @@ impl Shard {
     }
 
     fn close_session(&mut self, id: SessionId) {
+        self.take_back(id, None);
         let subscriptions = self.sessions.get(id).map(Session::subscriptions);
         for subscription in subscriptions.into_iter().flatten() {
             grant::leave(&mut self.tables(), subscription);
@@ -526,7 +475,10 @@ impl Shard {
             };
             self.memory.timeout(now, &mut crowd);
         }
-        grant::timeout(&mut self.tables(), now);
+        if let Some(overdue) = grant::overdue(&self.deadlines, now) {
+            self.refuse(overdue, Refusal::Unanswered);
+        }
+        self.look_at_given(now);
         self.history.compact(now);
         self.line_check = Some(now.after(LINE_CHECK));
     }
