@@ -20,6 +20,8 @@ pub(crate) struct Membership {
     waiting: Room,
     /// Whether it is in the list of those that are to be told of room.
     pub(crate) is_due: bool,
+    /// Lost messages of the group that wait in the session's queue to be told of.
+    pub(crate) gap: u64,
 }
 
 impl Membership {
@@ -30,6 +32,7 @@ impl Membership {
             upto: Room::default(),
             waiting: Room::default(),
             is_due: false,
+            gap: 0,
         }
     }
 

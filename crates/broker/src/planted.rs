@@ -118,11 +118,21 @@ pub enum Bug {
     RetainNothing,
     /// Messages that are worth nothing any more are delivered.
     IgnoreExpiry,
+    /// What a member of a group was sent and did not acknowledge goes to nobody else.
+    ShareUnacked,
+    /// What a member was sent at QoS 2 goes to another one, and it gets it as well.
+    ShareExactlyOnce,
+    /// What is given to a member that has gone is lost.
+    ShareGone,
+    /// A member has joined before its group's subscription stands.
+    JoinBeforeGrant,
+    /// A group is not told that a member has room again.
+    ForgetRoom,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 61] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -179,6 +189,11 @@ impl Bug {
         Self::KeepRetained,
         Self::RetainNothing,
         Self::IgnoreExpiry,
+        Self::ShareUnacked,
+        Self::ShareExactlyOnce,
+        Self::ShareGone,
+        Self::JoinBeforeGrant,
+        Self::ForgetRoom,
     ];
 }
 

@@ -153,6 +153,19 @@ impl Queue {
         self.given.get_or_insert_default().gap += messages;
     }
 
+    /// Lost messages that groups have told the session of, and that it has not taken notice of.
+    pub(crate) fn given_gap(&self) -> u64 {
+        self.given.as_ref().map_or(0, |given| given.gap)
+    }
+
+    /// Another member is to be told of so many of them.
+    pub(crate) fn take_given_gap(&mut self, messages: u64) {
+        if let Some(given) = &mut self.given {
+            given.gap -= messages;
+        }
+        self.given.take_if(|given| given.is_empty());
+    }
+
     /// Whether something waits that a group has given.
     pub(crate) fn has_given(&self) -> bool {
         self.given.as_ref().is_some_and(|given| !given.entries.is_empty())
@@ -180,6 +193,11 @@ impl Queue {
             self.given = Some(given).filter(|given| !given.is_empty());
         }
         (taken, places)
+    }
+
+    /// Messages that wait, apart from history.
+    pub(crate) fn live_messages(&self) -> u64 {
+        self.begun.iter().chain(&self.live.entries).map(Slice::len).sum()
     }
 
     /// Messages of the run that [`Queue::pop`] would begin with; none if that is a gap.

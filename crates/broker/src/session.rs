@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) due: VecDeque<SubscriptionKey>,
     /// Whether it stands among those with something given that may not be taken.
     pub(crate) watched: bool,
+    /// Whether a membership has a gap.
+    pub(crate) has_given_gap: bool,
 }
 
 /// One filter of a session, or one group that it is a member of.
@@ -87,6 +89,7 @@ impl Session {
             replays: false,
             due: VecDeque::new(),
             watched: false,
+            has_given_gap: false,
         }
     }
 
@@ -107,9 +110,13 @@ impl Session {
         &self.subscriptions.get(key).expect("the caller found it").held
     }
 
-    /// Whether a subscription lives.
-    pub(crate) fn has(&self, key: SubscriptionKey) -> bool {
-        self.subscriptions.get(key).is_some()
+    /// Its receiver was told of what was lost.
+    pub(crate) fn gap_is_told(&mut self) {
+        if std::mem::take(&mut self.has_given_gap) {
+            for subscription in self.subscriptions() {
+                self.membership(subscription.key).into_iter().for_each(|membership| membership.gap = 0);
+            }
+        }
     }
 
     /// A place in a group, if the subscription is one and lives.

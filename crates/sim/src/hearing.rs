@@ -118,7 +118,9 @@ impl World {
         let heard = MqttHeard { publisher: by, number, qos, dup: publish.dup };
         let Some(id) = publish.packet_id else { return self.heard(owner, heard) };
         self.check_window(owner, id);
-        if !repeats {
+        // A member may be given once more, as something new, what it lost with a connection.
+        let is_member = self.record.group.as_ref().is_some_and(|group| group.members.contains(&owner));
+        if !repeats && !(is_member && qos == 1) {
             self.check_again(owner, heard, id);
         }
         match qos {

@@ -92,6 +92,8 @@ pub(crate) struct Load {
     /// Those that publish what is retained, and that look at it in the end.
     pub(crate) keepers: usize,
     pub(crate) auditors: usize,
+    /// Members of a shared subscription.
+    pub(crate) members: usize,
     /// Publishers of one message each, to topics of their own, before most others come.
     pub(crate) passers: usize,
     /// Strangers that make stations work and hold memory for nothing.
@@ -139,6 +141,7 @@ impl Swarm {
                 broken: 0,
                 keepers: 0,
                 auditors: 0,
+                members: 0,
                 passers: 0,
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
@@ -155,7 +158,8 @@ impl Swarm {
             0..12 => ordinary.with_archive(rng),
             12..24 => ordinary.with_late_turns(rng).with_mqtt(rng),
             24..44 => ordinary.with_past(rng),
-            44..70 => ordinary.with_mqtt(rng),
+            44..64 => ordinary.with_mqtt(rng),
+            64..70 => ordinary.with_mqtt(rng).with_group(rng),
             _ => ordinary,
         }
     }
@@ -168,14 +172,39 @@ impl Swarm {
         limits.session_time_max = Duration::from_secs(6);
         limits.receive_max = rng.pick(&[1, 3, 20, 1024]);
         limits.inflight_max = rng.pick(&[1, 5, 1024]);
+        limits.core.share_messages_max = rng.pick(&[1, 3, 1024]);
+        limits.core.share_bytes_max = rng.pick(&[1, 2048, 256 * 1024]);
+        limits.core.share_time = Duration::from_millis(rng.pick(&[20, 250]));
         self.limits = Arc::new(limits);
         self.load.mqtt = rng.size(1, 12);
         self.load.broken = rng.size(0, 6);
         self.load.keepers = rng.size(0, 4);
         self.load.auditors = rng.size(2, 5);
+        self.load.members = if rng.percent(60) { rng.size(2, 6) } else { 0 };
         self.load.publishers = self.load.publishers.min(8);
         self.load.subscribers = self.load.subscribers.min(12);
         self.load.attackers = 0;
+        self
+    }
+
+    /// A crowd shares messages of QoS 1 and 2, which no connection takes along, and comes and goes while
+    /// mail is on its way.
+    fn with_group(mut self, rng: &mut Rng) -> Self {
+        self.stations = rng.pick(&[2, 3, 5]);
+        self.mail_latency_max_ns = rng.pick(&[10 * MS, 40 * MS]);
+        self.load.publishers = 1;
+        (self.load.subscribers, self.load.keepers, self.load.auditors) = (2, 0, 0);
+        self.load.mqtt = rng.size(8, 12);
+        self.load.members = rng.size(6, 16);
+        self.load.messages_max = 1000;
+        self.load.pause_max_ns = 2 * MS;
+        let mut limits = self.limits.as_ref().clone();
+        limits.core.queue_bytes_max = 4 << 20;
+        limits.core.brake_bytes = 1 << 20;
+        limits.core.share_messages_max = rng.pick(&[8, 1024]);
+        limits.core.share_bytes_max = 256 * 1024;
+        limits.inflight_max = 1024;
+        self.limits = Arc::new(limits);
         self
     }
 

@@ -253,6 +253,9 @@ impl World {
         let present = ack.session_present;
         let person = self.person(owner);
         let known = person.session;
+        if person.stage == Stage::Left {
+            return; // it had given up before the answer came
+        }
         if person.stage != Stage::Greeting {
             return self.saw(owner, "session", "a second CONNACK".to_owned());
         }

@@ -14,6 +14,9 @@ const BUSY_NS: u64 = 4_500 * MS;
 /// After this long without faults everything that is due must have arrived.
 const QUIET_NS: u64 = 10_000 * MS;
 
+/// What waits for a group gets on in this time, however slowly mail comes.
+const MOVES_NS: u64 = 1_000 * MS;
+
 impl World {
     /// Runs the world to its end.
     pub(crate) fn run(&mut self) {
@@ -30,8 +33,12 @@ impl World {
         }
         self.run_until(BUSY_NS);
         self.heal();
+        self.run_until(BUSY_NS + QUIET_NS - MOVES_NS);
+        let waited = self.group_messages();
         self.run_until(BUSY_NS + QUIET_NS);
+        self.look_at_group(waited);
         self.look_around();
+        self.record.facts.rested = true;
         self.record.facts.due_before = self.accepted_ns.len() as u64;
         match self.swarm.ending {
             Ending::ClientsGo => self.all_go(),
@@ -73,6 +80,22 @@ impl World {
                 self.schedule(self.now_ns, Event::Hear(id));
                 self.schedule_room(id);
             }
+        }
+    }
+
+    fn group_messages(&self) -> u64 {
+        self.sites.iter().map(|site| site.station.shard().group_messages()).sum()
+    }
+
+    /// A group whose members have room for one message gets one with each round of mail, and may have
+    /// some hundred left.
+    fn look_at_group(&mut self, waited: u64) {
+        let waiting = self.group_messages();
+        let Some(group) = &mut self.record.group else { return };
+        group.waiting = waiting;
+        if group.waiting > 0 && group.waiting >= waited {
+            let what = format!("{} messages wait for a group whose members have room", group.waiting);
+            self.violations.push(Violation::new("liveness", what));
         }
     }
 

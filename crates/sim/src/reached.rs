@@ -44,6 +44,10 @@ pub enum Reached {
     MqttExactlyOnce,
     /// The same over several connections.
     MqttResumed,
+    /// Several clients shared messages, and it is known that none was missing.
+    Shared,
+    /// One of these messages came to more than one of them.
+    SharedAgain,
     /// A connection lost its client id to another one.
     TakenOver,
     /// A client broke the rules of MQTT.
@@ -56,7 +60,7 @@ pub enum Reached {
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -74,6 +78,8 @@ impl Reached {
         Self::MqttHeard,
         Self::MqttExactlyOnce,
         Self::MqttResumed,
+        Self::Shared,
+        Self::SharedAgain,
         Self::TakenOver,
         Self::Violation,
         Self::Retained,

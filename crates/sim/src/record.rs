@@ -14,6 +14,8 @@ pub(crate) struct Record {
     pub(crate) subscribers: BTreeMap<usize, SubscriberRecord>,
     pub(crate) strangers: BTreeMap<usize, StrangerRecord>,
     pub(crate) mqtt: BTreeMap<usize, MqttRecord>,
+    /// Those who share what a filter brings.
+    pub(crate) group: Option<GroupRecord>,
     /// What those were given who came in the end to look at what is retained: topic and payload.
     pub(crate) audits: BTreeMap<usize, Audit>,
     /// Wills that MQTT clients have left, by client.
@@ -46,6 +48,8 @@ pub(crate) struct Facts {
     pub(crate) messages_of_strangers_max: u64,
     /// Whether the server has shut down in the end.
     pub(crate) drained: bool,
+    /// Whether everything had the time to come to rest before that.
+    pub(crate) rested: bool,
 }
 
 impl Default for Facts {
@@ -58,6 +62,7 @@ impl Default for Facts {
             due_before: u64::MAX,
             messages_of_strangers_max: 0,
             drained: false,
+            rested: false,
         }
     }
 }
@@ -219,6 +224,26 @@ pub(crate) struct MqttRecord {
     pub(crate) heard: Vec<MqttHeard>,
     /// What it saw that must not be: which checker, and what.
     pub(crate) wrong: Vec<(&'static str, String)>,
+}
+
+/// A shared subscription.
+#[derive(Debug, Default)]
+pub(crate) struct GroupRecord {
+    pub(crate) filter: String,
+    pub(crate) qos: u8,
+    /// Whether all of them stay where they are.
+    pub(crate) is_calm: bool,
+    /// The first one stays to the end, on one connection.
+    pub(crate) members: Vec<usize>,
+    /// Messages that had not been given to anyone in the end.
+    pub(crate) waiting: u64,
+}
+
+impl GroupRecord {
+    /// What its members subscribe to.
+    pub(crate) fn shared_filter(&self) -> String {
+        format!("$share/g/{}", self.filter)
+    }
 }
 
 /// What is retained, as one client was given it.

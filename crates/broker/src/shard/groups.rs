@@ -11,6 +11,7 @@ use crate::input::{Delivery, Refusal};
 use crate::limits::Limits;
 use crate::member::{Membership, Returned};
 use crate::overload::Flow;
+use crate::planted::{self, Bug};
 use crate::queue::Slice;
 use crate::retained::RetainedRequest;
 use crate::run::LocalRun;
@@ -75,6 +76,7 @@ impl Shard {
         if let Some(session) = self.sessions.get_mut(id.session) {
             if session.membership(id.key).is_some() {
                 self.take_back(id.session, Some(id.key));
+                self.give_gap_back(id);
             }
             grant::leave(&mut self.tables(), id);
         }
@@ -138,19 +140,7 @@ impl Shard {
             }
             ToMember::Refused(why) => self.refuse(id, why),
             ToMember::Given(part) => self.given(now, group, id, part),
-            ToMember::Gap(count) => {
-                let session = self.sessions.get_mut(id.session).filter(|session| session.conn.is_some());
-                match session.filter(|session| session.has(id.key)) {
-                    Some(session) => {
-                        session.queue.add_given_gap(count);
-                        self.ready.list(session);
-                    }
-                    None => {
-                        let word = ToGroup::Return { parts: Vec::new(), gap: count };
-                        self.out.push_back(Membership::new(group).tell(word));
-                    }
-                }
-            }
+            ToMember::Gap(count) => self.given_gap(group, id, count),
         }
     }
 
@@ -225,7 +215,7 @@ impl Shard {
         let group = session.group.as_mut().expect("a group's session has it");
         group.add(member);
         self.groups.joined();
-        if session.stands() {
+        if session.stands() || planted::is(Bug::JoinBeforeGrant) {
             self.out.push_back(member.tell(name, ToMember::Joined));
         }
         self.answer(now);
@@ -304,7 +294,7 @@ impl Shard {
             Some(session)
         });
         let Some(session) = membership.filter(|session| session.conn.is_some()) else {
-            return self.give_back([slice]);
+            return self.give_back(Some(slice).filter(|_| !planted::is(Bug::ShareGone)));
         };
         session.membership(id.key).expect("it was just found").queued(slice.room());
         session.queue.push_given(now, slice);
@@ -313,6 +303,35 @@ impl Shard {
             self.watched.insert((now.after(self.limits.share_time), id.session));
         }
         self.ready.list(session);
+    }
+
+    fn given_gap(&mut self, group: Arc<GroupName>, id: SubscriptionId, count: u64) {
+        let session = self.sessions.get_mut(id.session).filter(|session| session.conn.is_some());
+        if let Some(session) = session
+            && let Some(membership) = session.membership(id.key)
+        {
+            membership.gap += count;
+            session.has_given_gap = true;
+            session.queue.add_given_gap(count);
+            self.ready.list(session);
+        } else {
+            self.out
+                .push_back(Membership::new(group).tell(ToGroup::Return { parts: Vec::new(), gap: count }));
+        }
+    }
+
+    /// Another member is to be told of what this one was not.
+    pub(super) fn give_gap_back(&mut self, id: SubscriptionId) {
+        let Some(session) = self.sessions.get_mut(id.session).filter(|session| session.has_given_gap) else {
+            return;
+        };
+        let waiting = session.queue.given_gap();
+        let Some(membership) = session.membership(id.key) else { return };
+        let gap = std::mem::take(&mut membership.gap).min(waiting);
+        if gap > 0 {
+            self.out.push_back(membership.tell(ToGroup::Return { parts: Vec::new(), gap }));
+            session.queue.take_given_gap(gap);
+        }
     }
 
     /// Takes back what a session was given and has not taken, by one group or by all: these give it no
@@ -345,7 +364,7 @@ pub(super) fn delivered(session: &mut Session, slice: &Slice, limits: &Limits) {
     let key = slice.asked_by.expect("what was given is a subscription's");
     let Some(membership) = session.membership(key) else { return };
     membership.taken(slice.room());
-    if membership.wants_more(most(limits, usize::MAX)) {
+    if membership.wants_more(most(limits, usize::MAX)) && !planted::is(Bug::ForgetRoom) {
         session.owe_room(key);
     }
 }

@@ -298,11 +298,15 @@ impl Shard {
             return None;
         };
         self.overload.queue_shrank(session, &popped, &self.limits, &mut self.out);
-        if let Delivery::Messages(slice) = &popped.delivery {
-            self.stats.delivered += slice.len();
-            if slice.run.group().is_some() {
-                groups::delivered(session, slice, &self.limits);
+        match &popped.delivery {
+            Delivery::Messages(slice) => {
+                self.stats.delivered += slice.len();
+                if slice.run.group().is_some() {
+                    groups::delivered(session, slice, &self.limits);
+                }
             }
+            Delivery::Gap(_) if session.queue.given_gap() == 0 => session.gap_is_told(),
+            Delivery::Gap(_) => {}
         }
         Some(popped.delivery)
     }
@@ -446,6 +450,7 @@ impl Shard {
         self.take_back(id, None);
         let subscriptions = self.sessions.get(id).map(Session::subscriptions);
         for subscription in subscriptions.into_iter().flatten() {
+            self.give_gap_back(subscription);
             grant::leave(&mut self.tables(), subscription);
         }
         // Subscriptions first: while one of them stands, a holder names this session's slot.

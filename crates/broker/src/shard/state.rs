@@ -79,4 +79,11 @@ impl Shard {
             self.overload.len() + self.pauses.len() + self.memory.len() + waiting,
         ]
     }
+
+    /// Messages that wait for groups whose home this is, for checks: looks at each of them.
+    #[must_use]
+    pub fn group_messages(&self) -> u64 {
+        let groups = self.sessions.iter().filter(|(_, session)| session.group.is_some());
+        groups.map(|(_, session)| session.queue.live_messages()).sum()
+    }
 }

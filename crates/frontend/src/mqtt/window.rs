@@ -164,13 +164,14 @@ impl Window {
     /// another one is to have it (MQTT5-4.8.2). What was sent at QoS 2 stays (MQTT5-4.8.2-5).
     pub(crate) fn take_shared(&mut self) -> Vec<Slice> {
         let mut taken = Vec::new();
-        if !self.has_shared {
+        if !self.has_shared || planted::is(Bug::ShareUnacked) {
             return taken;
         }
+        let last = if planted::is(Bug::ShareExactlyOnce) { Qos::ExactlyOnce } else { Qos::AtLeastOnce };
         for place in 0..self.places.len() {
             let is_shared = |state: &mut Unacked| match state {
-                Unacked::Publish { slice, qos: Qos::AtLeastOnce, .. } => slice.run.group().is_some(),
-                _ => false,
+                Unacked::Publish { slice, qos, .. } => *qos <= last && slice.run.group().is_some(),
+                Unacked::Release(_) => false,
             };
             let Some(state) = self.places.get_mut(place).and_then(|state| state.take_if(is_shared)) else {
                 continue;

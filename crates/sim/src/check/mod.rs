@@ -6,6 +6,7 @@
 pub(crate) mod bounds;
 mod endings;
 pub(crate) mod expected;
+mod groups;
 mod history;
 mod loss;
 pub(crate) mod memory;
@@ -63,6 +64,7 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
     for (id, publisher) in record.publishers.iter().filter(in_text) {
         replies::check(*id, publisher, &mut found);
     }
+    groups::check(record, &mut found, reached);
     retained::check(record, &mut found, reached);
     endings::check(record, &mut found);
     endings::check_figures(record, &mut found);

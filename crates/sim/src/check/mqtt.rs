@@ -22,6 +22,9 @@ pub(super) fn check(
         wrong(checker, what.clone());
     }
     let Some((filter, most)) = &client.subscribes else { return };
+    if record.group.as_ref().is_some_and(|group| group.members.contains(&id)) {
+        return; // judged with the others
+    }
     check_each(record, client, filter, *most, &mut wrong);
     check_order(record, client, &mut wrong);
     let Some(stood) = client.stood else {
@@ -151,7 +154,11 @@ impl Missing {
     }
 }
 
-fn message(record: &Record, publisher: usize, number: usize) -> Option<(&PublisherRecord, &Message)> {
+pub(super) fn message(
+    record: &Record,
+    publisher: usize,
+    number: usize,
+) -> Option<(&PublisherRecord, &Message)> {
     let sender = record.publishers.get(&publisher)?;
     Some((sender, sender.messages.get(number)?))
 }

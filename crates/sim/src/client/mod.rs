@@ -299,6 +299,12 @@ pub(crate) fn draw_all(
     for _ in 0..swarm.load.auditors {
         clients.push(mqtt_draw::draw_auditor(rng, swarm, record, persons, clients.len()));
     }
+    if swarm.load.members > 0 {
+        record.group = Some(mqtt_draw::draw_group(rng));
+    }
+    for _ in 0..swarm.load.members {
+        clients.push(mqtt_draw::draw_member(rng, swarm, record, persons, clients.len()));
+    }
     for _ in 0..swarm.load.broken {
         let (client, stranger) = mqtt_stranger::draw(rng, swarm, clients.len());
         record.strangers.insert(clients.len(), stranger);

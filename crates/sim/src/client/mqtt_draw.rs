@@ -7,8 +7,10 @@ use wire::mqtt::Version;
 use crate::client::mqtt::{Break, Goes, Person, Wishes};
 use crate::client::{Client, Reader, Role, Unit, draw_addr, draw_begin, draw_station, mqtt_words, words};
 use crate::limits::{MS, Swarm};
-use crate::net::{BOTTOMLESS, Cut};
-use crate::record::{Audit, Message, MqttRecord, PublisherRecord, Record, Speaks, Stay, WillRecord};
+use crate::net::{BOTTOMLESS, Cut, Down};
+use crate::record::{
+    Audit, GroupRecord, Message, MqttRecord, PublisherRecord, Record, Speaks, Stay, WillRecord,
+};
 use crate::rng::Rng;
 
 /// Bytes of a PUBLISH besides its payload, at most.
@@ -111,6 +113,58 @@ pub(super) fn draw_auditor(
     let (client, person) = plain(rng, swarm, id, begins_ns, wishes);
     record.audits.insert(id, Audit { filter: filter.to_owned(), ..Audit::default() });
     record.mqtt.insert(id, silent_record());
+    persons.insert(id, person);
+    client
+}
+
+/// Draws what several clients share.
+pub(super) fn draw_group(rng: &mut Rng) -> GroupRecord {
+    let filter = if rng.percent(60) { "#".to_owned() } else { words::filter(rng) };
+    let is_calm = rng.percent(30);
+    GroupRecord { filter, qos: rng.pick(&[0, 1, 1, 1, 2, 2]), is_calm, ..GroupRecord::default() }
+}
+
+/// Draws a member of the group. The first one stays; the others come and go, are stuck, and do not
+/// acknowledge for a while.
+pub(super) fn draw_member(
+    rng: &mut Rng,
+    swarm: &Swarm,
+    record: &mut Record,
+    persons: &mut BTreeMap<usize, Person>,
+    id: usize,
+) -> Client {
+    let group = record.group.as_mut().expect("a group is drawn before its members");
+    let is_first = group.members.is_empty();
+    let is_calm = group.is_calm;
+    group.members.push(id);
+    let mut wishes = draw_wishes(rng, id);
+    wishes.will_delay_s = None;
+    wishes.subscribes = Some((group.shared_filter(), group.qos));
+    let begins_ns = draw_begin(rng, swarm) / if is_first { 1 } else { 2 };
+    if !is_first && rng.percent(50) {
+        // What it is sent is under way for a while, and it comes again.
+        (wishes.expiry_s, wishes.ack_max_ns) = (6, 30 * MS);
+    }
+    let (mut client, mut person) = plain(rng, swarm, id, begins_ns, wishes);
+    let mut heard = MqttRecord { subscribes: person.wishes.subscribes.clone(), ..silent_record() };
+    if !is_first && !is_calm {
+        draw_breaks(rng, begins_ns, &mut person);
+        if rng.percent(60) {
+            let leaves_ns = begins_ns + 50 * MS + rng.below(600 * MS);
+            person.leaves_ns = Some(leaves_ns);
+            heard.stay = Stay::Left;
+            // What is on its way to it then goes to another one.
+            if rng.percent(60) {
+                let from_ns = leaves_ns.saturating_sub(rng.below(200 * MS));
+                client.reader = Reader::Stuck { from_ns, until_ns: leaves_ns + 10 * MS };
+            }
+        } else if rng.percent(60) {
+            let from_ns = rng.below(800 * MS);
+            client.reader = Reader::Stuck { from_ns, until_ns: from_ns + rng.below(900 * MS) };
+            client.down = Down::new(rng.size(64, 2048));
+        }
+    }
+    record.mqtt.insert(id, heard);
     persons.insert(id, person);
     client
 }
