@@ -20,7 +20,7 @@ use crate::queue::Slice;
 use crate::retained::{Retained, RetainedRequest};
 use crate::routes::{RouteBounds, Routes};
 use crate::run::{LocalRun, Run};
-use crate::session::{Ready, Session, Sessions};
+use crate::session::{QueueState, Ready, Session, Sessions};
 use crate::source::{Source, Sources};
 use crate::stats::Stats;
 use crate::time::{Instant, Now};
@@ -41,19 +41,6 @@ pub struct ShardConfig {
     pub seed: u64,
     /// The process-wide memory account.
     pub gauge: Gauge,
-}
-
-/// How a queue stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueState {
-    /// Whether nothing waits, no gap that is to be announced either.
-    pub is_empty: bool,
-    /// Live messages that were dropped and have not been announced.
-    pub gap: u64,
-    /// Publishers that it brakes.
-    pub brakes: usize,
-    /// Whether it has fallen behind and not drained since.
-    pub is_behind: bool,
 }
 
 /// One thread's whole broker. Deterministic: same inputs in the same order, same outputs.
@@ -376,18 +363,7 @@ impl Shard {
     /// How a session's queue stands, for checks.
     #[must_use]
     pub fn queue_state(&self, session: SessionId) -> Option<QueueState> {
-        let session = self.sessions.get(session)?;
-        let (brakes, is_behind) = match &session.flow {
-            Flow::Keeping => (0, false),
-            Flow::Braking(origins) => (origins.len(), false),
-            Flow::Behind => (0, true),
-        };
-        Some(QueueState {
-            is_empty: session.queue.is_empty(),
-            gap: session.queue.live_gap(),
-            brakes,
-            is_behind,
-        })
+        self.sessions.get(session).map(Session::queue_state)
     }
 
     /// Connections and sessions, filters, extra trie nodes, and what brakes or waits: all zero when
