@@ -321,6 +321,18 @@ impl Shard {
         [pauses, memory, self.history.poll_timeout(), line, grant].into_iter().flatten().min()
     }
 
+    /// Whether a message that is published here next would be retained, unless it is empty: those
+    /// are never kept, and need no room.
+    #[must_use]
+    pub fn may_retain(&self, topic: &TopicName) -> bool {
+        self.retained.has_room(topic, &self.limits)
+    }
+
+    /// A front end does not let a message in, and its publisher goes on: the operator sees how many.
+    pub fn refuse(&mut self) {
+        self.stats.refused += 1;
+    }
+
     /// The one other shard that hears `topic`, if it is the only one that does.
     pub fn sole_interest(&mut self, topic: &TopicName) -> Option<ShardId> {
         let filters = self.interest.route(topic);
