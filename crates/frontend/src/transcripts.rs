@@ -110,6 +110,10 @@ impl Play {
             "inflight_max" => self.limits.inflight_max = value,
             "connect_bytes_max" => self.limits.connect_bytes_max = value,
             "receive_max" => self.limits.receive_max = u16::try_from(value).map_err(|_| "too many")?,
+            "topic_alias_max" => {
+                self.limits.topic_alias_max = u16::try_from(value).map_err(|_| "too many")?
+            }
+            "retained_max" => self.limits.core.retained_max = value,
             "filter_bytes_max" => self.limits.core.filter_bytes_max = value,
             _ => return Err(format!("{name} is not known here")),
         }

@@ -16,18 +16,21 @@ use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::link::{Chunk, Link, ReadEnd};
+use crate::mqtt::aliases::Given;
 use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
 use crate::mqtt::publishing::{kept, publish_one, qos};
+use crate::mqtt::refusing::{Problems, Refused, is_reserved};
 use crate::mqtt::sessions::{ClientKey, Will};
 use crate::mqtt::window::Window;
 use crate::mqtt::{Client, Mqtt, State, number_of_seconds};
 
-/// What a client asks of its session in CONNECT.
+/// What a client asks of its session and its connection in CONNECT.
 struct Wishes {
     expiry: Duration,
     receive_max: u16,
     packet_bytes_max: usize,
+    problems: Problems,
 }
 
 /// What its session is.
@@ -72,7 +75,7 @@ impl Mqtt {
                 //= MQTT5-3.1.2-2
                 let reason = error.reason();
                 if reason == Reason::UNSUPPORTED_PROTOCOL_VERSION {
-                    say(link, env, &refusal(Version::V311, reason));
+                    say(link, env, &refusal(Version::V311, usize::MAX, reason, ""));
                 }
                 return ends(Violation::from(error));
             }
@@ -122,11 +125,7 @@ impl Mqtt {
         client_id: &str,
     ) -> Result<(), (Reason, &'static str)> {
         let will = will(connect)?;
-        let wishes = wishes(connect, link)?;
-        if connack(connect, client_id, Found::New, link).bytes() > wishes.packet_bytes_max {
-            //= MQTT5-3.1.2-24
-            return Err((Reason::PACKET_TOO_LARGE, "maximum packet size is below that of CONNACK"));
-        }
+        let wishes = fulfilled(wishes(connect, link)?, connect, client_id, link)?;
         let publisher = Arc::new(Publisher {
             origin: link.id,
             addr: link.addr,
@@ -158,11 +157,12 @@ impl Mqtt {
             publisher,
             keep_alive: Duration::from_secs(connect.keep_alive.into()),
             heard_at: env.now.mono,
-            aliases: vec![None; usize::from(link.rules.limits.topic_alias_max)],
+            aliases: Given::new(link.rules.limits.topic_alias_max, &env.gauge),
             last_topic: None,
             published: 0,
             receive_max: wishes.receive_max,
             packet_bytes_max: wishes.packet_bytes_max,
+            problems: wishes.problems,
             // The client holds what it has not confirmed: that gives its place free, and no other.
             outstanding: released.len(),
             resend,
@@ -257,6 +257,9 @@ impl Env {
 
 fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
     let Some(will) = &connect.will else { return Ok(None) };
+    if is_reserved(will.topic) {
+        return Err((Refused::Reserved.reason(), "topics of the server are not for wills"));
+    }
     let topic = TopicName::parse(will.topic)
         .map_err(|_| (Reason::TOPIC_NAME_INVALID, "topic of the will is refused"))?;
     let (mut delay, mut expiry) = (0, None);
@@ -283,7 +286,12 @@ fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
 
 fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'static str)> {
     let longest = link.rules.limits.session_time_max;
-    let mut wishes = Wishes { expiry: Duration::ZERO, receive_max: u16::MAX, packet_bytes_max: usize::MAX };
+    let mut wishes = Wishes {
+        expiry: Duration::ZERO,
+        receive_max: u16::MAX,
+        packet_bytes_max: packet_bytes_max(connect),
+        problems: Problems::Explained,
+    };
     if connect.version != Version::V5 {
         if !connect.clean_start {
             wishes.expiry = longest;
@@ -296,7 +304,7 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
                 wishes.expiry = number_of_seconds(seconds).min(longest);
             }
             Property::ReceiveMaximum(count) => wishes.receive_max = count,
-            Property::MaximumPacketSize(bytes) => wishes.packet_bytes_max = bytes as usize,
+            Property::RequestProblemInformation(false) => wishes.problems = Problems::Unexplained,
             //= MQTT5-4.12.0-1
             Property::AuthMethod(_) => {
                 return Err((Reason::BAD_AUTHENTICATION_METHOD, "authentication methods are not supported"));
@@ -305,6 +313,29 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
         }
     }
     Ok(wishes)
+}
+
+/// What can be done of them: a client has to take its CONNACK.
+fn fulfilled(
+    wishes: Wishes,
+    connect: &Connect<'_>,
+    client_id: &str,
+    link: &Link,
+) -> Result<Wishes, (Reason, &'static str)> {
+    if connack(connect, client_id, Found::New, link).bytes() > wishes.packet_bytes_max {
+        //= MQTT5-3.1.2-24
+        return Err((Reason::PACKET_TOO_LARGE, "maximum packet size is below that of CONNACK"));
+    }
+    Ok(wishes)
+}
+
+/// The longest packet that a client takes.
+fn packet_bytes_max(connect: &Connect<'_>) -> usize {
+    let told = connect.properties.iter().find_map(|property| match property {
+        Property::MaximumPacketSize(bytes) => Some(bytes as usize),
+        _ => None,
+    });
+    told.unwrap_or(usize::MAX)
 }
 
 fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) -> Answer {
@@ -340,7 +371,7 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
 }
 
 fn refuse(link: &mut Link, env: &mut Env, connect: &Connect<'_>, reason: Reason, what: &str) -> Taken {
-    say(link, env, &refusal(connect.version, reason));
+    say(link, env, &refusal(connect.version, packet_bytes_max(connect), reason, what));
     ends(Violation::new(reason, what))
 }
 

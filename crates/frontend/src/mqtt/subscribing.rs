@@ -30,6 +30,7 @@ const FILTER_WORK: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Begun {
     reasons: Vec<u8>,
+    words: Option<String>,
     waiting: Vec<(SubscriptionId, usize)>,
 }
 
@@ -38,6 +39,8 @@ pub(super) struct Begun {
 pub(super) struct Asked {
     packet_id: NonZeroU16,
     reasons: Vec<u8>,
+    /// Why the first one was refused that was, beyond its reason.
+    words: Option<String>,
     /// Which of them are not settled.
     waiting: Vec<(SubscriptionId, usize)>,
 }
@@ -63,14 +66,14 @@ impl Client {
             Property::SubscriptionId(id) => Some(id),
             _ => None,
         });
-        let Begun { reasons, mut waiting } = self.begun.take().unwrap_or_default();
-        let mut asked = Asked { packet_id: packet.packet_id, reasons, waiting: Vec::new() };
+        let Begun { reasons, words, waiting } = self.begun.take().unwrap_or_default();
+        let mut asked = Asked { packet_id: packet.packet_id, reasons, words, waiting };
         let begun = asked.reasons.len();
-        asked.waiting.append(&mut waiting);
         for (text, options) in packet.filters.iter().skip(begun) {
             if asked.reasons.len() - begun >= FILTERS_AT_ONCE {
                 env.mqtt.settle(self.key);
-                self.begun = Some(Begun { reasons: asked.reasons, waiting: asked.waiting });
+                let Asked { reasons, words, waiting, .. } = asked;
+                self.begun = Some(Begun { reasons, words, waiting });
                 return Ok(Took::Part);
             }
             let reason = self.subscribe_to(link, env, text, options, (identifier, history), &mut asked);
@@ -95,7 +98,10 @@ impl Client {
         if text.starts_with("$share/") {
             return Reason::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
         }
-        let Ok(filter) = Filter::parse(text) else { return Reason::TOPIC_FILTER_INVALID };
+        let filter = match Filter::parse(text) {
+            Ok(filter) => filter,
+            Err(error) => return decline(Reason::TOPIC_FILTER_INVALID, &error.to_string(), &mut asked.words),
+        };
         let limits = &link.rules.limits;
         let is_short = env.is_short_of_sessions(limits);
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
@@ -117,11 +123,12 @@ impl Client {
         }
         let has_most = session.filters.len() >= limits.subscriptions_max;
         if known.is_none() && (has_most || is_short) {
-            return Reason::QUOTA_EXCEEDED;
+            let words = if has_most { "no more filters in a session" } else { "no memory for more filters" };
+            return decline(Reason::QUOTA_EXCEEDED, words, &mut asked.words);
         }
         let subscribed = env.shard.subscribe(env.now, session.core, &filter, history, retained);
         match subscribed {
-            Err(_) => Reason::QUOTA_EXCEEDED,
+            Err(why) => decline(Reason::QUOTA_EXCEEDED, words(why), &mut asked.words),
             Ok(id) => {
                 let before = session.filters.put(filter, id, wanted);
                 self.replacing.extend(before.map(|before| Replaced { by: id, id: before }));
@@ -144,19 +151,21 @@ impl Client {
     }
 
     /// The core has given a subscription up.
-    pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, _why: Refusal) {
+    pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, why: Refusal) {
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         // What it was to replace goes on.
         let replaced = self.replacing.extract_if(.., |replaced| replaced.by == id).last();
         session.filters.give_up(id, replaced.map(|replaced| replaced.id));
-        let asked = self.asked.iter_mut().map(|Asked { waiting, reasons, .. }| (waiting, reasons));
-        let begun = self.begun.iter_mut().map(|Begun { waiting, reasons }| (waiting, reasons));
-        for (waiting, reasons) in asked.chain(begun) {
+        let asked =
+            self.asked.iter_mut().map(|asked| (&mut asked.waiting, &mut asked.reasons, &mut asked.words));
+        let begun =
+            self.begun.iter_mut().map(|begun| (&mut begun.waiting, &mut begun.reasons, &mut begun.words));
+        for (waiting, reasons, known) in asked.chain(begun) {
             waiting.retain(|(waiting, index)| {
                 if *waiting == id
                     && let Some(reason) = reasons.get_mut(*index)
                 {
-                    *reason = Reason::QUOTA_EXCEEDED.0;
+                    *reason = decline(Reason::QUOTA_EXCEEDED, words(why), known).0;
                 }
                 *waiting != id
             });
@@ -182,7 +191,7 @@ impl Client {
         for text in packet.filters.iter().skip(begun) {
             if reasons.len() - begun >= FILTERS_AT_ONCE {
                 env.mqtt.settle(self.key);
-                self.begun = Some(Begun { reasons, waiting: Vec::new() });
+                self.begun = Some(Begun { reasons, ..Begun::default() });
                 return Ok(Took::Part);
             }
             let session = env.mqtt.get_mut(self.key).expect("a client has its session");
@@ -215,7 +224,7 @@ impl Client {
     /// Answers what waits for nothing any more, in the order in which it was asked.
     fn settle_asked(&mut self) {
         while self.asked.first().is_some_and(|asked| asked.waiting.is_empty()) {
-            let Asked { packet_id, mut reasons, .. } = self.asked.remove(0);
+            let Asked { packet_id, mut reasons, words, .. } = self.asked.remove(0);
             if self.version != wire::mqtt::Version::V5 {
                 for reason in &mut reasons {
                     //= MQTT311-3.9.3-2
@@ -223,10 +232,22 @@ impl Client {
                 }
             }
             let suback = SubAck { packet_id, properties: Properties::default(), reasons: &reasons };
-            let mut bytes = Vec::new();
-            encode(&mut bytes, self.version, &Packet::SubAck(suback));
-            self.answers.give(Answer::Whole(bytes.into()));
+            self.answers.give(self.answer(Packet::SubAck(suback), words.as_deref()));
         }
+    }
+}
+
+/// Refuses a filter; of several the words about the first one are told.
+fn decline(reason: Reason, words: &str, known: &mut Option<String>) -> Reason {
+    known.get_or_insert_with(|| words.to_owned());
+    reason
+}
+
+fn words(why: Refusal) -> &'static str {
+    match why {
+        Refusal::FilterMemory => "filters take all the memory that they may",
+        Refusal::FilterShapes => "filters mix names and + in too many ways",
+        Refusal::Unanswered => "a part of the server did not answer in time",
     }
 }
 
