@@ -16,7 +16,7 @@ use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::link::{Chunk, Link, ReadEnd};
-use crate::mqtt::aliases::Given;
+use crate::mqtt::aliases::{Given, Sent};
 use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
 use crate::mqtt::publishing::{kept, publish_one, qos};
@@ -30,6 +30,8 @@ struct Wishes {
     expiry: Duration,
     receive_max: u16,
     packet_bytes_max: usize,
+    /// Topics that it can tell by a number.
+    aliases: u16,
     problems: Problems,
 }
 
@@ -158,6 +160,7 @@ impl Mqtt {
             keep_alive: Duration::from_secs(connect.keep_alive.into()),
             heard_at: env.now.mono,
             aliases: Given::new(link.rules.limits.topic_alias_max, &env.gauge),
+            sent_aliases: Sent::new(wishes.aliases.min(link.rules.limits.topic_alias_max), &env.gauge),
             last_topic: None,
             published: 0,
             receive_max: wishes.receive_max,
@@ -290,6 +293,7 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
         expiry: Duration::ZERO,
         receive_max: u16::MAX,
         packet_bytes_max: packet_bytes_max(connect),
+        aliases: 0,
         problems: Problems::Explained,
     };
     if connect.version != Version::V5 {
@@ -304,6 +308,7 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
                 wishes.expiry = number_of_seconds(seconds).min(longest);
             }
             Property::ReceiveMaximum(count) => wishes.receive_max = count,
+            Property::TopicAliasMaximum(count) => wishes.aliases = count,
             Property::RequestProblemInformation(false) => wishes.problems = Problems::Unexplained,
             //= MQTT5-4.12.0-1
             Property::AuthMethod(_) => {

@@ -37,7 +37,7 @@ use crate::env::Env;
 use crate::event::CloseReason;
 use crate::limits::Limits;
 use crate::link::{Chunk, Link, ReadEnd};
-use aliases::Given;
+use aliases::{Given, Sent};
 use answers::{Answer, Answers};
 use publishing::Batch;
 use refusing::Problems;
@@ -84,6 +84,8 @@ struct Client {
     heard_at: Instant,
     /// Topics by the alias that the client gave them.
     aliases: Given,
+    /// Aliases that it is sent.
+    sent_aliases: Sent,
     /// Most messages have the topic of the one before.
     last_topic: Option<TopicName>,
     /// Messages that it has published.
