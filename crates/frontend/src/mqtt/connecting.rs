@@ -33,6 +33,14 @@ struct Wishes {
     /// Topics that it can tell by a number.
     aliases: u16,
     problems: Problems,
+    responses: Responses,
+}
+
+/// Whether a client is told where replies to it may go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Responses {
+    Told,
+    Untold,
 }
 
 /// What its session is.
@@ -176,7 +184,7 @@ impl Mqtt {
             lost: 0,
             untold: 0,
         };
-        client.answers.give(connack(connect, client_id, found, link));
+        client.answers.give(connack(connect, &wishes, client_id, found, link));
         for id in released {
             client.answers.give(Answer::PubRel(id, Reason::SUCCESS));
         }
@@ -295,6 +303,7 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
         packet_bytes_max: packet_bytes_max(connect),
         aliases: 0,
         problems: Problems::Explained,
+        responses: Responses::Untold,
     };
     if connect.version != Version::V5 {
         if !connect.clean_start {
@@ -310,6 +319,7 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
             Property::ReceiveMaximum(count) => wishes.receive_max = count,
             Property::TopicAliasMaximum(count) => wishes.aliases = count,
             Property::RequestProblemInformation(false) => wishes.problems = Problems::Unexplained,
+            Property::RequestResponseInformation(true) => wishes.responses = Responses::Told,
             //= MQTT5-4.12.0-1
             Property::AuthMethod(_) => {
                 return Err((Reason::BAD_AUTHENTICATION_METHOD, "authentication methods are not supported"));
@@ -322,12 +332,18 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
 
 /// What can be done of them: a client has to take its CONNACK.
 fn fulfilled(
-    wishes: Wishes,
+    mut wishes: Wishes,
     connect: &Connect<'_>,
     client_id: &str,
     link: &Link,
 ) -> Result<Wishes, (Reason, &'static str)> {
-    if connack(connect, client_id, Found::New, link).bytes() > wishes.packet_bytes_max {
+    let is_too_long = |wishes: &Wishes| {
+        connack(connect, wishes, client_id, Found::New, link).bytes() > wishes.packet_bytes_max
+    };
+    if is_too_long(&wishes) {
+        wishes.responses = Responses::Untold;
+    }
+    if is_too_long(&wishes) {
         //= MQTT5-3.1.2-24
         return Err((Reason::PACKET_TOO_LARGE, "maximum packet size is below that of CONNACK"));
     }
@@ -343,7 +359,23 @@ fn packet_bytes_max(connect: &Connect<'_>) -> usize {
     told.unwrap_or(usize::MAX)
 }
 
-fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) -> Answer {
+/// Where replies to a client may go: this topic and those below it. A client id may have bytes that
+/// would make it the topic of another client, or no topic; in their place stands what they are.
+fn response_information(client_id: &str) -> String {
+    let mut topic = "response/".to_owned();
+    for c in client_id.chars() {
+        if !c.is_control() && !"/+#%".contains(c) {
+            topic.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            topic += &format!("%{byte:02X}");
+        }
+    }
+    topic
+}
+
+fn connack(connect: &Connect<'_>, wishes: &Wishes, client_id: &str, found: Found, link: &Link) -> Answer {
     let (mut bytes, mut properties) = (Vec::new(), Vec::new());
     let limits = &link.rules.limits;
     if connect.version == Version::V5 {
@@ -364,6 +396,10 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
         writer.put(&Property::TopicAliasMaximum(limits.topic_alias_max));
         writer.put(&Property::MaximumPacketSize(u32::try_from(limits.message_bytes_max).unwrap_or(u32::MAX)));
         writer.put(&Property::SharedSubscriptionAvailable(false));
+        //= MQTT5-3.1.2-28
+        if wishes.responses == Responses::Told {
+            writer.put(&Property::ResponseInformation(&response_information(client_id)));
+        }
     }
     let properties = match connect.version {
         Version::V5 => Properties::parse(wire::mqtt::Place::ConnAck, &properties).unwrap_or_default(),
