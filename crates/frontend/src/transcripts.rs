@@ -101,6 +101,8 @@ impl Play {
             "hello_bytes_max" => self.limits.hello_bytes_max = value,
             "queue_bytes_max" => self.limits.core.queue_bytes_max = value,
             "brake_bytes" => self.limits.core.brake_bytes = value,
+            "unfinished_bytes_free" => self.limits.unfinished_bytes_free = value,
+            "unfinished_bytes_max" => self.limits.unfinished_bytes_max = value,
             "half_closed_max" => self.limits.half_closed_max = value,
             "replies_bytes_max" => self.limits.replies_bytes_max = value,
             "write_bytes" => self.limits.write_bytes = value,
