@@ -43,7 +43,8 @@ pub use retained::{RetainedRequest, Stamp};
 pub use run::{
     About, Body, Introduced, LocalRun, Marks, Publisher, Qos, RUN_OVERHEAD_BYTES, Run, RunBuilder, Span,
 };
-pub use shard::{QueueState, Shard, ShardConfig};
+pub use session::QueueState;
+pub use shard::{Shard, ShardConfig};
 pub use slab::{Key, Slab};
 pub use stats::Stats;
 pub use time::{Instant, Now, WallTime};

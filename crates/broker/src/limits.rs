@@ -237,7 +237,7 @@ pub fn table() -> Vec<Row> {
             "retained_max",
             count(d.retained_max),
             "topics with a retained message; every shard knows all of them",
-            "a retained message of a topic that has none is delivered and not retained, which is counted",
+            "a retained message of a topic that has none is refused (PUBACK or PUBREC 0x97); at QoS 0 and before MQTT 5.0 it is delivered, not retained, and counted",
         ),
         row(
             "retained_bytes_max",
@@ -285,13 +285,13 @@ pub fn table() -> Vec<Row> {
             "TOPIC_BYTES_MAX",
             bytes(topic::TOPIC_BYTES_MAX),
             "every subscription and cached route pays for it",
-            "one line, then the connection is closed",
+            "one line, then the connection is closed; MQTT 5.0: the message is refused (PUBACK or PUBREC 0x90, at QoS 0 it is counted), or the filter (SUBACK 0x8f)",
         ),
         row(
             "TOPIC_LEVELS_MAX",
             format!("{} levels", topic::TOPIC_LEVELS_MAX),
             "bounds the walk of the trie",
-            "one line, then the connection is closed",
+            "the same",
         ),
         row(
             "NAME_BYTES_MAX",

@@ -133,14 +133,16 @@ impl Retained {
 
     /// The stamp of a message that this shard has accepted. `None` if it is not to be retained:
     /// there are as many as there may be.
-    pub(crate) fn stamp(&mut self, run: &Run, limits: &Limits) -> Option<Stamp> {
-        let is_new = || self.topics.get(run.topic()).is_none_or(|entry| entry.run.is_none());
-        let grows = !run.ends_empty() && is_new();
+    pub(crate) fn stamp(&self, run: &Run, limits: &Limits) -> Option<Stamp> {
+        let is_taken = run.ends_empty() || self.has_room(run.topic(), limits);
+        is_taken.then(|| Stamp { count: self.count + 1, shard: self.own })
+    }
+
+    /// Whether a message of this topic may be retained: the topic has one already, or there is room
+    /// for one more.
+    pub(crate) fn has_room(&self, topic: &TopicName, limits: &Limits) -> bool {
         let is_full = self.kept >= limits.retained_max || self.bytes > limits.retained_bytes_max;
-        if grows && is_full {
-            return None;
-        }
-        Some(Stamp { count: self.count + 1, shard: self.own })
+        !is_full || self.topics.get(topic).is_some_and(|entry| entry.run.is_some())
     }
 
     /// What another shard, or this one, has accepted to be retained: a message of its own, or

@@ -15,6 +15,19 @@ use crate::slab::{Key as _, Slab};
 /// The sessions of a shard.
 pub(crate) type Sessions = Slab<SessionId, Session>;
 
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// Whether nothing waits, no gap that is to be announced either.
+    pub is_empty: bool,
+    /// Live messages that were dropped and have not been announced.
+    pub gap: u64,
+    /// Publishers that it brakes.
+    pub brakes: usize,
+    /// Whether it has fallen behind and not drained since.
+    pub is_behind: bool,
+}
+
 /// One receiver's state in the core. It may hold any number of subscriptions; what matches any
 /// of them waits in the one queue.
 #[derive(Debug)]
@@ -40,8 +53,6 @@ pub(crate) struct Session {
     pub(crate) due: VecDeque<SubscriptionKey>,
     /// Whether it stands among those with something given that may not be taken.
     pub(crate) watched: bool,
-    /// Whether a membership has a gap.
-    pub(crate) has_given_gap: bool,
 }
 
 /// One filter of a session, or one group that it is a member of.
@@ -89,7 +100,6 @@ impl Session {
             replays: false,
             due: VecDeque::new(),
             watched: false,
-            has_given_gap: false,
         }
     }
 
@@ -112,10 +122,8 @@ impl Session {
 
     /// Its receiver was told of what was lost.
     pub(crate) fn gap_is_told(&mut self) {
-        if std::mem::take(&mut self.has_given_gap) {
-            for subscription in self.subscriptions() {
-                self.membership(subscription.key).into_iter().for_each(|membership| membership.gap = 0);
-            }
+        for subscription in self.subscriptions() {
+            self.membership(subscription.key).into_iter().for_each(|membership| membership.gap = 0);
         }
     }
 
@@ -194,6 +202,16 @@ impl Session {
     #[inline]
     pub(crate) fn stands(&self) -> bool {
         self.asking == 0
+    }
+
+    pub(crate) fn queue_state(&self) -> QueueState {
+        let (brakes, is_behind) = match &self.flow {
+            Flow::Keeping => (0, false),
+            Flow::Braking(origins) => (origins.len(), false),
+            Flow::Behind => (0, true),
+        };
+        let (is_empty, gap) = (self.queue.is_empty(), self.queue.live_gap());
+        QueueState { is_empty, gap, brakes, is_behind }
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages that were to be retained, and were not for want of room.
     pub not_retained: u64,
+    /// Messages that front ends did not let in, and whose publishers went on.
+    pub refused: u64,
     /// Times that a publisher was paused for a queue or for memory.
     pub pauses: u64,
     /// Subscriptions that there are, with those that wait for an answer.
@@ -24,6 +26,7 @@ impl Stats {
         self.delivered += other.delivered;
         self.dropped += other.dropped;
         self.not_retained += other.not_retained;
+        self.refused += other.refused;
         self.pauses += other.pauses;
         self.subscriptions += other.subscriptions;
     }

@@ -6,6 +6,7 @@ mod world;
 
 use broker::{Delivery, Input, Limits, Marks, Qos, Shard};
 use proptest::prelude::*;
+use topic::TopicName;
 use world::{World, conn};
 
 const SHARDS: usize = 3;
@@ -134,7 +135,7 @@ impl Model {
                 .map(|(_, text, kept)| (text.clone(), *kept))
                 .collect();
             let published = &self.published[number];
-            let matches = filter.matches(&topic::TopicName::parse(name).unwrap());
+            let matches = filter.matches(&TopicName::parse(name).unwrap());
             let possible = (asked[number]..=stood[number]).any(|moment| {
                 let retained = published[..moment].iter().rev().find(|(_, is_retained)| *is_retained);
                 let retained =
@@ -212,7 +213,16 @@ fn there_is_room_for_so_many_topics() {
     let limits = Limits { retained_max: 2, ..Limits::default() };
     let mut world = World::new(2, limits);
     let retain = || Marks { retain: true, ..Marks::default() };
-    for (topic, text) in [("a", "1"), ("b", "2"), ("c", "3"), ("b", "4"), ("a", ""), ("d", "5")] {
+    for (topic, text, has_room) in [
+        ("a", "1", true),
+        ("b", "2", true),
+        ("c", "3", false),
+        ("b", "4", true),
+        ("a", "", true),
+        ("d", "5", true),
+    ] {
+        let name = TopicName::parse(topic).expect("a topic");
+        assert_eq!(world.shards[0].may_retain(&name), has_room, "{topic}");
         world.publish_marked(0, 9, topic, text, retain());
     }
     world.settle();

@@ -176,6 +176,57 @@ fn rumqttc_of_5_0_exchanges_properties() {
     }
 }
 
+/// It ends the connection if it does not know an alias, and hands packets on as they came.
+#[test]
+fn rumqttc_of_5_0_takes_topic_aliases() {
+    use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+    use rumqttc::v5::{Client, Event, MqttOptions, mqttbytes::QoS};
+
+    let server = Server::start(2);
+    let mut options = MqttOptions::new("subscriber", "127.0.0.1", server.port());
+    options.set_keep_alive(Duration::from_secs(5)).set_topic_alias_max(Some(2));
+    let (subscriber, mut told) = Client::new(options, 10);
+    subscriber.subscribe("a/long/topic/#", QoS::AtLeastOnce).expect("it is sent");
+    let (publisher, acks) = run(self::options(&server, "publisher"));
+    thread::spawn(move || acks.into_iter().for_each(drop));
+    let mut publisher = Some(publisher);
+    let (mut topics, mut numbered, mut heard) = (BTreeMap::new(), 0, 0);
+    let alias = |publish: &Publish| publish.properties.as_ref().and_then(|own| own.topic_alias);
+    for event in told.iter() {
+        match event.expect("it stays connected") {
+            Event::Incoming(Packet::SubAck(_)) => {
+                let publisher = publisher.take().expect("it subscribes once");
+                thread::spawn(move || {
+                    for (number, qos) in (0..200).zip(EVERY_QOS.into_iter().cycle()) {
+                        let topic = format!("a/long/topic/{}", number % 4);
+                        publisher.publish(&topic, qos, false, topic.as_bytes()).expect("it is sent");
+                    }
+                    publisher
+                });
+            }
+            Event::Incoming(Packet::Publish(publish)) => {
+                let alias = alias(&publish);
+                assert!(alias <= Some(2));
+                let topic = match publish.topic.is_empty() {
+                    true => topics.get(&alias).cloned().expect("it was told with a topic before"),
+                    false => publish.topic,
+                };
+                assert_eq!(topic, publish.payload);
+                if alias.is_some() {
+                    numbered += 1;
+                    topics.insert(alias, topic);
+                }
+                heard += 1;
+            }
+            _ => {}
+        }
+        if heard == 200 {
+            assert_eq!(numbered, 100, "two of four topics have a number");
+            return;
+        }
+    }
+}
+
 /// Whether a program is there that the tests can do without; says so where it is not.
 fn is_there(program: &str, arguments: &[&str], test: &str) -> bool {
     let mut command = Command::new(program);

@@ -365,8 +365,14 @@ fn every_way_to_fail_has_its_exit_code() {
     check("sub t", &broken, 1, "breaks the protocol: a malformed packet");
     let (strict, _) = server_that_says(&[CONNACK, &[0x90, 4, 0, 1, 0, 0x87]]);
     check("sub t", &strict, 4, "t refused: not authorized");
+    let (strict, _) = server_that_says(&[CONNACK, b"\x90\x0a\0\x01\x06\x1f\0\x03no!\x87"]);
+    check("sub t", &strict, 4, "t refused: not authorized (no!)");
     let (strict, _) = server_that_says(&[CONNACK, &[0x40, 4, 0, 1, 0x87, 0]]);
     check("pub -q 1 t x", &strict, 4, "1 message refused: not authorized");
+    let ours = Server::start(1);
+    let why = "1 message refused: not authorized (topics of the server are not published to)";
+    check("pub -q 1 $SYS/t x", &place(&ours), 4, why);
+    check("pub -q 2 $share/t x", &place(&ours), 4, why);
     let (silent, _) = server_that_says(&[CONNACK, &[]]);
     check("pub -q 1 t x --timeout 200ms", &silent, 1, "1 messages are not acknowledged");
     let (plain, _) = server_that_says(&[&[0x20, 5, 0, 0, 2, 0x25, 0]]);

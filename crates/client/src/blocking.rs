@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 use thiserror::Error;
-use wire::mqtt::Reason;
 
 use crate::address::Address;
 use crate::engine::{Engine, SessionEnd, TakeError};
@@ -251,13 +250,13 @@ impl Client {
     ///
     /// # Errors
     /// What is wrong with the subscription, or with the client.
-    pub fn subscribe(&mut self, subscription: &Subscription) -> Result<Vec<Reason>, Error> {
+    pub fn subscribe(&mut self, subscription: &Subscription) -> Result<Vec<Goodbye>, Error> {
         let asked = self.engine.subscribe(subscription)?;
         let until = Instant::now() + ANSWER_TIME;
         loop {
             match self.find(Some(until), Want::News)? {
-                Found::News(News::Event(Event::Subscribed(ticket, reasons))) if ticket == asked => {
-                    return Ok(reasons);
+                Found::News(News::Event(Event::Subscribed(ticket, answers))) if ticket == asked => {
+                    return Ok(answers);
                 }
                 Found::News(news) => self.kept.push(news)?,
                 Found::Room => {}

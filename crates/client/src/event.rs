@@ -16,8 +16,9 @@ pub enum Event {
     Message(Message, Receipt),
     /// What became of a published message of QoS 1 or 2.
     Published(Ticket, Outcome),
-    /// The answers to a subscription, one for each filter in their order.
-    Subscribed(Ticket, Vec<Reason>),
+    /// The answers to a subscription, one for each filter in their order. The server's words, if it
+    /// has any, are with the first refusal: it has one set of them for all.
+    Subscribed(Ticket, Vec<Goodbye>),
     /// The server does not accept the connection.
     Refused(Goodbye),
     /// The server ends the connection.
@@ -72,8 +73,13 @@ pub struct Goodbye {
 }
 
 impl Goodbye {
+    /// A reason without words.
+    pub(crate) fn plain(reason: Reason) -> Self {
+        Self { reason, words: None, elsewhere: None }
+    }
+
     pub(crate) fn of(reason: Reason, properties: Properties<'_>) -> Self {
-        let mut own = Self { reason, words: None, elsewhere: None };
+        let mut own = Self::plain(reason);
         for property in properties {
             match property {
                 Property::ReasonString(words) => own.words = Some(words.to_owned()),

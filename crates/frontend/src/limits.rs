@@ -280,8 +280,8 @@ pub fn table() -> Vec<Row> {
         row(
             "topic_alias_max",
             d.topic_alias_max.to_string(),
-            "topics that a client may give a number; told in CONNACK",
-            "DISCONNECT 0x94, topic alias invalid",
+            "topics that a client may give a number, which CONNACK tells, and topics that a client is sent by a number, of as many as it allows",
+            "DISCONNECT 0x94, topic alias invalid; a further topic is sent by its name",
         ),
         row(
             "events_shown_per_second",

@@ -101,6 +101,8 @@ impl Play {
             "hello_bytes_max" => self.limits.hello_bytes_max = value,
             "queue_bytes_max" => self.limits.core.queue_bytes_max = value,
             "brake_bytes" => self.limits.core.brake_bytes = value,
+            "unfinished_bytes_free" => self.limits.unfinished_bytes_free = value,
+            "unfinished_bytes_max" => self.limits.unfinished_bytes_max = value,
             "half_closed_max" => self.limits.half_closed_max = value,
             "replies_bytes_max" => self.limits.replies_bytes_max = value,
             "write_bytes" => self.limits.write_bytes = value,
@@ -110,6 +112,10 @@ impl Play {
             "inflight_max" => self.limits.inflight_max = value,
             "connect_bytes_max" => self.limits.connect_bytes_max = value,
             "receive_max" => self.limits.receive_max = u16::try_from(value).map_err(|_| "too many")?,
+            "topic_alias_max" => {
+                self.limits.topic_alias_max = u16::try_from(value).map_err(|_| "too many")?
+            }
+            "retained_max" => self.limits.core.retained_max = value,
             "filter_bytes_max" => self.limits.core.filter_bytes_max = value,
             _ => return Err(format!("{name} is not known here")),
         }

@@ -82,7 +82,7 @@ impl Status {
         let mut text = format!(
             "publishers {}, subscribers {}, MQTT clients {}, others {}, up {}, shards {}\n\
              accepted {} ({:.0}/s), delivered {} ({:.0}/s), rates of the last {:.0} s\n\
-             dropped {}, publisher pauses {}\n\
+             dropped {}, refused {}, not retained {}, publisher pauses {}\n\
              {}; of it history {}",
             census.publishers,
             census.subscribers,
@@ -96,6 +96,8 @@ impl Status {
             rate.delivered,
             rate.seconds,
             stats.dropped,
+            stats.refused,
+            stats.not_retained,
             stats.pauses,
             memory(gauge),
             kib(history_bytes),

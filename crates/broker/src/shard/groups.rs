@@ -138,7 +138,7 @@ impl Shard {
                 let replay = Replay::new(Vec::new(), self.memory.gauge());
                 self.granted(now, from, id, replay);
             }
-            ToMember::Refused(why) => self.refuse(id, why),
+            ToMember::Refused(why) => self.give_up(id, why),
             ToMember::Given(part) => self.given(now, group, id, part),
             ToMember::Gap(count) => self.given_gap(group, id, count),
         }
@@ -188,7 +188,8 @@ impl Shard {
         self.take_back(id, None);
     }
 
-    pub(super) fn refuse(&mut self, id: SubscriptionId, why: Refusal) {
+    /// A subscription cannot be had: one of a session, or a group's own.
+    pub(super) fn give_up(&mut self, id: SubscriptionId, why: Refusal) {
         let session = self.sessions.get(id.session);
         let name = session.and_then(|session| session.group.as_ref()).map(|group| Arc::clone(&group.name));
         match name {
@@ -311,7 +312,6 @@ impl Shard {
             && let Some(membership) = session.membership(id.key)
         {
             membership.gap += count;
-            session.has_given_gap = true;
             session.queue.add_given_gap(count);
             self.ready.list(session);
         } else {
@@ -322,9 +322,7 @@ impl Shard {
 
     /// Another member is to be told of what this one was not.
     pub(super) fn give_gap_back(&mut self, id: SubscriptionId) {
-        let Some(session) = self.sessions.get_mut(id.session).filter(|session| session.has_given_gap) else {
-            return;
-        };
+        let Some(session) = self.sessions.get_mut(id.session) else { return };
         let waiting = session.queue.given_gap();
         let Some(membership) = session.membership(id.key) else { return };
         let gap = std::mem::take(&mut membership.gap).min(waiting);

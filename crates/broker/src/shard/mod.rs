@@ -35,8 +35,6 @@ const STEP_WORK: u64 = 100_000;
 /// How often those who wait for history look whether there is room for it.
 const LINE_CHECK: Duration = Duration::from_millis(10);
 
-pub use state::QueueState;
-
 /// What a shard is made with.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
@@ -345,6 +343,18 @@ impl Shard {
         [pauses, memory, self.history.poll_timeout(), line, grant, watched].into_iter().flatten().min()
     }
 
+    /// Whether a message that is published here next would be retained, unless it is empty: those
+    /// are never kept, and need no room.
+    #[must_use]
+    pub fn may_retain(&self, topic: &TopicName) -> bool {
+        self.retained.has_room(topic, &self.limits)
+    }
+
+    /// A front end does not let a message in, and its publisher goes on: the operator sees how many.
+    pub fn refuse(&mut self) {
+        self.stats.refused += 1;
+    }
+
     /// The one other shard that hears `topic`, if it is the only one that does.
     pub fn sole_interest(&mut self, topic: &TopicName) -> Option<ShardId> {
         let filters = self.interest.route(topic);
@@ -481,7 +491,7 @@ impl Shard {
             self.memory.timeout(now, &mut crowd);
         }
         if let Some(overdue) = grant::overdue(&self.deadlines, now) {
-            self.refuse(overdue, Refusal::Unanswered);
+            self.give_up(overdue, Refusal::Unanswered);
         }
         self.look_at_given(now);
         self.history.compact(now);

@@ -2,21 +2,8 @@
 
 use super::Shard;
 use crate::ids::SessionId;
-use crate::overload::Flow;
+use crate::session::{QueueState, Session};
 use crate::stats::Stats;
-
-/// How a queue stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueState {
-    /// Whether nothing waits, no gap that is to be announced either.
-    pub is_empty: bool,
-    /// Live messages that were dropped and have not been announced.
-    pub gap: u64,
-    /// Publishers that it brakes.
-    pub brakes: usize,
-    /// Whether it has fallen behind and not drained since.
-    pub is_behind: bool,
-}
 
 impl Shard {
     /// Counters so far.
@@ -52,18 +39,7 @@ impl Shard {
     /// How a session's queue stands, for checks.
     #[must_use]
     pub fn queue_state(&self, session: SessionId) -> Option<QueueState> {
-        let session = self.sessions.get(session)?;
-        let (brakes, is_behind) = match &session.flow {
-            Flow::Keeping => (0, false),
-            Flow::Braking(origins) => (origins.len(), false),
-            Flow::Behind => (0, true),
-        };
-        Some(QueueState {
-            is_empty: session.queue.is_empty(),
-            gap: session.queue.live_gap(),
-            brakes,
-            is_behind,
-        })
+        self.sessions.get(session).map(Session::queue_state)
     }
 
     /// Connections and sessions, filters, extra trie nodes, and what brakes or waits: all zero when

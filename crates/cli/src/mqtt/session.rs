@@ -56,11 +56,12 @@ impl Session {
     /// # Errors
     /// How the command ends, also if one filter was refused.
     pub(super) fn subscribe(&mut self, subscription: &Subscription) -> Result<(), Ending> {
-        let reasons = self.client.subscribe(subscription).map_err(|error| ending(&error))?;
-        for ((filter, options), reason) in subscription.filters.iter().zip(&reasons) {
-            check_granted(*reason, filter)?;
-            if QoS::of(reason.0).is_some_and(|granted| granted < options.qos) {
-                report(&format!("{filter}: messages come with QoS {} at most", reason.0));
+        let answers = self.client.subscribe(subscription).map_err(|error| ending(&error))?;
+        for ((filter, options), answer) in subscription.filters.iter().zip(&answers) {
+            check_granted(answer, filter)?;
+            let code = answer.reason.0;
+            if QoS::of(code).is_some_and(|granted| granted < options.qos) {
+                report(&format!("{filter}: messages come with QoS {code} at most"));
             }
         }
         Ok(())
@@ -172,9 +173,9 @@ impl Session {
             }
             News::Event(Event::Published(_, Outcome::Refused(goodbye))) => self.rejects.refuse(goodbye),
             News::Event(Event::Published(_, Outcome::Unsure)) => self.rejects.unsure += 1,
-            News::Event(Event::Subscribed(_, reasons)) => {
-                for reason in reasons {
-                    check_granted(*reason, "a filter")?;
+            News::Event(Event::Subscribed(_, answers)) => {
+                for answer in answers {
+                    check_granted(answer, "a filter")?;
                 }
             }
             News::Event(_) => {}
@@ -217,9 +218,9 @@ impl Rejects {
     }
 }
 
-fn check_granted(reason: Reason, filter: &str) -> Result<(), Ending> {
-    match reason.is_error() {
-        true => Err(Ending::Refused(format!("{filter} refused: {}", ::client::reason_words(reason)))),
+fn check_granted(answer: &Goodbye, filter: &str) -> Result<(), Ending> {
+    match answer.reason.is_error() {
+        true => Err(Ending::Refused(format!("{filter} refused: {answer}"))),
         false => Ok(()),
     }
 }

@@ -325,7 +325,7 @@ impl Engine {
             }
             Packet::SubAck(ack) => {
                 let answer = self.subscribing.on_sub_ack(&ack)?;
-                let event = answer.map(|(ticket, reasons)| Event::Subscribed(ticket, reasons));
+                let event = answer.map(|(ticket, answers)| Event::Subscribed(ticket, answers));
                 return Ok(event.map_or(Taken::Silently, Taken::Event));
             }
             Packet::PingResp => {

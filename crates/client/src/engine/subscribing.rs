@@ -7,7 +7,7 @@ use wire::mqtt::{
 };
 
 use super::ids::PacketIds;
-use crate::event::{ProtocolError, SessionState, Ticket};
+use crate::event::{Goodbye, ProtocolError, SessionState, Ticket};
 use crate::message::MessageError;
 use crate::subscription::Request;
 
@@ -58,7 +58,7 @@ impl Subscribing {
     pub(super) fn on_sub_ack(
         &mut self,
         ack: &SubAck<'_>,
-    ) -> Result<Option<(Ticket, Vec<Reason>)>, ProtocolError> {
+    ) -> Result<Option<(Ticket, Vec<Goodbye>)>, ProtocolError> {
         let asked = State::Asked(ack.packet_id);
         let Some(wish) = self.wishes.iter_mut().find(|wish| wish.state == asked) else { return Ok(None) };
         //= MQTT5-3.8.4-6
@@ -67,7 +67,12 @@ impl Subscribing {
         }
         wish.state = State::Answered;
         wish.request.properties.clear();
-        Ok(Some((wish.ticket, ack.reasons.iter().copied().map(Reason).collect())))
+        let mut answers: Vec<Goodbye> =
+            ack.reasons.iter().map(|code| Goodbye::plain(Reason(*code))).collect();
+        if let Some(refused) = answers.iter_mut().find(|answer| answer.reason.is_error()) {
+            *refused = Goodbye::of(refused.reason, ack.properties);
+        }
+        Ok(Some((wish.ticket, answers)))
     }
 
     /// A new connection: what was not answered is asked for again, and if the session is new,

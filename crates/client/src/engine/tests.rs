@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use wire::mqtt::{Ack, QoS, SubAck, SubscribeOptions, frame};
+use wire::mqtt::{Ack, Place, QoS, SubAck, SubscribeOptions, frame};
 
 use super::*;
 use crate::limits::{INFLIGHT_BYTES_MAX, INFLIGHT_MAX, RECEIVE_MAX};
@@ -371,9 +371,13 @@ fn subscriptions_are_made_again_where_they_are_forgotten() {
     talk.come_back(SessionState::Resumed);
     assert_eq!(talk.heard(), ["subscribe 2 [\"a/#\", \"b\"] 1"], "it was not answered");
     let id = NonZeroU16::new(2).unwrap();
-    talk.say(Packet::SubAck(SubAck { packet_id: id, properties: Properties::EMPTY, reasons: &[2, 0x87] }));
-    let reasons = vec![Reason::GRANTED_QOS_2, Reason::NOT_AUTHORIZED];
-    assert_eq!(talk.event(), Some(Event::Subscribed(ticket, reasons)));
+    let mut properties = Vec::new();
+    PropertyWriter::new(&mut properties).put(&Property::ReasonString("not b"));
+    let properties = Properties::parse(Place::SubAck, &properties).unwrap();
+    talk.say(Packet::SubAck(SubAck { packet_id: id, properties, reasons: &[2, 0x87] }));
+    let refused = Goodbye { words: Some("not b".to_owned()), ..Goodbye::plain(Reason::NOT_AUTHORIZED) };
+    let answers = vec![Goodbye::plain(Reason::GRANTED_QOS_2), refused];
+    assert_eq!(talk.event(), Some(Event::Subscribed(ticket, answers)));
     talk.come_back(SessionState::Resumed);
     assert!(talk.heard().is_empty());
     talk.come_back(SessionState::New);

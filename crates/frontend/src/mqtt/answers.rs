@@ -24,10 +24,11 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     due: VecDeque<Answer>,
-    due_bytes: usize,
     /// By how many messages must be accepted before they may be given.
     waiting: VecDeque<(u64, Answer)>,
     waiting_pubacks: usize,
+    /// Bytes of all of them.
+    bytes: usize,
     /// Messages that were published, and how many of them are accepted.
     pub(super) published: u64,
     accepted: u64,
@@ -36,7 +37,7 @@ pub(super) struct Answers {
 impl Answers {
     /// To be given behind everything that is due.
     pub(super) fn give(&mut self, answer: Answer) {
-        self.due_bytes += answer.bytes();
+        self.bytes += answer.bytes();
         self.due.push_back(answer);
     }
 
@@ -46,6 +47,7 @@ impl Answers {
         if self.waiting.is_empty() && self.accepted >= self.published {
             return self.give(answer);
         }
+        self.bytes += answer.bytes();
         self.waiting_pubacks += usize::from(matches!(answer, Answer::PubAck(..)));
         self.waiting.push_back((self.published, answer));
     }
@@ -55,7 +57,7 @@ impl Answers {
         self.accepted = upto;
         while let Some((_, answer)) = self.waiting.pop_front_if(|(count, _)| *count <= upto) {
             self.waiting_pubacks -= usize::from(matches!(answer, Answer::PubAck(..)));
-            self.give(answer);
+            self.due.push_back(answer);
         }
     }
 
@@ -76,14 +78,14 @@ impl Answers {
 
     /// Bytes that are promised.
     pub(super) fn bytes(&self) -> usize {
-        self.due_bytes + self.waiting.len() * ANSWER_BYTES
+        self.bytes
     }
 
     /// Appends about `bytes_max` of them.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, version: Version, bytes_max: usize) {
         let start = out.len();
         while let Some(answer) = self.due.pop_front() {
-            self.due_bytes -= answer.bytes();
+            self.bytes -= answer.bytes();
             answer.write(out, version);
             if out.len() - start >= bytes_max {
                 return;

@@ -16,18 +16,31 @@ use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::link::{Chunk, Link, ReadEnd};
+use crate::mqtt::aliases::{Given, Sent};
 use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
 use crate::mqtt::publishing::{kept, publish_one, qos};
+use crate::mqtt::refusing::{Problems, Refused, is_reserved};
 use crate::mqtt::sessions::{ClientKey, Will};
 use crate::mqtt::window::Window;
 use crate::mqtt::{Client, Mqtt, State, number_of_seconds};
 
-/// What a client asks of its session in CONNECT.
+/// What a client asks of its session and its connection in CONNECT.
 struct Wishes {
     expiry: Duration,
     receive_max: u16,
     packet_bytes_max: usize,
+    /// Topics that it can tell by a number.
+    aliases: u16,
+    problems: Problems,
+    responses: Responses,
+}
+
+/// Whether a client is told where replies to it may go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Responses {
+    Told,
+    Untold,
 }
 
 /// What its session is.
@@ -72,7 +85,7 @@ impl Mqtt {
                 //= MQTT5-3.1.2-2
                 let reason = error.reason();
                 if reason == Reason::UNSUPPORTED_PROTOCOL_VERSION {
-                    say(link, env, &refusal(Version::V311, reason));
+                    say(link, env, &refusal(Version::V311, usize::MAX, reason, ""));
                 }
                 return ends(Violation::from(error));
             }
@@ -122,11 +135,7 @@ impl Mqtt {
         client_id: &str,
     ) -> Result<(), (Reason, &'static str)> {
         let will = will(connect)?;
-        let wishes = wishes(connect, link)?;
-        if connack(connect, client_id, Found::New, link).bytes() > wishes.packet_bytes_max {
-            //= MQTT5-3.1.2-24
-            return Err((Reason::PACKET_TOO_LARGE, "maximum packet size is below that of CONNACK"));
-        }
+        let wishes = fulfilled(wishes(connect, link)?, connect, client_id, link)?;
         let publisher = Arc::new(Publisher {
             origin: link.id,
             addr: link.addr,
@@ -158,11 +167,13 @@ impl Mqtt {
             publisher,
             keep_alive: Duration::from_secs(connect.keep_alive.into()),
             heard_at: env.now.mono,
-            aliases: vec![None; usize::from(link.rules.limits.topic_alias_max)],
+            aliases: Given::new(link.rules.limits.topic_alias_max, &env.gauge),
+            sent_aliases: Sent::new(wishes.aliases.min(link.rules.limits.topic_alias_max), &env.gauge),
             last_topic: None,
             published: 0,
             receive_max: wishes.receive_max,
             packet_bytes_max: wishes.packet_bytes_max,
+            problems: wishes.problems,
             // The client holds what it has not confirmed: that gives its place free, and no other.
             outstanding: released.len(),
             resend,
@@ -173,7 +184,7 @@ impl Mqtt {
             lost: 0,
             untold: 0,
         };
-        client.answers.give(connack(connect, client_id, found, link));
+        client.answers.give(connack(connect, &wishes, client_id, found, link));
         for id in released {
             client.answers.give(Answer::PubRel(id, Reason::SUCCESS));
         }
@@ -258,6 +269,9 @@ impl Env {
 
 fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
     let Some(will) = &connect.will else { return Ok(None) };
+    if is_reserved(will.topic) {
+        return Err((Refused::Reserved.reason(), "topics of the server are not for wills"));
+    }
     let topic = TopicName::parse(will.topic)
         .map_err(|_| (Reason::TOPIC_NAME_INVALID, "topic of the will is refused"))?;
     let (mut delay, mut expiry) = (0, None);
@@ -284,7 +298,14 @@ fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
 
 fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'static str)> {
     let longest = link.rules.limits.session_time_max;
-    let mut wishes = Wishes { expiry: Duration::ZERO, receive_max: u16::MAX, packet_bytes_max: usize::MAX };
+    let mut wishes = Wishes {
+        expiry: Duration::ZERO,
+        receive_max: u16::MAX,
+        packet_bytes_max: packet_bytes_max(connect),
+        aliases: 0,
+        problems: Problems::Explained,
+        responses: Responses::Untold,
+    };
     if connect.version != Version::V5 {
         if !connect.clean_start {
             wishes.expiry = longest;
@@ -297,7 +318,9 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
                 wishes.expiry = number_of_seconds(seconds).min(longest);
             }
             Property::ReceiveMaximum(count) => wishes.receive_max = count,
-            Property::MaximumPacketSize(bytes) => wishes.packet_bytes_max = bytes as usize,
+            Property::TopicAliasMaximum(count) => wishes.aliases = count,
+            Property::RequestProblemInformation(false) => wishes.problems = Problems::Unexplained,
+            Property::RequestResponseInformation(true) => wishes.responses = Responses::Told,
             //= MQTT5-4.12.0-1
             Property::AuthMethod(_) => {
                 return Err((Reason::BAD_AUTHENTICATION_METHOD, "authentication methods are not supported"));
@@ -308,7 +331,52 @@ fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'stati
     Ok(wishes)
 }
 
-fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) -> Answer {
+/// What can be done of them: a client has to take its CONNACK.
+fn fulfilled(
+    mut wishes: Wishes,
+    connect: &Connect<'_>,
+    client_id: &str,
+    link: &Link,
+) -> Result<Wishes, (Reason, &'static str)> {
+    let is_too_long = |wishes: &Wishes| {
+        connack(connect, wishes, client_id, Found::New, link).bytes() > wishes.packet_bytes_max
+    };
+    if is_too_long(&wishes) {
+        wishes.responses = Responses::Untold;
+    }
+    if is_too_long(&wishes) {
+        //= MQTT5-3.1.2-24
+        return Err((Reason::PACKET_TOO_LARGE, "maximum packet size is below that of CONNACK"));
+    }
+    Ok(wishes)
+}
+
+/// The longest packet that a client takes.
+fn packet_bytes_max(connect: &Connect<'_>) -> usize {
+    let told = connect.properties.iter().find_map(|property| match property {
+        Property::MaximumPacketSize(bytes) => Some(bytes as usize),
+        _ => None,
+    });
+    told.unwrap_or(usize::MAX)
+}
+
+/// Where replies to a client may go: this topic and those below it. A client id may have bytes that
+/// would make it the topic of another client, or no topic; in their place stands what they are.
+fn response_information(client_id: &str) -> String {
+    let mut topic = "response/".to_owned();
+    for c in client_id.chars() {
+        if !c.is_control() && !"/+#%".contains(c) {
+            topic.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            topic += &format!("%{byte:02X}");
+        }
+    }
+    topic
+}
+
+fn connack(connect: &Connect<'_>, wishes: &Wishes, client_id: &str, found: Found, link: &Link) -> Answer {
     let (mut bytes, mut properties) = (Vec::new(), Vec::new());
     let limits = &link.rules.limits;
     if connect.version == Version::V5 {
@@ -328,6 +396,10 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
         writer.put(&Property::ReceiveMaximum(limits.receive_max));
         writer.put(&Property::TopicAliasMaximum(limits.topic_alias_max));
         writer.put(&Property::MaximumPacketSize(u32::try_from(limits.message_bytes_max).unwrap_or(u32::MAX)));
+        //= MQTT5-3.1.2-28
+        if wishes.responses == Responses::Told {
+            writer.put(&Property::ResponseInformation(&response_information(client_id)));
+        }
     }
     let properties = match connect.version {
         Version::V5 => Properties::parse(wire::mqtt::Place::ConnAck, &properties).unwrap_or_default(),
@@ -340,7 +412,7 @@ fn connack(connect: &Connect<'_>, client_id: &str, found: Found, link: &Link) ->
 }
 
 fn refuse(link: &mut Link, env: &mut Env, connect: &Connect<'_>, reason: Reason, what: &str) -> Taken {
-    say(link, env, &refusal(connect.version, reason));
+    say(link, env, &refusal(connect.version, packet_bytes_max(connect), reason, what));
     ends(Violation::new(reason, what))
 }
 

@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::event::CloseReason;
 use crate::link::Link;
 use crate::mqtt::Client;
+use crate::mqtt::aliases::Naming;
 use crate::mqtt::encode::Style;
 use crate::mqtt::filters::{From, Matched, RetainFlag};
 use crate::mqtt::publishing::{has_properties, wire_qos};
@@ -25,11 +26,13 @@ const SPARING_WINDOW: usize = 16;
 const HEAD_BYTES: usize = 64;
 
 /// How the messages of a slice are sent.
+#[derive(Clone, Copy)]
 struct Manner<'a> {
     qos: Qos,
     retain: Retain,
     extent: Extent,
     identifiers: &'a Arc<[u32]>,
+    naming: Naming,
     /// Properties besides those that they were published with.
     told: &'a [u8],
 }
@@ -158,8 +161,8 @@ impl Client {
             Some(Unacked::Publish { slice, qos, retain, identifiers }) => {
                 let run = slice.run.run();
                 let told = self.introduction(run);
-                let extent = Extent::Again;
-                let manner = Manner { qos, retain, extent, identifiers: &identifiers, told: &told };
+                let (extent, naming) = (Extent::Again, Naming::Plain);
+                let manner = Manner { qos, retain, extent, identifiers: &identifiers, naming, told: &told };
                 self.set_head(env, run, &manner);
                 if env.publishes.packet_len(run.payload(slice.skip).len()) > self.packet_bytes_max {
                     self.lose(1); //= MQTT5-3.1.2-25
@@ -192,11 +195,13 @@ impl Client {
         let Some(qos) = qos.map(|most| run.marks().qos.min(most)) else { return };
         let is_set = slice.retained || (run.marks().retain && retain == RetainFlag::AsPublished);
         let retain = if is_set { Retain::Set } else { Retain::Clear };
+        let (extent, naming) = (Extent::New, Naming::Plain);
+        let plain = Manner { qos, retain, extent, identifiers: &identifiers, naming, told: &[] };
         if let Some(gap) = self.gap() {
             // In front of the first message, and of no other; not if that became too large for it.
             let first = Slice { end: slice.skip + 1, ..slice.clone() };
             let told = [self.introduction(&run), gap].concat();
-            let manner = Manner { qos, retain, extent: Extent::New, identifiers: &identifiers, told: &told };
+            let manner = Manner { told: &told, ..plain };
             self.set_head(env, &run, &manner);
             if env.publishes.packet_len(run.payload(slice.skip).len()) <= self.packet_bytes_max {
                 self.untold = 0;
@@ -210,15 +215,54 @@ impl Client {
         let style = Style { version: self.version, retain: retain == Retain::Set };
         let is_common = identifiers.is_empty() && run.marks().expires.is_none();
         let style = Some(style).filter(|_| is_common && self.packet_bytes_max == usize::MAX);
+        let naming = self.naming(link, env, &run);
+        let style = style.filter(|_| naming == Naming::Plain);
         if qos == Qos::AtMostOnce
             && let Some(bytes) = style.and_then(|style| env.publishes.find(&slice, style))
         {
             return link.out.push(bytes);
         }
         let told = self.introduction(&run);
-        let manner = Manner { qos, retain, extent: Extent::New, identifiers: &identifiers, told: &told };
+        let mut manner = Manner { naming, told: &told, ..plain };
         self.set_head(env, &run, &manner);
+        if let Naming::Introduced(number) = naming {
+            manner.naming = self.introduce(link, env, &mut slice, &manner, number);
+            if slice.is_empty() {
+                return;
+            }
+            self.set_head(env, &run, &manner);
+        }
         self.send_all(link, env, &slice, &manner, style);
+    }
+
+    /// How the topic of a run goes to this client.
+    fn naming(&mut self, link: &Link, env: &Env, run: &Run) -> Naming {
+        match self.sent_aliases.naming(run.topic()) {
+            Naming::Introduced(_) if env.is_short_of_sessions(&link.rules.limits) => Naming::Plain,
+            naming => naming,
+        }
+    }
+
+    /// Sends the first message of a slice, with the topic and the number that stands for it from
+    /// then on, under the head that was set; returns how the others go. If both are too large for
+    /// the client nothing is sent: the topic alone may not be.
+    fn introduce(
+        &mut self,
+        link: &mut Link,
+        env: &mut Env,
+        slice: &mut Slice,
+        manner: &Manner<'_>,
+        number: NonZeroU16,
+    ) -> Naming {
+        let run = Arc::clone(slice.run.run());
+        if env.publishes.packet_len(run.payload(slice.skip).len()) > self.packet_bytes_max {
+            return Naming::Plain;
+        }
+        let first = Slice { end: slice.skip + 1, ..slice.clone() };
+        self.send_all(link, env, &first, manner, None);
+        self.sent_aliases.introduce(run.topic(), number);
+        slice.skip += 1;
+        Naming::Numbered(number)
     }
 
     /// Sends a slice under the head that was set.
@@ -264,13 +308,18 @@ impl Client {
                 &both
             }
         };
+        let (topic, alias) = match manner.naming {
+            Naming::Plain => (run.topic().as_str(), None),
+            Naming::Introduced(number) => (run.topic().as_str(), Some(number.get())),
+            Naming::Numbered(number) => ("", Some(number.get())),
+        };
         let head = PublishHead {
             dup: manner.extent == Extent::Again && !planted::is(Bug::ResendUnmarked),
             qos: wire_qos(manner.qos),
             retain: manner.retain == Retain::Set,
-            topic: run.topic().as_str(),
+            topic,
             packet_id: None,
-            alias: None,
+            alias,
             //= MQTT5-3.3.2-6
             expiry: expiry.map(left),
             subscription_ids: manner.identifiers,

@@ -1,8 +1,9 @@
 //! How an MQTT connection ends: what the client is told, and why.
 
-use wire::mqtt::{ConnAck, Disconnect, Packet, Properties, Reason, Version, encode};
+use wire::mqtt::{ConnAck, Disconnect, Packet, Properties, Reason, Version};
 
 use crate::event::CloseReason;
+use crate::mqtt::refusing::with_words;
 
 /// What a client did that ends its connection: for the client a reason code, for the operator
 /// a word.
@@ -25,43 +26,38 @@ impl From<wire::mqtt::DecodeError> for Violation {
     }
 }
 
-/// What a server's DISCONNECT says (MQTT5-3.14.2.1). Nothing where nobody would read it.
-pub(super) fn reason_for(reason: &CloseReason) -> Option<Reason> {
-    match reason {
-        CloseReason::Violation(violation) => Some(Reason(violation.code)),
-        CloseReason::TooLong => Some(Reason::PACKET_TOO_LARGE),
-        CloseReason::OutOfMemory => Some(Reason::QUOTA_EXCEEDED),
-        CloseReason::Silent => Some(Reason::KEEP_ALIVE_TIMEOUT),
-        CloseReason::TakenOver => Some(Reason::SESSION_TAKEN_OVER),
-        CloseReason::Kicked => Some(Reason::ADMINISTRATIVE_ACTION),
-        CloseReason::Shutdown => Some(Reason::SERVER_SHUTTING_DOWN),
-        CloseReason::Refused(_) => Some(Reason::UNSPECIFIED_ERROR),
+/// What a server's DISCONNECT says (MQTT5-3.14.2.1), with words where the code does not say all.
+/// Nothing where nobody would read it.
+fn reason_for(reason: &CloseReason) -> Option<(Reason, Option<&str>)> {
+    Some(match reason {
+        CloseReason::Violation(violation) => (Reason(violation.code), Some(&violation.what)),
+        CloseReason::TooLong => (Reason::PACKET_TOO_LARGE, None),
+        CloseReason::OutOfMemory => (Reason::QUOTA_EXCEEDED, Some("no memory for the rest of a message")),
+        CloseReason::Silent => (Reason::KEEP_ALIVE_TIMEOUT, None),
+        CloseReason::TakenOver => (Reason::SESSION_TAKEN_OVER, None),
+        CloseReason::Kicked => (Reason::ADMINISTRATIVE_ACTION, None),
+        CloseReason::Shutdown => (Reason::SERVER_SHUTTING_DOWN, None),
+        CloseReason::Refused(_) => (Reason::UNSPECIFIED_ERROR, None),
         CloseReason::Gone
         | CloseReason::Untaken
         | CloseReason::HistoryRead
         | CloseReason::Terminated
-        | CloseReason::Foreign(_) => None,
-    }
+        | CloseReason::Foreign(_) => return None,
+    })
 }
 
-/// A DISCONNECT of the server, which only 5.0 has.
-pub(super) fn disconnect(version: Version, reason: Reason) -> Option<Vec<u8>> {
-    if version != Version::V5 {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    encode(
-        &mut bytes,
-        version,
-        &Packet::Disconnect(Disconnect { reason, properties: Properties::default() }),
-    );
-    Some(bytes)
+/// A DISCONNECT of the server, which only 5.0 has. It has words also for a client that asks for no
+/// Request Problem Information: that is about other packets.
+pub(super) fn disconnect(version: Version, packet_bytes_max: usize, reason: &CloseReason) -> Option<Vec<u8>> {
+    let (reason, words) = reason_for(reason).filter(|_| version == Version::V5)?;
+    let packet = Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY });
+    Some(with_words(version, packet_bytes_max, packet, words))
 }
 
-/// A CONNACK that refuses.
-pub(super) fn refusal(version: Version, reason: Reason) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let connack = ConnAck { session_present: false, reason, properties: Properties::default() };
-    encode(&mut bytes, version, &Packet::ConnAck(connack));
-    bytes
+/// A CONNACK that refuses; nothing if the client takes none.
+pub(super) fn refusal(version: Version, packet_bytes_max: usize, reason: Reason, words: &str) -> Vec<u8> {
+    let connack = ConnAck { session_present: false, reason, properties: Properties::EMPTY };
+    let bytes = with_words(version, packet_bytes_max, Packet::ConnAck(connack), Some(words));
+    //= MQTT5-3.1.2-24
+    if bytes.len() > packet_bytes_max { Vec::new() } else { bytes }
 }

@@ -6,8 +6,9 @@
 //! ```
 //! Reading order: `connecting` (whose session it is), `sessions` (what outlives a connection),
 //! `publishing` (packets to runs), `subscribing` and `filters`, `delivering` (what is sent and when), `encode` (runs to packets),
-//! `window` (what is not acknowledged), `answers`, `farewell`.
+//! `window` (what is not acknowledged), `aliases`, `answers`, `refusing`, `farewell`.
 
+mod aliases;
 mod answers;
 mod connecting;
 mod delivering;
@@ -15,6 +16,7 @@ mod encode;
 mod farewell;
 mod filters;
 mod publishing;
+mod refusing;
 mod sessions;
 mod subscribing;
 mod window;
@@ -35,8 +37,10 @@ use crate::env::Env;
 use crate::event::CloseReason;
 use crate::limits::Limits;
 use crate::link::{Chunk, Link, ReadEnd};
+use aliases::{Given, Sent};
 use answers::{Answer, Answers};
 use publishing::Batch;
+use refusing::Problems;
 use sessions::{ClientKey, Due};
 use subscribing::{Asked, Begun, Replaced};
 
@@ -79,13 +83,16 @@ struct Client {
     keep_alive: Duration,
     heard_at: Instant,
     /// Topics by the alias that the client gave them.
-    aliases: Vec<Option<TopicName>>,
+    aliases: Given,
+    /// Aliases that it is sent.
+    sent_aliases: Sent,
     /// Most messages have the topic of the one before.
     last_topic: Option<TopicName>,
     /// Messages that it has published.
     published: u64,
     receive_max: u16,
     packet_bytes_max: usize,
+    problems: Problems,
     /// Messages that it was sent on this connection and has not acknowledged.
     outstanding: usize,
     /// What an earlier connection was sent and did not acknowledge.
@@ -190,7 +197,7 @@ impl Mqtt {
         if !client.answers.is_idle() {
             link.out.append(&mut env.pool, |own| client.answers.write(own, version, usize::MAX));
         }
-        let said = farewell::reason_for(reason).and_then(|reason| farewell::disconnect(version, reason));
+        let said = farewell::disconnect(version, client.packet_bytes_max, reason);
         if let Some(bytes) = said {
             link.out.append(&mut env.pool, |own| own.extend_from_slice(&bytes));
         }
@@ -308,11 +315,11 @@ impl Client {
             };
             if let Packet::Publish(publish) = &packet {
                 let receive_max = usize::from(link.rules.limits.receive_max);
-                let runs = batch.runs();
-                if let Err(broken) = self.publish(env, batch, publish, *used + frame.head_len, receive_max) {
-                    return violation(broken);
+                let from = (chunk, *used + frame.head_len);
+                match self.publish(env, batch, publish, from, receive_max) {
+                    Ok(work) => spent += work,
+                    Err(broken) => return violation(broken),
                 }
-                spent += if batch.runs() > runs { RUN_WORK } else { PACKET_WORK };
                 *used += frame.len();
                 continue;
             }

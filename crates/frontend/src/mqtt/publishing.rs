@@ -6,18 +6,22 @@ use broker::planted::{self, Bug};
 use broker::{About, Body, Marks, Qos, Run, RunBuilder};
 use bytes::Bytes;
 use topic::TopicName;
-use wire::mqtt::{Properties, Property, Publish, QoS, Reason, Version, forwarded};
+use wire::mqtt::{Ack, Packet, Properties, Property, Publish, QoS, Reason, Version, forwarded};
 
 use crate::env::Env;
 use crate::link::Chunk;
+use crate::mqtt::aliases::Named;
 use crate::mqtt::answers::Answer;
 use crate::mqtt::farewell::Violation;
-use crate::mqtt::{Client, number_of_seconds};
+use crate::mqtt::refusing::{Refused, is_reserved};
+use crate::mqtt::{Client, PACKET_WORK, RUN_WORK, number_of_seconds};
 
 /// The messages of one chunk, until they are published.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     runs: Vec<Gathered>,
+    /// Whether others of the same chunk were published before these.
+    is_rest: bool,
 }
 
 /// Consecutive messages that are one run.
@@ -29,39 +33,35 @@ struct Gathered {
 }
 
 impl Batch {
-    /// How many runs there are.
-    pub(super) fn runs(&self) -> usize {
-        self.runs.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    fn add(&mut self, topic: TopicName, marks: Marks, payload: std::ops::Range<usize>) {
+    /// Adds a message, and says what that costs.
+    fn add(&mut self, topic: TopicName, marks: Marks, payload: std::ops::Range<usize>) -> usize {
         let goes_on = |run: &Gathered| run.topic == topic && run.marks == marks;
-        match self.runs.last_mut().filter(|run| goes_on(run)) {
-            Some(run) => run.spans.push(payload),
-            None => {
-                let mut spans = RunBuilder::default();
-                spans.push(payload);
-                self.runs.push(Gathered { topic, marks, spans });
-            }
+        if let Some(run) = self.runs.last_mut().filter(|run| goes_on(run)) {
+            run.spans.push(payload);
+            return PACKET_WORK;
         }
+        let mut spans = RunBuilder::default();
+        spans.push(payload);
+        self.runs.push(Gathered { topic, marks, spans });
+        RUN_WORK
     }
 }
 
 impl Client {
-    /// Takes a PUBLISH whose body begins at `body_at` of the chunk.
+    /// Takes a PUBLISH whose body begins at `body_at` of the chunk, and says what it costs.
     pub(super) fn publish(
         &mut self,
         env: &mut Env,
         batch: &mut Batch,
         packet: &Publish<'_>,
-        body_at: usize,
+        (chunk, body_at): (&Chunk, usize),
         receive_max: usize,
-    ) -> Result<(), Violation> {
-        let topic = self.topic_of(packet)?;
+    ) -> Result<usize, Violation> {
+        let named = self.topic_of(packet)?;
         let id = packet.packet_id;
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id)
@@ -70,7 +70,7 @@ impl Client {
         {
             //= MQTT5-4.3.3-10
             self.answers.give_when_accepted(Answer::PubRec(id, Reason::SUCCESS));
-            return Ok(()); // it has been published
+            return Ok(PACKET_WORK); // it has been published
         }
         // Before 5.0 nobody is told how many there may be: their answers bound how much is read.
         let is_bound = id.is_some() && has_properties(self.version);
@@ -78,11 +78,20 @@ impl Client {
             //= MQTT5-3.3.4-7
             return Err(Violation::new(Reason::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"));
         }
+        let topic = match named {
+            Ok(topic) if !self.is_retained(env, batch, packet, &topic, chunk) => Err(Refused::NotRetained),
+            named => named,
+        };
+        let topic = match topic {
+            Ok(topic) => topic,
+            Err(refused) => return self.refuse(env, packet, refused),
+        };
+        let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id) {
             session.received.insert(id);
         }
         let start = body_at + packet.payload_start;
-        batch.add(topic, marks(env, packet), start..start + packet.payload.len());
+        let work = batch.add(topic, marks(env, packet), start..start + packet.payload.len());
         self.answers.published += 1;
         match (packet.qos, id) {
             (QoS::AtLeastOnce, Some(id)) => {
@@ -93,42 +102,78 @@ impl Client {
             }
             _ => {}
         }
-        Ok(())
+        Ok(work)
     }
 
-    /// The topic of a message, or of the alias that stands for it (MQTT5-3.3.2.3.4).
-    fn topic_of(&mut self, packet: &Publish<'_>) -> Result<TopicName, Violation> {
+    /// Whether a message is retained if it asks for that. Who can be told that it is not has it
+    /// refused as a whole; for all others it is published all the same, as at QoS 0.
+    fn is_retained(
+        &mut self,
+        env: &mut Env,
+        batch: &mut Batch,
+        packet: &Publish<'_>,
+        topic: &TopicName,
+        chunk: &Chunk,
+    ) -> bool {
+        let can_be_told = has_properties(self.version) && packet.packet_id.is_some();
+        if !can_be_told || !packet.retain || packet.payload.is_empty() {
+            return true;
+        }
+        if !batch.is_empty() {
+            // What is in front of it may take the last place.
+            self.flush(env, batch, chunk);
+            batch.is_rest = true;
+        }
+        env.shard.may_retain(topic)
+    }
+
+    /// A message is not published: who can be told is told, and goes on.
+    fn refuse(&mut self, env: &mut Env, packet: &Publish<'_>, refused: Refused) -> Result<usize, Violation> {
+        if !has_properties(self.version) {
+            return Err(refused.violation()); //= MQTT311-3.3.5-2
+        }
+        env.shard.refuse();
+        let Some(id) = packet.packet_id else { return Ok(PACKET_WORK) };
+        let ack = Ack::new(id, refused.reason());
+        let packet = match packet.qos {
+            // Its id was not noted: what comes with it next is another message.
+            //= MQTT5-4.3.3-9
+            QoS::ExactlyOnce => Packet::PubRec(ack),
+            _ => Packet::PubAck(ack),
+        };
+        self.answers.give_when_accepted(self.answer(packet, Some(&refused.words())));
+        Ok(RUN_WORK)
+    }
+
+    /// The topic of a message, or of the alias that stands for it (MQTT5-3.3.2.3.4). An alias may
+    /// stand for a topic that is refused: so is whatever comes under it.
+    fn topic_of(&mut self, packet: &Publish<'_>) -> Result<Named, Violation> {
         let alias = alias_of(packet.properties)?;
-        let known = match alias {
-            None => None,
-            Some(alias) => {
-                let place = usize::from(alias).checked_sub(1).and_then(|place| self.aliases.get_mut(place));
-                //= MQTT5-3.3.2-9
-                Some(
-                    place
-                        .ok_or(Violation::new(Reason::TOPIC_ALIAS_INVALID, "topic alias over the maximum"))?,
-                )
-            }
-        };
+        if alias.is_some_and(|alias| !self.aliases.allows(alias)) {
+            //= MQTT5-3.3.2-9
+            return Err(Violation::new(Reason::TOPIC_ALIAS_INVALID, "topic alias over the maximum"));
+        }
         if packet.topic.is_empty() {
-            let topic = known.and_then(|place| place.clone());
-            return topic.ok_or(Violation::new(Reason::PROTOCOL_ERROR, "topic alias without a topic"));
+            let named = alias.and_then(|alias| self.aliases.get(alias).cloned());
+            return named.ok_or(Violation::new(Reason::PROTOCOL_ERROR, "topic alias without a topic"));
         }
-        let topic = match &self.last_topic {
-            Some(last) if last.as_str() == packet.topic => last.clone(),
-            _ => TopicName::parse(packet.topic)
-                .map_err(|error| Violation::new(Reason::TOPIC_NAME_INVALID, error.to_string()))?,
+        let named = match &self.last_topic {
+            Some(last) if last.as_str() == packet.topic => Ok(last.clone()),
+            _ if is_reserved(packet.topic) => Err(Refused::Reserved),
+            _ => TopicName::parse(packet.topic).map_err(Refused::Topic),
         };
-        if let Some(place) = known {
-            *place = Some(topic.clone());
+        if let Some(alias) = alias {
+            self.aliases.set(alias, named.clone());
         }
-        self.last_topic = Some(topic.clone());
-        Ok(topic)
+        if let Ok(topic) = &named {
+            self.last_topic = Some(topic.clone());
+        }
+        Ok(named)
     }
 
     /// Publishes what was gathered.
     pub(super) fn flush(&mut self, env: &mut Env, batch: &mut Batch, chunk: &Chunk) {
-        let is_one = batch.runs.len() == 1;
+        let is_one = batch.runs.len() == 1 && !batch.is_rest;
         for Gathered { topic, marks, spans } in batch.runs.drain(..) {
             let number = self.published;
             self.published += spans.len() as u64;

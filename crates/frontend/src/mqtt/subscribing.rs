@@ -30,6 +30,7 @@ const FILTER_WORK: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Begun {
     reasons: Vec<u8>,
+    words: Option<String>,
     waiting: Vec<(SubscriptionId, usize)>,
 }
 
@@ -38,6 +39,8 @@ pub(super) struct Begun {
 pub(super) struct Asked {
     packet_id: NonZeroU16,
     reasons: Vec<u8>,
+    /// Why the first one was refused that was, beyond its reason.
+    words: Option<String>,
     /// Which of them are not settled.
     waiting: Vec<(SubscriptionId, usize)>,
 }
@@ -68,14 +71,14 @@ impl Client {
             Property::SubscriptionId(id) => Some(id),
             _ => None,
         });
-        let Begun { reasons, mut waiting } = self.begun.take().unwrap_or_default();
-        let mut asked = Asked { packet_id: packet.packet_id, reasons, waiting: Vec::new() };
+        let Begun { reasons, words, waiting } = self.begun.take().unwrap_or_default();
+        let mut asked = Asked { packet_id: packet.packet_id, reasons, words, waiting };
         let begun = asked.reasons.len();
-        asked.waiting.append(&mut waiting);
         for (text, options) in packet.filters.iter().skip(begun) {
             if asked.reasons.len() - begun >= FILTERS_AT_ONCE {
                 env.mqtt.settle(self.key);
-                self.begun = Some(Begun { reasons: asked.reasons, waiting: asked.waiting });
+                let Asked { reasons, words, waiting, .. } = asked;
+                self.begun = Some(Begun { reasons, words, waiting });
                 return Ok(Took::Part);
             }
             let reason = self.subscribe_to(link, env, text, options, (identifier, history), &mut asked);
@@ -98,10 +101,9 @@ impl Client {
         asked: &mut Asked,
     ) -> Reason {
         // The whole text is the session's name for it, also where it names a group.
-        let Ok(filter) = Filter::parse(text) else { return Reason::TOPIC_FILTER_INVALID };
-        let group = match group(env, text) {
-            Ok(group) => group,
-            Err(reason) => return reason,
+        let (filter, group) = match parsed(env, text) {
+            Ok(both) => both,
+            Err(words) => return decline(Reason::TOPIC_FILTER_INVALID, &words, &mut asked.words),
         };
         let limits = &link.rules.limits;
         let is_short = env.is_short_of_sessions(limits);
@@ -127,14 +129,15 @@ impl Client {
         }
         let has_most = session.filters.len() >= limits.subscriptions_max;
         if known.is_none() && (has_most || is_short) {
-            return Reason::QUOTA_EXCEEDED;
+            let words = if has_most { "no more filters in a session" } else { "no memory for more filters" };
+            return decline(Reason::QUOTA_EXCEEDED, words, &mut asked.words);
         }
         let subscribed = match group {
             Some(group) => Ok(env.shard.join(env.now, session.core, group)),
             None => env.shard.subscribe(env.now, session.core, &filter, history, retained),
         };
         match subscribed {
-            Err(_) => Reason::QUOTA_EXCEEDED,
+            Err(why) => decline(Reason::QUOTA_EXCEEDED, words(why), &mut asked.words),
             Ok(id) => {
                 let before = session.filters.put(filter, id, wanted);
                 self.replacing.extend(before.map(|before| Replaced { by: id, id: before }));
@@ -157,19 +160,21 @@ impl Client {
     }
 
     /// The core has given a subscription up.
-    pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, _why: Refusal) {
+    pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, why: Refusal) {
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         // What it was to replace goes on.
         let replaced = self.replacing.extract_if(.., |replaced| replaced.by == id).last();
         session.filters.give_up(id, replaced.map(|replaced| replaced.id));
-        let asked = self.asked.iter_mut().map(|Asked { waiting, reasons, .. }| (waiting, reasons));
-        let begun = self.begun.iter_mut().map(|Begun { waiting, reasons }| (waiting, reasons));
-        for (waiting, reasons) in asked.chain(begun) {
+        let asked =
+            self.asked.iter_mut().map(|asked| (&mut asked.waiting, &mut asked.reasons, &mut asked.words));
+        let begun =
+            self.begun.iter_mut().map(|begun| (&mut begun.waiting, &mut begun.reasons, &mut begun.words));
+        for (waiting, reasons, known) in asked.chain(begun) {
             waiting.retain(|(waiting, index)| {
                 if *waiting == id
                     && let Some(reason) = reasons.get_mut(*index)
                 {
-                    *reason = Reason::QUOTA_EXCEEDED.0;
+                    *reason = decline(Reason::QUOTA_EXCEEDED, words(why), known).0;
                 }
                 *waiting != id
             });
@@ -195,7 +200,7 @@ impl Client {
         for text in packet.filters.iter().skip(begun) {
             if reasons.len() - begun >= FILTERS_AT_ONCE {
                 env.mqtt.settle(self.key);
-                self.begun = Some(Begun { reasons, waiting: Vec::new() });
+                self.begun = Some(Begun { reasons, ..Begun::default() });
                 return Ok(Took::Part);
             }
             let session = env.mqtt.get_mut(self.key).expect("a client has its session");
@@ -228,7 +233,7 @@ impl Client {
     /// Answers what waits for nothing any more, in the order in which it was asked.
     fn settle_asked(&mut self) {
         while self.asked.first().is_some_and(|asked| asked.waiting.is_empty()) {
-            let Asked { packet_id, mut reasons, .. } = self.asked.remove(0);
+            let Asked { packet_id, mut reasons, words, .. } = self.asked.remove(0);
             if self.version != wire::mqtt::Version::V5 {
                 for reason in &mut reasons {
                     //= MQTT311-3.9.3-2
@@ -236,21 +241,36 @@ impl Client {
                 }
             }
             let suback = SubAck { packet_id, properties: Properties::default(), reasons: &reasons };
-            let mut bytes = Vec::new();
-            encode(&mut bytes, self.version, &Packet::SubAck(suback));
-            self.answers.give(Answer::Whole(bytes.into()));
+            self.answers.give(self.answer(Packet::SubAck(suback), words.as_deref()));
         }
     }
 }
 
-/// The group that a filter names, if it names one; also before 5.0, where the standard has no word
-/// for it and clients use it all the same.
-fn group(env: &Env, text: &str) -> Result<Option<GroupName>, Reason> {
-    let Some((share, filter)) = share_name(text).map_err(|_| Reason::TOPIC_FILTER_INVALID)? else {
-        return Ok(None);
+/// A filter, and the group that it names if it names one; also before 5.0, where the standard has no
+/// word for it and clients use it all the same.
+fn parsed(env: &Env, text: &str) -> Result<(Filter, Option<GroupName>), String> {
+    let filter = |text| Filter::parse(text).map_err(|error| error.to_string());
+    let group = match share_name(text).map_err(|error| error.to_string())? {
+        None => None,
+        Some((share, inner)) => {
+            Some(GroupName { share: share.into(), filter: filter(inner)?, home: env.home(text) })
+        }
     };
-    let filter = Filter::parse(filter).map_err(|_| Reason::TOPIC_FILTER_INVALID)?;
-    Ok(Some(GroupName { share: share.into(), filter, home: env.home(text) }))
+    Ok((filter(text)?, group))
+}
+
+/// Refuses a filter; of several the words about the first one are told.
+fn decline(reason: Reason, words: &str, known: &mut Option<String>) -> Reason {
+    known.get_or_insert_with(|| words.to_owned());
+    reason
+}
+
+fn words(why: Refusal) -> &'static str {
+    match why {
+        Refusal::FilterMemory => "filters take all the memory that they may",
+        Refusal::FilterShapes => "filters mix names and + in too many ways",
+        Refusal::Unanswered => "a part of the server did not answer in time",
+    }
 }
 
 /// The history that a SUBSCRIBE asks for with a user property: no standard has a word for it.
