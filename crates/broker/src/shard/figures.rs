@@ -1,0 +1,82 @@
+//! What a shard tells of itself, for operators and for checks. Nothing here changes anything.
+
+use crate::ids::SessionId;
+use crate::overload::Flow;
+use crate::shard::Shard;
+use crate::stats::Stats;
+
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// Whether nothing waits, no gap that is to be announced either.
+    pub is_empty: bool,
+    /// Live messages that were dropped and have not been announced.
+    pub gap: u64,
+    /// Publishers that it brakes.
+    pub brakes: usize,
+    /// Whether it has fallen behind and not drained since.
+    pub is_behind: bool,
+}
+
+impl Shard {
+    /// Counters so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Bytes of history kept.
+    #[must_use]
+    pub fn history_bytes(&self) -> usize {
+        self.history.bytes()
+    }
+
+    /// Bytes of this shard's places for retained messages, and of the messages, which all shards share.
+    #[must_use]
+    pub fn retained_bytes(&self) -> (usize, usize) {
+        self.retained.costs()
+    }
+
+    /// Bytes of cached routes, which outlive whoever asked.
+    #[must_use]
+    pub fn route_bytes(&self) -> usize {
+        self.interest.route_bytes()
+    }
+
+    /// Bytes that wait in a session's queue.
+    #[must_use]
+    pub fn queue_bytes(&self, session: SessionId) -> usize {
+        self.sessions.get(session).map_or(0, |session| session.queue.bytes())
+    }
+
+    /// How a session's queue stands, for checks.
+    #[must_use]
+    pub fn queue_state(&self, session: SessionId) -> Option<QueueState> {
+        let session = self.sessions.get(session)?;
+        let (brakes, is_behind) = match &session.flow {
+            Flow::Keeping => (0, false),
+            Flow::Braking(origins) => (origins.len(), false),
+            Flow::Behind => (0, true),
+        };
+        Some(QueueState {
+            is_empty: session.queue.is_empty(),
+            gap: session.queue.live_gap(),
+            brakes,
+            is_behind,
+        })
+    }
+
+    /// Connections and sessions, filters, extra trie nodes, and what brakes or waits: all zero when
+    /// everyone has gone.
+    #[must_use]
+    pub fn leftovers(&self) -> [usize; 4] {
+        let (filters, nodes) = self.interest.size();
+        let waiting = usize::from(self.is_asked()) + self.deadlines.len();
+        [
+            self.sources.len() + self.sessions.len(),
+            filters,
+            nodes - 1,
+            self.overload.len() + self.pauses.len() + self.memory.len() + waiting,
+        ]
+    }
+}
