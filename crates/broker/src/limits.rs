@@ -229,7 +229,7 @@ pub fn table() -> Vec<Row> {
         row(
             "retained_max",
             count(d.retained_max),
-            "topics with a retained message; every shard knows all of them",
+            "topics with a retained message; every shard knows all of them; the broker's own under `$SYS` do not count",
             "a retained message of a topic that has none is delivered and not retained, which is counted",
         ),
         row(

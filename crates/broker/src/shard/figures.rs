@@ -31,6 +31,12 @@ impl Shard {
         self.history.bytes()
     }
 
+    /// How many topics have a retained message, those of the broker's own not counted.
+    #[must_use]
+    pub fn retained_messages(&self) -> usize {
+        self.retained.kept()
+    }
+
     /// Bytes of this shard's places for retained messages, and of the messages, which all shards share.
     #[must_use]
     pub fn retained_bytes(&self) -> (usize, usize) {

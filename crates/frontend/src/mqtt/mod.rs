@@ -188,10 +188,13 @@ impl Mqtt {
         let version = client.version;
         self.lost = client.lost;
         if !client.answers.is_idle() {
-            link.out.append(&mut env.pool, |own| client.answers.write(own, version, usize::MAX));
+            let answers = &mut client.answers;
+            let written = link.out.append(&mut env.pool, |own| answers.write(own, version, usize::MAX));
+            env.traffic.answers += written;
         }
         let said = farewell::reason_for(reason).and_then(|reason| farewell::disconnect(version, reason));
         if let Some(bytes) = said {
+            env.traffic.answers += 1;
             link.out.append(&mut env.pool, |own| own.extend_from_slice(&bytes));
         }
         client.give_up_replaced(env);
@@ -310,6 +313,7 @@ impl Client {
                 }
                 spent += if batch.runs() > runs { RUN_WORK } else { PACKET_WORK };
                 *used += frame.len();
+                env.traffic.received += 1;
                 continue;
             }
             if !batch.is_empty() {
@@ -320,9 +324,13 @@ impl Client {
                 Took::Whole(work) => spent += work,
                 // What is left of it comes again.
                 Took::Part => return Next::Again,
-                Took::End(next) => return next,
+                Took::End(next) => {
+                    env.traffic.received += 1;
+                    return next;
+                }
             }
             *used += frame.len();
+            env.traffic.received += 1;
         }
     }
 
@@ -426,7 +434,10 @@ impl Env {
     pub(crate) fn time_out_sessions(&mut self) {
         match self.mqtt.take_due(self.now.mono) {
             Some(Due::Will(will, publisher)) => self.publish_will(*will, &publisher),
-            Some(Due::End(core)) => self.shard.close(core),
+            Some(Due::End(core)) => {
+                self.traffic.expired += 1;
+                self.shard.close(core);
+            }
             None => {}
         }
     }

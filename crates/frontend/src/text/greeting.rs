@@ -133,7 +133,7 @@ impl Text {
                 }
                 let publisher = Arc::new(Publisher {
                     origin: link.id,
-                    addr: link.addr,
+                    addr: Some(link.addr),
                     name,
                     began: env.now.wall,
                     introduced: Introduced::ByBroker,
