@@ -259,7 +259,10 @@ pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
     }
     let place = match subscription.held {
         Held::Filter(place) => place,
-        Held::Member(membership) => return t.out.push_back(membership.tell(ToGroup::Leave(id))),
+        Held::Member(membership) => {
+            t.stats.shared_subscriptions -= 1;
+            return t.out.push_back(membership.tell(ToGroup::Leave(id)));
+        }
     };
     let left = t.interest.remove_local(place);
     if let Some(holder) = left.moved {

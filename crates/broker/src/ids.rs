@@ -76,6 +76,15 @@ pub struct Origin {
     pub conn: ConnId,
 }
 
+impl Origin {
+    /// What publishes for the broker itself on a shard: a connection that there never is, since no
+    /// table has so many slots.
+    #[must_use]
+    pub fn broker(shard: ShardId) -> Self {
+        Self { shard, conn: ConnId { slot: u32::MAX, generation: 0 } }
+    }
+}
+
 impl fmt::Display for Origin {
     /// `shard-slot-generation`, the id that an operator types.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

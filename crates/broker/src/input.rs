@@ -18,6 +18,9 @@ pub enum Input {
     Connected(ConnId),
     /// A connection of this shard published.
     Publish(Arc<Run>),
+    /// The broker itself publishes on this shard: nobody waits to hear that it was accepted, and it is
+    /// neither counted nor kept as history.
+    Tell(Arc<Run>),
     /// A subscription is given up.
     Unsubscribe(SubscriptionId),
     /// A connection is gone, and its session with it: everything that they held is given back.

@@ -236,7 +236,7 @@ pub fn table() -> Vec<Row> {
         row(
             "retained_max",
             count(d.retained_max),
-            "topics with a retained message; every shard knows all of them",
+            "topics with a retained message; every shard knows all of them; the broker's own under `$SYS` do not count",
             "a retained message of a topic that has none is refused (PUBACK or PUBREC 0x97); at QoS 0 and before MQTT 5.0 it is delivered, not retained, and counted",
         ),
         row(

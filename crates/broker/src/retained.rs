@@ -132,9 +132,11 @@ impl Retained {
     }
 
     /// The stamp of a message that this shard has accepted. `None` if it is not to be retained:
-    /// there are as many as there may be.
+    /// there are as many as there may be. The broker's own are a few dozen and have no part in that,
+    /// so that neither they nor those of clients take each other's room.
     pub(crate) fn stamp(&self, run: &Run, limits: &Limits) -> Option<Stamp> {
-        let is_taken = run.ends_empty() || self.has_room(run.topic(), limits);
+        let is_free = run.ends_empty() || run.publisher().is_broker();
+        let is_taken = is_free || self.has_room(run.topic(), limits);
         is_taken.then(|| Stamp { count: self.count + 1, shard: self.own })
     }
 
@@ -162,7 +164,7 @@ impl Retained {
             self.taken_back.push_back((now, self.arrivals, topic.clone()));
         }
         let entry = Entry { run: message, stamp, arrival: self.arrivals };
-        self.kept += usize::from(entry.run.is_some());
+        self.kept += entry.kept();
         self.bytes += entry.bytes(topic, self.shards);
         self.tally.add(Entry::own_bytes(topic));
         self.topics.insert(topic.clone(), entry);
@@ -213,6 +215,11 @@ impl Retained {
         self.walks.pop_front_if(|walk| walk.subscription == subscription);
     }
 
+    /// How many clients' messages are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
     /// What its places cost, and the messages in them.
     pub(crate) fn costs(&self) -> (usize, usize) {
         let places = self.topics.keys().map(Entry::own_bytes).sum();
@@ -259,7 +266,7 @@ impl Retained {
 
     fn remove(&mut self, topic: &TopicName) {
         if let Some(entry) = self.topics.remove(topic) {
-            self.kept -= usize::from(entry.run.is_some());
+            self.kept -= entry.kept();
             self.bytes -= entry.bytes(topic, self.shards);
             self.tally.subtract(Entry::own_bytes(topic));
         }
@@ -279,8 +286,21 @@ impl Retained {
 }
 
 impl Entry {
-    /// What it costs in all shards: its place in each, and its message, which they share.
+    fn is_broker_s(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.publisher().is_broker())
+    }
+
+    /// How many messages it is of those that are bounded.
+    fn kept(&self) -> usize {
+        usize::from(self.run.is_some() && !self.is_broker_s())
+    }
+
+    /// What it costs in all shards, where that is bounded: its place in each, and its message, which
+    /// they share.
     fn bytes(&self, topic: &TopicName, shards: usize) -> usize {
+        if self.is_broker_s() {
+            return 0;
+        }
         shards * Self::own_bytes(topic) + self.run.as_ref().map_or(0, |run| run.cost())
     }
 

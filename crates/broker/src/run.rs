@@ -24,7 +24,8 @@ pub const RUN_OVERHEAD_BYTES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publisher {
     pub origin: Origin,
-    pub addr: SocketAddr,
+    /// Where it comes from; nowhere, if it is the broker itself.
+    pub addr: Option<SocketAddr>,
     /// The name that it gave itself.
     pub name: Option<Box<str>>,
     /// When it began: no other publisher of this id began then, also not in another life of the
@@ -33,11 +34,20 @@ pub struct Publisher {
     pub introduced: Introduced,
 }
 
+impl Publisher {
+    /// Whether the broker itself publishes, as it does under `$SYS`.
+    #[inline]
+    #[must_use]
+    pub fn is_broker(&self) -> bool {
+        self.addr.is_none()
+    }
+}
+
 #[cfg(test)]
 impl Publisher {
     /// A nameless one with this connection.
     pub(crate) fn for_tests(origin: Origin) -> Arc<Self> {
-        let addr = ([127, 0, 0, 1], 1).into();
+        let addr = Some(([127, 0, 0, 1], 1).into());
         Arc::new(Self { origin, addr, name: None, began: WallTime(0), introduced: Introduced::ByBroker })
     }
 }
@@ -90,6 +100,7 @@ pub struct Run {
     number: u64,
     body: Bytes,
     spans: Spans,
+    payload_bytes: usize,
     exact: bool,
     marks: Marks,
     cost: usize,
@@ -173,6 +184,16 @@ impl Run {
     #[must_use]
     pub fn cost(&self) -> usize {
         self.cost
+    }
+
+    /// Bytes of the payloads from message `from` to before `end`. For all of them it costs nothing.
+    #[must_use]
+    pub fn payload_bytes(&self, from: u32, end: u32) -> u64 {
+        if from == 0 && end == self.len() {
+            return self.payload_bytes as u64;
+        }
+        let spans = self.spans().get(from as usize..end as usize).unwrap_or_default();
+        spans.iter().map(|span| u64::from(span.end - span.start)).sum()
     }
 
     /// Bytes of the body, line ends included.
@@ -297,13 +318,14 @@ pub struct About<'a> {
 #[derive(Debug, Default)]
 pub struct RunBuilder {
     spans: Vec<Span>,
+    payload_bytes: usize,
 }
 
 impl RunBuilder {
     /// A builder with room for `messages` spans.
     #[must_use]
     pub fn with_capacity(messages: usize) -> Self {
-        Self { spans: Vec::with_capacity(messages) }
+        Self { spans: Vec::with_capacity(messages), payload_bytes: 0 }
     }
 
     /// Adds the message that lies at `range` of the body.
@@ -312,6 +334,7 @@ impl RunBuilder {
     /// If the body is over 4 GiB; reads are far smaller.
     #[inline]
     pub fn push(&mut self, range: Range<usize>) {
+        self.payload_bytes += range.len();
         let offset = |at: usize| u32::try_from(at).expect("a body is under 4 GiB");
         self.spans.push(Span { start: offset(range.start), end: offset(range.end) });
     }
@@ -355,6 +378,7 @@ impl RunBuilder {
             exact: body.pinned_bytes == body.bytes.len(),
             body: body.bytes,
             spans,
+            payload_bytes: self.payload_bytes,
             marks: Marks::default(),
             cost,
             charge: gauge.charge(Use::Runs, cost),
@@ -414,6 +438,9 @@ mod tests {
         let run = spans.finish(about, body, &gauge);
         assert_eq!(run.payloads(0).collect::<Vec<_>>(), [&b"one"[..], b"two", b"3"]);
         assert!(gauge.used() >= 4096 && gauge.used() == run.cost());
+        for (from, end, bytes) in [(0, 3, 7), (0, 2, 6), (1, 3, 4), (2, 2, 0)] {
+            assert_eq!(run.payload_bytes(from, end), bytes, "of {from}..{end}");
+        }
 
         // Room for many messages is not kept by a few.
         let mut roomy = RunBuilder::with_capacity(32_768);

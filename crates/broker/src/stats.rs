@@ -5,6 +5,8 @@
 pub struct Stats {
     /// Messages accepted from connections of this shard.
     pub accepted: u64,
+    /// Bytes of their payloads.
+    pub accepted_bytes: u64,
     /// Messages handed to front ends for delivery.
     pub delivered: u64,
     /// Messages dropped from queues of slow subscribers, each of them announced.
@@ -17,17 +19,21 @@ pub struct Stats {
     pub pauses: u64,
     /// Subscriptions that there are, with those that wait for an answer.
     pub subscriptions: u64,
+    /// Those of them that share what they hear: none yet.
+    pub shared_subscriptions: u64,
 }
 
 impl Stats {
     /// Adds another shard's figures.
     pub fn add(&mut self, other: &Self) {
         self.accepted += other.accepted;
+        self.accepted_bytes += other.accepted_bytes;
         self.delivered += other.delivered;
         self.dropped += other.dropped;
         self.not_retained += other.not_retained;
         self.refused += other.refused;
         self.pauses += other.pauses;
         self.subscriptions += other.subscriptions;
+        self.shared_subscriptions += other.shared_subscriptions;
     }
 }

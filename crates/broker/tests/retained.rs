@@ -234,6 +234,34 @@ fn there_is_room_for_so_many_topics() {
     assert_eq!(world.shards[0].stats().not_retained, 1);
 }
 
+/// What the broker tells of itself and what clients want kept do not take each other's room.
+#[test]
+fn the_broker_s_own_have_room_beside_those_of_clients() {
+    let mut world = World::new(2, Limits { retained_max: 1, ..Limits::default() });
+    let retain = || Marks { retain: true, ..Marks::default() };
+    for topic in ["$SYS/1", "$SYS/2"] {
+        world.tell(0, topic, "old");
+        world.tell(0, topic, "new");
+    }
+    for topic in ["a", "b"] {
+        world.publish_marked(0, 9, topic, "a client's", retain());
+    }
+    world.tell(0, "$SYS/3", "late");
+    world.settle();
+    for shard in [0, 1] {
+        assert_eq!(world.shards[shard].retained_messages(), 1);
+        world.subscribe_retained(shard, 0, "$SYS/#");
+        world.settle();
+        let heard: Vec<String> =
+            take(&mut world, shard, 0).into_iter().map(|(topic, text, _)| topic + " " + &text).collect();
+        assert_eq!(heard, ["$SYS/1 new", "$SYS/2 new", "$SYS/3 late"]);
+    }
+    assert_eq!(world.shards[0].stats().not_retained, 1, "of b");
+    world.publish_marked(0, 9, "a", "", retain());
+    world.publish_marked(0, 9, "b", "a client's", retain());
+    assert_eq!((world.shards[0].retained_messages(), world.shards[0].stats().not_retained), (1, 1));
+}
+
 /// A walk through many topics is done in steps, and what comes meanwhile comes live and once.
 #[test]
 fn many_are_looked_at_in_steps() {

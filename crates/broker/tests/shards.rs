@@ -540,3 +540,23 @@ fn a_delivery_keeps_to_its_budget() {
     assert_eq!(world.hears(0, 0), ["two", "three"]);
     assert_eq!(world.shards[0].stats().delivered, 3);
 }
+
+/// What the broker tells of itself is heard by whoever asks for it by name, on any shard, and is
+/// neither counted nor kept as history.
+#[test]
+fn the_broker_tells_and_does_not_count_it() {
+    let mut world = World::new(2, Limits::default());
+    world.subscribe(1, 0, "$SYS/#", HistoryRequest::None);
+    world.subscribe(1, 1, "#", HistoryRequest::None);
+    world.settle();
+    world.tell(0, "$SYS/broker/uptime", "1 seconds");
+    world.publish(0, 9, "news", "four");
+    world.settle();
+    assert_eq!(world.hears(1, 0), ["1 seconds"]);
+    assert_eq!(world.hears(1, 1), ["four"]);
+    let stats = world.shards[0].stats();
+    assert_eq!((stats.accepted, stats.accepted_bytes), (1, 4));
+    world.subscribe(1, 2, "$SYS/#", HistoryRequest::Last(10));
+    world.settle();
+    assert_eq!(world.hears(1, 2), [""; 0]);
+}

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use rumqttc::{Client, Event, LastWill, MqttOptions, Packet, Publish, QoS};
-use support::{DEADLINE, Script, Server, eventually, scaled};
+use support::{DEADLINE, Script, Server, Start, eventually, scaled};
 
 const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
@@ -277,6 +277,45 @@ fn mosquitto_s_programs_in_every_version_at_every_qos() {
             assert_eq!(heard, [1, 2, 3].map(|number| format!("{topic} {qos} {number}")));
         }
     }
+}
+
+/// What `mosquitto_sub` prints, which ends after so many messages.
+fn mosquitto_sub(server: &Server, arguments: &[&str]) -> BTreeMap<String, String> {
+    let port = server.port().to_string();
+    let mut command = Command::new("mosquitto_sub");
+    let heard = command.args(["-p", &port, "-W", "30"]).args(arguments).output().expect("it runs");
+    assert!(heard.status.success(), "{heard:?}");
+    let lines = String::from_utf8(heard.stdout).expect("text");
+    let message = |line: &str| line.split_once('|').map(|(topic, text)| (topic.to_owned(), text.to_owned()));
+    lines.lines().filter_map(message).collect()
+}
+
+#[test]
+fn mosquitto_sub_shows_what_the_broker_tells_of_itself() {
+    let test = "mosquitto_sub_shows_what_the_broker_tells_of_itself";
+    if !is_there("mosquitto_sub", &["--help"], test) {
+        return;
+    }
+    let server = Start::with(&["--shards", "2", "--sys-interval", "1"]).run();
+    let mut publisher = Command::new("mosquitto_pub");
+    publisher.args(["-p", &server.port().to_string(), "-t", "news", "-m", "hello", "-q", "1", "-r"]);
+    assert!(publisher.status().expect("it runs").success());
+    let told = eventually("what was published", || {
+        // All that there is, retained.
+        let arguments = ["-t", "$SYS/#", "-C", "47", "-F", "%t|%r %q %p"];
+        let told = mosquitto_sub(&server, &arguments);
+        (told["$SYS/broker/publish/messages/received"] == "1 0 1").then_some(told)
+    });
+    assert_eq!(told.len(), 47, "{told:#?}");
+    let said = |name: &str| told[&format!("$SYS/broker/{name}")].strip_prefix("1 0 ").expect("retained");
+    assert_eq!(said("version"), concat!("tidings version ", env!("CARGO_PKG_VERSION")));
+    assert!(said("uptime").ends_with(" seconds"));
+    assert_eq!(said("publish/bytes/received"), "5");
+    assert_eq!(said("retained messages/count"), "1");
+    assert_eq!(said("publish/messages/sent"), "0");
+    // `#` has the client's message, and `$SYS` would stand before it.
+    let all = mosquitto_sub(&server, &["-t", "#", "-C", "1", "-F", "%t|%p"]);
+    assert_eq!(all, BTreeMap::from([("news".to_owned(), "hello".to_owned())]));
 }
 
 /// `testdata/clients/paho_application.py` says what it does.

@@ -1,6 +1,7 @@
 //! Who is connected, as an operator sees it.
 
-use crate::connection::{ClientRow, RoleName};
+use crate::connection::{ClientRow, Connection, RoleName};
+use crate::env::Env;
 use crate::station::Station;
 
 /// How many connections of each kind there are.
@@ -14,6 +15,63 @@ pub struct Census {
     pub clients: u64,
     /// Have not said anything yet, or are ending.
     pub others: u64,
+    /// Sessions of MQTT clients that are not connected.
+    pub absent: u64,
+}
+
+impl Census {
+    /// One of those in the role `from` has the role `to` from now on.
+    pub(crate) fn change(&mut self, from: RoleName, to: RoleName) {
+        if let Some(count) = self.of(from) {
+            *count = count.checked_sub(1).expect("who goes was counted");
+        }
+        if let Some(count) = self.of(to) {
+            *count += 1;
+        }
+    }
+
+    /// How many there are in a role; those without one are all the others.
+    fn of(&mut self, role: RoleName) -> Option<&mut u64> {
+        match role {
+            RoleName::Publisher => Some(&mut self.publishers),
+            RoleName::Subscriber => Some(&mut self.subscribers),
+            RoleName::Client => Some(&mut self.clients),
+            RoleName::Unknown => None,
+        }
+    }
+
+    /// Adds another station's.
+    pub fn add(&mut self, other: &Self) {
+        self.publishers += other.publishers;
+        self.subscribers += other.subscribers;
+        self.clients += other.clients;
+        self.others += other.others;
+        self.absent += other.absent;
+    }
+
+    /// Clients that have said who they are.
+    #[must_use]
+    pub fn greeted(&self) -> u64 {
+        self.publishers + self.subscribers + self.clients
+    }
+}
+
+impl Connection {
+    /// Its role may have changed: the census is told.
+    pub(crate) fn count(&mut self, env: &mut Env) {
+        let role = self.role();
+        if role != self.counted {
+            env.census.change(self.counted, role);
+            env.traffic.greeted += u64::from(self.counted == RoleName::Unknown);
+            self.counted = role;
+        }
+    }
+
+    /// It goes: the census has it no more.
+    pub(crate) fn uncount(&mut self, env: &mut Env) {
+        env.census.change(self.counted, RoleName::Unknown);
+        self.counted = RoleName::Unknown;
+    }
 }
 
 impl Station {
@@ -31,15 +89,12 @@ impl Station {
     /// How many connections of each kind there are.
     #[must_use]
     pub fn census(&self) -> Census {
-        let mut census = Census::default();
-        for (_, connection) in self.connections.iter() {
-            match connection.role() {
-                RoleName::Publisher => census.publishers += 1,
-                RoleName::Subscriber => census.subscribers += 1,
-                RoleName::Client => census.clients += 1,
-                RoleName::Unknown => census.others += 1,
-            }
+        let census = self.env.census;
+        let (all, sessions) = (self.connections.len() as u64, self.env.mqtt.len() as u64);
+        Census {
+            others: all.saturating_sub(census.greeted()),
+            absent: sessions.saturating_sub(census.clients),
+            ..census
         }
-        census
     }
 }

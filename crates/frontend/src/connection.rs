@@ -127,6 +127,8 @@ pub struct ClientRow {
 pub(crate) struct Connection {
     pub(crate) link: Link,
     protocol: Protocol,
+    /// The role in which the census has it.
+    pub(crate) counted: RoleName,
 }
 
 /// What a connection speaks. A protocol gets bytes and time, and acts on [`Env`] and [`Link`];
@@ -188,7 +190,11 @@ impl Connection {
             Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
             Speaks::Mqtt => Self::waits_for_connect(env, &mut link),
         };
-        Self { link, protocol }
+        let mut connection = Self { link, protocol, counted: RoleName::Unknown };
+        // One that comes from another shard has said there who it is.
+        connection.counted = connection.role();
+        env.census.change(RoleName::Unknown, connection.counted);
+        connection
     }
 
     fn waits_for_connect(env: &mut Env, link: &mut Link) -> Protocol {
@@ -224,6 +230,7 @@ impl Connection {
         while !self.link.ending {
             let Taken { used, next } = self.protocol.receive(&mut self.link, env, &rest, read_end);
             rest.bytes.advance(used);
+            self.count(env);
             match next {
                 Next::GoOn if used > 0 && !rest.bytes.is_empty() => {}
                 Next::GoOn => break,
@@ -331,6 +338,7 @@ impl Connection {
         }
         let carry = std::mem::take(&mut self.link.carry);
         let Taken { used, next } = self.protocol.timeout(&mut self.link, env, &carry);
+        self.count(env);
         let rest = Bytes::copy_from_slice(carry.get(used..).unwrap_or_default());
         let rest = Chunk { pinned_bytes: rest.len(), bytes: rest };
         match next {
@@ -373,9 +381,10 @@ impl Connection {
         link.ending = true;
         link.list_to_write(env);
         env.events.push(Event::Closing { id: link.id, addr: link.addr, reason });
+        self.count(env);
         // Now and not when it is closed: a client that does not take its last line would go on
         // filling a queue, and braking publishers, for `drain_time`.
-        env.shard.handle(env.now, Input::Closed(link.id.conn));
+        env.shard.handle(env.now, Input::Closed(self.link.id.conn));
     }
 
     /// Encodes the next thing for the socket.

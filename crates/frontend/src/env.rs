@@ -13,13 +13,16 @@ use broker::{
 use topic::Filter;
 use wire::past::Replay;
 
+use crate::census::Census;
 use crate::event::Event;
 use crate::half_closed::HalfClosedOnes;
 use crate::limits::Limits;
 use crate::mqtt;
 use crate::outgoing::Pool;
+use crate::own::Own;
 use crate::station::{Action, StationConfig};
 use crate::text;
+use crate::traffic::Traffic;
 use crate::unfinished::Unfinished;
 use crate::watch::Watch;
 use crate::work;
@@ -36,6 +39,10 @@ pub(crate) struct Env {
     pub(crate) limits: Arc<Limits>,
     pub(crate) gauge: Gauge,
     pub(crate) events: Vec<Event>,
+    /// Who is there; the station adds those who have not said anything yet.
+    pub(crate) census: Census,
+    pub(crate) traffic: Traffic,
+    pub(crate) own_messages: Own,
     pub(crate) watch: Watch,
     pub(crate) pool: Pool,
     pub(crate) encoder: text::Encoder,
@@ -73,6 +80,9 @@ impl Env {
             limits: Arc::clone(&config.limits),
             gauge: config.gauge.clone(),
             events: Vec::new(),
+            census: Census::default(),
+            traffic: Traffic::default(),
+            own_messages: Own::default(),
             watch: Watch::new(shown),
             pool: Pool::default(),
             encoder: text::Encoder::new(config.gauge.clone()),
@@ -125,7 +135,9 @@ impl Env {
         history: HistoryRequest,
     ) -> (SessionId, Option<Refusal>) {
         let session = self.shard.open(conn);
-        let refused = self.shard.subscribe(self.now, session, filter, history, RetainedRequest::None).err();
+        // Text asks for the past, which is more; but of what the broker tells there is none.
+        let retained = if filter.is_system() { RetainedRequest::All } else { RetainedRequest::None };
+        let refused = self.shard.subscribe(self.now, session, filter, history, retained).err();
         (session, refused)
     }
 }

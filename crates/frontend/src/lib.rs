@@ -20,6 +20,7 @@ pub mod limits;
 mod link;
 mod mqtt;
 mod outgoing;
+mod own;
 #[cfg(test)]
 mod packets;
 mod remembered;
@@ -28,6 +29,7 @@ mod sniffing;
 pub mod stage;
 mod station;
 mod text;
+mod traffic;
 #[cfg(test)]
 mod transcripts;
 mod unfinished;
@@ -43,3 +45,4 @@ pub use mqtt::Violation;
 pub use outgoing::Outgoing;
 pub use station::{Action, Lane, MayStay, Offer, Placement, Station, StationConfig, Waits};
 pub use text::TopicPrompt;
+pub use traffic::{Sent, Traffic};

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::{Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig};
 use broker::{ConnId, Gauge, Instant, Now, ShardId, WallTime};
 use bytes::Bytes;
+use topic::TopicName;
 
 /// A lone shard with pretended sockets.
 #[derive(Debug)]
@@ -143,6 +144,16 @@ impl Stage {
         }
     }
 
+    /// The broker tells of itself.
+    ///
+    /// # Panics
+    /// If that is no topic.
+    pub fn tell(&mut self, topic: &str, text: &str) {
+        let topic = TopicName::parse(topic).expect("a topic");
+        self.station.tell(self.now, &topic, Bytes::copy_from_slice(text.as_bytes()));
+        self.turn();
+    }
+
     /// The server shuts down: everyone gets what is queued, then the last line.
     pub fn drain(&mut self) {
         self.station.drain(self.now);
@@ -181,6 +192,7 @@ impl Stage {
             self.station.end_turn();
             self.station.end_round();
             self.events.extend(self.station.take_events());
+            self.check_census();
             if to_read.is_empty() && !self.station.has_work() {
                 return;
             }
@@ -221,6 +233,16 @@ impl Stage {
         if self.station.is_over(conn) {
             self.close(conn);
         }
+    }
+
+    /// Whoever is there is counted for what they are.
+    fn check_census(&self) {
+        let rows = self.station.clients(usize::MAX);
+        let count = |role| rows.iter().filter(|row| row.role == role).count() as u64;
+        let census = self.station.census();
+        let counted = [census.publishers, census.subscribers, census.clients, census.others];
+        let roles = [RoleName::Publisher, RoleName::Subscriber, RoleName::Client, RoleName::Unknown];
+        assert_eq!(counted, roles.map(count), "{roles:?}");
     }
 
     /// What is left over is bounded, whatever a peer sends.

@@ -155,7 +155,8 @@ impl Station {
     /// `None` if it has ended meanwhile.
     pub fn hand_over(&mut self, now: Now, offer: Offer) -> Option<Handover> {
         self.connections.get(offer.conn).filter(|connection| connection.may_move())?;
-        let connection = self.connections.take(offer.conn)?;
+        let mut connection = self.connections.take(offer.conn)?;
+        connection.uncount(&mut self.env);
         self.handle(now, Input::Closed(offer.conn));
         connection.into_handover(offer.rest, offer.read_end)
     }
@@ -208,6 +209,7 @@ impl Station {
     pub fn remove(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
         let Some(mut connection) = self.connections.take(conn) else { return };
         self.env.now = now;
+        connection.uncount(&mut self.env);
         let link = &connection.link;
         if !link.ending {
             connection.over(&mut self.env, &reason);

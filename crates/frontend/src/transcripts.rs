@@ -21,6 +21,7 @@
 //! | `topic prompt` | first of all: the listener asks for topics |
 //! | `mqtt only` | first of all: the listener speaks nothing else |
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
+//! | `broker tells $SYS/a text` | the broker publishes that itself |
 //! | `shutdown` | the server shuts down |
 //! | `# …` | says why |
 //! | `#= MQTT5-3.1.0-2` | the statement of a standard that it shows |
@@ -86,10 +87,18 @@ impl Play {
                 match first {
                     "wait" => self.stage().pass(time(rest)?),
                     "limit" => self.limit(rest)?,
+                    "broker" => self.broker(rest)?,
                     name => self.client(name, rest)?,
                 }
             }
         }
+        Ok(())
+    }
+
+    fn broker(&mut self, line: &str) -> Result<(), String> {
+        let told = line.strip_prefix("tells ").and_then(|rest| rest.split_once(' '));
+        let (topic, text) = told.ok_or("it tells a topic and a text")?;
+        self.stage().tell(topic, text);
         Ok(())
     }
 

@@ -26,6 +26,8 @@ impl Watch {
 
     /// Turns the messages of a run into events, as many as may be shown.
     pub(crate) fn published(&mut self, now: Instant, run: &Run, events: &mut Vec<Event>) {
+        let publisher = run.publisher();
+        let Some(addr) = publisher.addr else { return };
         self.timeout(now, events);
         if now.since(self.window) >= WINDOW {
             self.window = now;
@@ -34,14 +36,13 @@ impl Watch {
         let show = run.len().min(self.per_second.saturating_sub(self.shown));
         self.not_shown += u64::from(run.len() - show);
         self.shown += show;
-        let publisher = run.publisher();
         for payload in run.payloads(0).take(show as usize) {
             let shown = match payload.get(..SHOWN_BYTES_MAX) {
                 Some(start) if start.len() < payload.len() => [start, "…".as_bytes()].concat(),
                 _ => payload.to_vec(),
             };
             events.push(Event::Published {
-                addr: publisher.addr,
+                addr,
                 name: publisher.name.clone(),
                 topic: run.topic().clone(),
                 payload: shown.into(),

@@ -32,6 +32,7 @@ use crate::roster;
 use crate::shard_thread::{Setup, ShardThread, WAKER};
 use crate::signals;
 use crate::status::{self, Sought};
+use crate::sys::SystemTopics;
 
 /// Rows of a client list per shard.
 const ROWS_MAX: usize = 1000;
@@ -119,6 +120,8 @@ struct Server {
     questions: VecDeque<Question>,
     /// Only where there is a console: nobody else asks.
     sampling: Option<Sampling>,
+    system: Option<SystemTopics>,
+    accepted: u64,
     accept_again: Option<Instant>,
     accept_pauses: u64,
     refused: u64,
@@ -198,6 +201,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         waker,
         questions: VecDeque::new(),
         sampling,
+        system: SystemTopics::new(settings.sys_interval, usize::from(settings.shards), Instant::now()),
+        accepted: 0,
         accept_again: None,
         accept_pauses: 0,
         refused: 0,
@@ -333,8 +338,9 @@ impl Server {
                 None if accepting => Some(Duration::ZERO),
                 again => {
                     let sample = self.sampling.as_ref().map(|sampling| sampling.next);
+                    let system = self.system.as_ref().and_then(SystemTopics::poll_timeout);
                     let answer = self.questions.front().map(|question| question.asked + ANSWER_TIME);
-                    let at = again.into_iter().chain(sample).chain(answer).min();
+                    let at = again.into_iter().chain(sample).chain(system).chain(answer).min();
                     at.map(|at| at.saturating_duration_since(Instant::now()))
                 }
             };
@@ -358,6 +364,7 @@ impl Server {
             }
             self.answer_questions();
             self.sample();
+            self.tell();
             self.accept_all();
         }
     }
@@ -378,6 +385,18 @@ impl Server {
         let (sender, answers) = channel();
         sampling.asked = Some((now, answers));
         self.order_reports(0, sender);
+    }
+
+    /// Tells clients of the broker, if it is time and the shards have said how they are.
+    fn tell(&mut self) {
+        let Some(system) = &mut self.system else { return };
+        let news = system.take_news(self.accepted, &self.gauge);
+        if let Some(sender) = system.ask(Instant::now()) {
+            self.order_reports(0, sender);
+        }
+        if !news.is_empty() {
+            self.order(0, Order::Tell(news));
+        }
     }
 
     fn order_reports(&self, clients_max: usize, sender: Sender<ShardReport>) {
@@ -405,6 +424,7 @@ impl Server {
     fn accept(&mut self, index: usize) {
         match self.listeners[index].socket.accept() {
             Ok((stream, addr)) => {
+                self.accepted += 1;
                 if self.loads.connections() >= self.settings.limits.connections_max {
                     self.refuse();
                     return;

@@ -3,7 +3,7 @@
 //! Reading order: `control` (start, accept, commands, shutdown), `shard_thread` (the loop of
 //! one shard), `traffic` and `turn` (who is read and written, and how much), `socket`, `transport`,
 //! `parcel` and `mailbox` (what threads send each other), `listener`, `report`, `console`, `status`,
-//! `rates` and `roster` (what the operator sees), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
+//! `rates` and `roster` (what the operator sees), `sys` (what clients are told of it), `last_words` (a panic), `unavailable` (what stands in the way of listening), `config`.
 
 mod clock;
 pub mod config;
@@ -22,6 +22,7 @@ mod shard_thread;
 mod signals;
 mod socket;
 mod status;
+mod sys;
 mod traffic;
 mod transport;
 mod turn;

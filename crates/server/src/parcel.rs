@@ -9,9 +9,11 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Mail, ShardId, Stats, Urgency};
-use frontend::{Census, ClientRow, Handover};
+use frontend::{Census, ClientRow, Handover, Traffic};
 use mio::Waker;
 use mio::net::TcpStream;
+
+use crate::sys::News;
 
 /// One thing that was sent.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ pub(crate) enum Order {
     Report { clients_max: usize, reply: Reply },
     /// End one connection.
     Kick(ConnId),
+    /// Publish what the broker tells of itself.
+    Tell(News),
     /// Read no more; answer when everything that others had sent is taken and your mail is out.
     Quiesce(Sender<()>),
     /// Write what is queued, then the last line, then end; answer with how many clients did not
@@ -73,8 +77,44 @@ pub(crate) struct ShardReport {
     pub(crate) shard: ShardId,
     pub(crate) stats: Stats,
     pub(crate) census: Census,
+    pub(crate) traffic: Traffic,
+    pub(crate) bytes: SocketBytes,
+    /// Topics with a retained message of a client.
+    pub(crate) retained: usize,
     pub(crate) clients: Vec<ClientRow>,
     pub(crate) history_bytes: usize,
+}
+
+#[cfg(test)]
+impl ShardReport {
+    /// That of a shard with nobody in it.
+    pub(crate) fn for_tests(shard: u8) -> Self {
+        Self {
+            at: Instant(0),
+            shard: ShardId(shard),
+            stats: Stats::default(),
+            census: Census::default(),
+            traffic: Traffic::default(),
+            bytes: SocketBytes::default(),
+            retained: 0,
+            clients: Vec::new(),
+            history_bytes: 0,
+        }
+    }
+}
+
+/// Bytes that sockets gave and took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SocketBytes {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+impl SocketBytes {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.received += other.received;
+        self.sent += other.sent;
+    }
 }
 
 /// Where a shard's report goes: the control thread goes on meanwhile, and is woken.

@@ -104,7 +104,7 @@ const ADDRESS_COLUMNS_MAX: usize = 21;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use broker::{ConnId, Origin, ShardId, Stats};
+    use broker::{ConnId, Origin, ShardId};
     use frontend::Census;
 
     fn row(shard: u8, slot: u32, addr: &str, name: &str, topic: &str) -> ClientRow {
@@ -121,14 +121,8 @@ mod tests {
 
     fn report(shard: u8, clients: Vec<ClientRow>) -> ShardReport {
         let census = Census { subscribers: clients.len() as u64, ..Census::default() };
-        ShardReport {
-            at: broker::Instant(151_000_000_000),
-            shard: ShardId(shard),
-            stats: Stats::default(),
-            census,
-            clients,
-            history_bytes: 0,
-        }
+        let at = broker::Instant(151_000_000_000);
+        ShardReport { at, census, clients, ..ShardReport::for_tests(shard) }
     }
 
     #[test]

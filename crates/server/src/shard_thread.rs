@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::listener::{self, Loads};
 use crate::mailbox::{Batch, Mailbox, Sender};
-use crate::parcel::{HandOff, Order, Parcel, ShardReport};
+use crate::parcel::{HandOff, Order, Parcel, ShardReport, SocketBytes};
 use crate::report::EventSink;
 use crate::socket::{LIGHT_READ_BYTES, Socket};
 use crate::transport::{ReadBuffer, Transport};
@@ -94,6 +94,8 @@ pub(crate) struct ShardThread {
     pub(crate) to_read: ReadLines,
     pub(crate) to_write: WriteLines,
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
+    /// Of all sockets that were ever here.
+    pub(crate) bytes: SocketBytes,
     /// Empty, between turns: to be filled again.
     batches: Vec<Batch>,
     /// What was sent and is not taken: a line and a budget each, so that those who come in
@@ -135,6 +137,7 @@ impl ShardThread {
             to_read: ReadLines::default(),
             to_write: WriteLines::default(),
             lingering: VecDeque::new(),
+            bytes: SocketBytes::default(),
             batches: Vec::new(),
             from_shards: VecDeque::new(),
             from_control: VecDeque::new(),
@@ -367,6 +370,11 @@ impl ShardThread {
     fn obey(&mut self, now: Now, order: Order) {
         match order {
             Order::Report { clients_max, reply } => reply.send(self.report(now, clients_max)),
+            Order::Tell(news) => {
+                for (topic, text) in news {
+                    self.station.tell(now, &topic, text.into());
+                }
+            }
             Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
             Order::Quiesce(reply) => {
                 self.phase = Phase::Quiet;
@@ -407,6 +415,9 @@ impl ShardThread {
             shard: self.own,
             stats: self.station.shard().stats(),
             census: self.station.census(),
+            traffic: self.station.traffic(),
+            bytes: self.bytes,
+            retained: self.station.shard().retained_messages(),
             clients: self.station.clients(clients_max),
             history_bytes: self.station.shard().history_bytes(),
         }

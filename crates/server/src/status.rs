@@ -73,10 +73,7 @@ impl Status {
         let mut history_bytes = 0;
         for figures in &self.shards {
             stats.add(&figures.stats);
-            census.publishers += figures.census.publishers;
-            census.subscribers += figures.census.subscribers;
-            census.clients += figures.census.clients;
-            census.others += figures.census.others;
+            census.add(&figures.census);
             history_bytes += figures.history_bytes;
         }
         let mut text = format!(
@@ -204,7 +201,7 @@ fn who(row: &ClientRow) -> String {
 
 /// All whom a shard has.
 pub(crate) fn everyone(census: &Census) -> u64 {
-    census.publishers + census.subscribers + census.clients + census.others
+    census.greeted() + census.others
 }
 
 pub(crate) fn safe(text: &str) -> String {
@@ -224,12 +221,9 @@ mod tests {
 
     fn report(shard: u8, accepted: u64) -> ShardReport {
         ShardReport {
-            at: broker::Instant(0),
-            shard: ShardId(shard),
             stats: Stats { accepted, delivered: 2 * accepted, ..Stats::default() },
             census: Census { publishers: 1, ..Census::default() },
-            clients: Vec::new(),
-            history_bytes: 0,
+            ..ShardReport::for_tests(shard)
         }
     }
 

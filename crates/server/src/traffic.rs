@@ -89,8 +89,10 @@ impl ShardThread {
             (false, false) => &mut self.buffer,
         };
         let carry = self.station.take_carry(conn);
+        let carried = carry.len();
         match socket.read(buffer, carry) {
             Read::Chunk(chunk, read_end) => {
+                self.bytes.received += (chunk.bytes.len() - carried) as u64;
                 let cost = self.station.receive(now, conn, chunk, read_end);
                 budget.spend(cost as u64 / KERNEL_BYTES_PER_UNIT);
                 *bytes_left = bytes_left.saturating_sub(cost);
@@ -117,7 +119,9 @@ impl ShardThread {
             budget.spend(CLOSE + self.station.take_work());
             return;
         }
-        budget.spend(discarded.unwrap_or_default() as u64 / KERNEL_BYTES_PER_UNIT);
+        let discarded = discarded.unwrap_or_default() as u64;
+        self.bytes.received += discarded;
+        budget.spend(discarded / KERNEL_BYTES_PER_UNIT);
         self.list_to_read(conn);
     }
 
@@ -184,6 +188,7 @@ impl ShardThread {
             let outcome = socket.transport.write(out);
             let count = waiting - out.bytes();
             written += count;
+            self.bytes.sent += count as u64;
             budget.spend(WRITE_CALL + count as u64 / KERNEL_BYTES_PER_UNIT);
             if let Written::Broken(reason) = outcome {
                 return self.close(now, conn, reason);

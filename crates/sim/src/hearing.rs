@@ -120,7 +120,7 @@ impl World {
         self.check_window(owner, id);
         // A member may be given once more, as something new, what it lost with a connection.
         let is_member = self.record.group.as_ref().is_some_and(|group| group.members.contains(&owner));
-        if !repeats && !(is_member && qos == 1) {
+        if !repeats && (!is_member || qos != 1) {
             self.check_again(owner, heard, id);
         }
         match qos {

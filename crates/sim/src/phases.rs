@@ -260,7 +260,8 @@ impl World {
             remains.delivered += shard.stats().delivered;
             remains.dropped += shard.stats().dropped;
             remains.subscriptions += shard.stats().subscriptions;
-            remains.rows += site.station.clients(1).len();
+            let counted = usize::try_from(site.station.census().greeted()).unwrap_or(usize::MAX);
+            remains.rows += site.station.clients(1).len() + counted;
         }
         remains.gauge_bytes = self.gauge.used();
         self.sites.clear();

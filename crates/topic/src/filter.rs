@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::name::check_text;
+use crate::name::{check_text, is_system};
 use crate::{TopicError, TopicName};
 
 /// A valid filter. A clone shares the text; equality, order and hash are those of the text.
@@ -67,6 +67,12 @@ impl Filter {
         levels.next().is_none()
     }
 
+    /// Whether all that it matches are topics of the broker's own ([`TopicName::is_system`]).
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        is_system(&self.0)
+    }
+
     /// The only topic that this filter matches, if it has no wildcard. Shares the text.
     #[must_use]
     pub fn exact(&self) -> Option<TopicName> {
@@ -104,6 +110,20 @@ mod tests {
     use super::*;
     use crate::{TOPIC_BYTES_MAX, TOPIC_LEVELS_MAX};
     use TopicError::{ControlCharacter, Empty, MisplacedWildcard, TooDeep, TooLong};
+
+    #[test]
+    fn filters_of_the_broker_s_own_topics() {
+        for (text, expected) in [
+            ("$SYS/#", true),
+            ("$SYS/broker/+", true),
+            ("$SYS", true),
+            ("$SYSTEM/#", false),
+            ("#", false),
+            ("+/broker", false),
+        ] {
+            assert_eq!(Filter::parse(text).unwrap().is_system(), expected, "{text}");
+        }
+    }
 
     fn check_parse(text: &str, expected: Result<(), TopicError>) {
         let parsed = Filter::parse(text);

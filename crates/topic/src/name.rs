@@ -30,6 +30,13 @@ impl TopicName {
         &self.0
     }
 
+    /// Whether it is one of those under which the broker tells of itself, and nobody else publishes:
+    /// `$SYS` and what is below it.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        is_system(&self.0)
+    }
+
     /// For a filter without wildcards, which has been through the same checks.
     pub(crate) fn from_exact_filter(text: Arc<str>) -> Self {
         Self(text)
@@ -64,6 +71,11 @@ impl fmt::Debug for TopicName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }
+}
+
+/// Whether the first level is that of the broker's own topics.
+pub(crate) fn is_system(text: &str) -> bool {
+    text.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The rules that names and filters share.
@@ -158,6 +170,16 @@ mod tests {
         check(&"é".repeat(TOPIC_BYTES_MAX / 2 + 1), Err(TooLong));
         check(&"/".repeat(TOPIC_LEVELS_MAX - 1), Ok(()));
         check(&"/".repeat(TOPIC_LEVELS_MAX), Err(TooDeep));
+    }
+
+    #[test]
+    fn the_broker_s_own_topics_begin_with_a_level_of_their_name() {
+        for text in ["$SYS", "$SYS/", "$SYS/broker/uptime", "$SYS//"] {
+            assert!(TopicName::parse(text).unwrap().is_system(), "{text}");
+        }
+        for text in ["$SYSTEM", "$SY", "$sys/broker", "SYS/broker", "a/$SYS", "/$SYS", "$", "$share/SYS"] {
+            assert!(!TopicName::parse(text).unwrap().is_system(), "{text}");
+        }
     }
 
     #[test]

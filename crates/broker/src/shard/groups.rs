@@ -32,6 +32,7 @@ impl Shard {
         self.spent += work::INPUT + work::SESSION;
         let session = self.sessions.get_mut(session).expect("a session joins while it lives");
         self.stats.subscriptions += 1;
+        self.stats.shared_subscriptions += 1;
         let mut home = ShardSet::EMPTY;
         home.insert(group.home);
         let until = now.mono.after(self.limits.grant_time);

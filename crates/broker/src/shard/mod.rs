@@ -1,7 +1,7 @@
 //! One shard: a match over inputs, each arm a call into the module that owns the matter.
 
+mod figures;
 mod groups;
-mod state;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -134,6 +134,7 @@ impl Shard {
             Input::Connected(conn) => self.sources.put(conn, Source::new(conn)),
             Input::Unsubscribe(subscription) => self.unsubscribe(subscription),
             Input::Publish(run) => self.publish(now, run),
+            Input::Tell(run) => self.spread(now.mono, run),
             Input::Closed(conn) => self.closed(conn),
             Input::Mail { from, mail } => self.mail(now.mono, from, mail),
             Input::Timeout => self.timeout(now.mono),
@@ -369,18 +370,11 @@ impl Shard {
         let body_bytes = run.body_bytes();
         let messages = u64::from(run.len());
         self.stats.accepted += messages;
+        self.stats.accepted_bytes += run.payload_bytes(0, run.len());
         if let Some(slot) = self.history.record(now.mono, &run) {
             self.readers.slot_changed(slot);
         }
-        let filters = self.interest.route(run.topic());
-        // What is retained goes to everyone, interested or not.
-        let has_gone = run.marks().retain && self.retain(now.mono, &run);
-        if !has_gone {
-            self.mail_to_interested(&run, &filters);
-        }
-        self.spent += work::INPUT;
-        let own = self.neighbours.own;
-        fanout::deliver(&mut self.receivers(), now.mono, &LocalRun::new(run), own, &filters);
+        self.spread(now.mono, run);
         if let Some(source) = self.sources.get_mut(conn) {
             // What is durable will be accepted when it is on disk; what is not, at once.
             source.accepted += messages;
@@ -388,6 +382,19 @@ impl Shard {
             source.pause.published(now.mono, body_bytes);
             self.memory.published(now.mono, source, &self.limits, &mut self.out);
         }
+    }
+
+    /// Hands a run to everyone who hears it, here and on other shards.
+    fn spread(&mut self, now: Instant, run: Arc<Run>) {
+        let filters = self.interest.route(run.topic());
+        // What is retained goes to everyone, interested or not.
+        let has_gone = run.marks().retain && self.retain(now, &run);
+        if !has_gone {
+            self.mail_to_interested(&run, &filters);
+        }
+        self.spent += work::INPUT;
+        let own = self.neighbours.own;
+        fanout::deliver(&mut self.receivers(), now, &LocalRun::new(run), own, &filters);
     }
 
     fn mail_to_interested(&mut self, run: &Arc<Run>, filters: &[FilterId]) {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary compiles this module and uses its own part of it")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use broker::{
@@ -148,7 +149,19 @@ impl World {
 
     pub(crate) fn publish_marked(&mut self, shard: usize, slot: u32, topic: &str, text: &str, marks: Marks) {
         let origin = Origin { shard: ShardId(u8::try_from(shard).unwrap()), conn: conn(slot) };
-        let addr = "127.0.0.1:1".parse().unwrap();
+        let addr = Some("127.0.0.1:1".parse().unwrap());
+        let run = self.run(origin, addr, topic, text);
+        self.input(shard, Input::Publish(run.marked(marks).into()));
+    }
+
+    /// The broker itself publishes, to be retained.
+    pub(crate) fn tell(&mut self, shard: usize, topic: &str, text: &str) {
+        let run = self.run(Origin::broker(ShardId(u8::try_from(shard).unwrap())), None, topic, text);
+        let marks = Marks { retain: true, ..Marks::default() };
+        self.input(shard, Input::Tell(run.marked(marks).into()));
+    }
+
+    fn run(&self, origin: Origin, addr: Option<SocketAddr>, topic: &str, text: &str) -> Run {
         let publisher = Arc::new(Publisher {
             origin,
             addr,
@@ -160,12 +173,8 @@ impl World {
         spans.push(0..text.len());
         let body = Body::exact(text.as_bytes().to_vec().into());
         let topic = TopicName::parse(topic).unwrap();
-        let run: Run = spans.finish(
-            About { topic: &topic, publisher: &publisher, time: WallTime(0), number: 0 },
-            body,
-            &self.gauge,
-        );
-        self.input(shard, Input::Publish(run.marked(marks).into()));
+        let about = About { topic: &topic, publisher: &publisher, time: WallTime(0), number: 0 };
+        spans.finish(about, body, &self.gauge)
     }
 
     /// Lets another connection hear a session, or none.

@@ -33,7 +33,7 @@ mod tests {
 
     fn line(payload: &[u8]) -> Vec<u8> {
         let mut frame = Frame::new();
-        let addr = ([127, 0, 0, 1], 50123).into();
+        let addr = Some(([127, 0, 0, 1], 50123).into());
         let sender = Sender { topic: "sports", addr, name: Some("alice"), time_ms: 0, source: [0; 4] };
         frame.set(Format::Json, TimeField::Hidden, &sender);
         let mut line = Vec::new();

@@ -81,16 +81,18 @@ impl Answers {
         self.bytes
     }
 
-    /// Appends about `bytes_max` of them.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, version: Version, bytes_max: usize) {
-        let start = out.len();
+    /// Appends about `bytes_max` of them; returns how many.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, version: Version, bytes_max: usize) -> u64 {
+        let (start, mut written) = (out.len(), 0);
         while let Some(answer) = self.due.pop_front() {
             self.bytes -= answer.bytes();
             answer.write(out, version);
+            written += 1;
             if out.len() - start >= bytes_max {
-                return;
+                break;
             }
         }
+        written
     }
 }
 

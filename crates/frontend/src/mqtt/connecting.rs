@@ -121,6 +121,7 @@ impl Mqtt {
         if home != link.id.shard {
             return Taken { used: 0, next: Next::Move(home) };
         }
+        env.traffic.received += 1;
         match self.begin(link, env, &connect, client_id) {
             Ok(()) => Taken { used: frame.len(), next: Next::GoOn },
             Err((reason, what)) => refuse(link, env, &connect, reason, what),
@@ -138,7 +139,7 @@ impl Mqtt {
         let wishes = fulfilled(wishes(connect, link)?, connect, client_id, link)?;
         let publisher = Arc::new(Publisher {
             origin: link.id,
-            addr: link.addr,
+            addr: Some(link.addr),
             name: Some(client_id.into()),
             began: env.now.wall,
             introduced: Introduced::ByItself,
@@ -417,6 +418,7 @@ fn refuse(link: &mut Link, env: &mut Env, connect: &Connect<'_>, reason: Reason,
 }
 
 fn say(link: &mut Link, env: &mut Env, bytes: &[u8]) {
+    env.traffic.answers += 1;
     link.out.append(&mut env.pool, |own| own.extend_from_slice(bytes));
     link.list_to_write(env);
 }

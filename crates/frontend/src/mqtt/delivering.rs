@@ -48,7 +48,8 @@ impl Client {
     pub(super) fn deliver(&mut self, link: &mut Link, env: &mut Env, size: PartSize) -> Delivered {
         if !self.answers.is_idle() {
             let (answers, version) = (&mut self.answers, self.version);
-            link.out.append(&mut env.pool, |own| answers.write(own, version, size.bytes));
+            let written = link.out.append(&mut env.pool, |own| answers.write(own, version, size.bytes));
+            env.traffic.answers += written;
             return Delivered::Something;
         }
         if link.ending {
@@ -119,8 +120,11 @@ impl Client {
     /// published them and when, if they do not say.
     fn introduction(&self, run: &Run) -> Vec<u8> {
         let (mut properties, publisher) = (Vec::new(), run.publisher());
-        if has_properties(self.version) && publisher.introduced == Introduced::ByBroker {
-            let (name, addr) = (publisher.name.as_deref(), publisher.addr);
+        if has_properties(self.version)
+            && publisher.introduced == Introduced::ByBroker
+            && let Some(addr) = publisher.addr
+        {
+            let name = publisher.name.as_deref();
             let shown = name.map_or_else(|| addr.to_string(), |name| format!("{name}@{addr}"));
             let mut time = Vec::new();
             write_time(&mut time, run.time().0);

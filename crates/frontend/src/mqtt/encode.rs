@@ -11,6 +11,7 @@ use wire::mqtt::{PublishFrame, PublishHead, Version};
 
 use crate::outgoing::{Outgoing, Pool};
 use crate::remembered::Remembered;
+use crate::traffic::Sent;
 use crate::work;
 
 /// A longer payload is not copied for one receiver: its packet refers to it.
@@ -35,15 +36,22 @@ struct Part {
 /// Encodes for the connections of one shard.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    remembered: Remembered<Part, ()>,
+    /// With the bytes of the payloads.
+    remembered: Remembered<Part, u64>,
     frame: PublishFrame,
+    pub(crate) sent: Sent,
     /// What encoding has cost since the last look.
     pub(crate) spent: u64,
 }
 
 impl Encoder {
     pub(crate) fn new(gauge: Gauge) -> Self {
-        Self { remembered: Remembered::new(gauge), frame: PublishFrame::default(), spent: 0 }
+        Self {
+            remembered: Remembered::new(gauge),
+            frame: PublishFrame::default(),
+            sent: Sent::default(),
+            spent: 0,
+        }
     }
 
     /// Sets the head of the packets that follow; their ids are not looked at.
@@ -57,11 +65,13 @@ impl Encoder {
         self.frame.packet_len(payload_len)
     }
 
-    /// What was encoded for another receiver of the same messages in the same style, if anything.
+    /// What was encoded for another receiver of the same messages in the same style, if anything: it
+    /// is sent.
     pub(super) fn find(&mut self, slice: &Slice, style: Style) -> Option<Bytes> {
         let wanted = Part { from: slice.skip, end: slice.end, style };
-        let (_, bytes) = self.remembered.find(&slice.run, |part| *part == wanted)?;
+        let (payload_bytes, bytes) = self.remembered.find(&slice.run, |part| *part == wanted)?;
         self.spent += work::SHARED_PART;
+        self.sent.count(slice.run.run(), slice.end - slice.skip, payload_bytes, bytes.len());
         Some(bytes)
     }
 
@@ -70,7 +80,7 @@ impl Encoder {
         match style.filter(|_| self.remembered.serves_others(&slice.run)) {
             Some(style) => {
                 let run: &LocalRun = &slice.run;
-                let mut bytes = Vec::new();
+                let (mut bytes, mut payload_bytes) = (Vec::new(), 0);
                 let body = run.run().body_bytes() / run.run().len() as usize;
                 bytes.reserve(self.frame.packet_len(body) * (slice.end - slice.skip) as usize);
                 for index in slice.skip..slice.end {
@@ -78,9 +88,11 @@ impl Encoder {
                     self.charge(payload);
                     self.frame.write(&mut bytes, None, payload.len());
                     bytes.extend_from_slice(payload);
+                    payload_bytes += payload.len() as u64;
                 }
                 let part = Part { from: slice.skip, end: slice.end, style };
-                out.push(self.remembered.share(&slice.run, part, (), bytes));
+                self.sent.count(run.run(), slice.end - slice.skip, payload_bytes, bytes.len());
+                out.push(self.remembered.share(&slice.run, part, payload_bytes, bytes));
             }
             None => {
                 for index in slice.skip..slice.end {
@@ -101,7 +113,7 @@ impl Encoder {
     ) {
         let payload = run.run().payload(index);
         self.charge(payload);
-        let is_copied = payload.len() <= COPIED_BYTES;
+        let (is_copied, before) = (payload.len() <= COPIED_BYTES, out.bytes());
         out.append(pool, |own| {
             self.frame.write(own, packet_id, payload.len());
             own.extend_from_slice(if is_copied { payload } else { &[] });
@@ -109,6 +121,7 @@ impl Encoder {
         if !is_copied {
             out.push(shared(run.run(), index));
         }
+        self.sent.count(run.run(), 1, payload.len() as u64, out.bytes() - before);
     }
 
     fn charge(&mut self, payload: &[u8]) {

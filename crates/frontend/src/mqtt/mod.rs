@@ -195,10 +195,13 @@ impl Mqtt {
         let version = client.version;
         self.lost = client.lost;
         if !client.answers.is_idle() {
-            link.out.append(&mut env.pool, |own| client.answers.write(own, version, usize::MAX));
+            let answers = &mut client.answers;
+            let written = link.out.append(&mut env.pool, |own| answers.write(own, version, usize::MAX));
+            env.traffic.answers += written;
         }
         let said = farewell::disconnect(version, client.packet_bytes_max, reason);
         if let Some(bytes) = said {
+            env.traffic.answers += 1;
             link.out.append(&mut env.pool, |own| own.extend_from_slice(&bytes));
         }
         client.give_up_replaced(env);
@@ -321,6 +324,7 @@ impl Client {
                     Err(broken) => return violation(broken),
                 }
                 *used += frame.len();
+                env.traffic.received += 1;
                 continue;
             }
             if !batch.is_empty() {
@@ -331,9 +335,13 @@ impl Client {
                 Took::Whole(work) => spent += work,
                 // What is left of it comes again.
                 Took::Part => return Next::Again,
-                Took::End(next) => return next,
+                Took::End(next) => {
+                    env.traffic.received += 1;
+                    return next;
+                }
             }
             *used += frame.len();
+            env.traffic.received += 1;
         }
     }
 
@@ -437,7 +445,10 @@ impl Env {
     pub(crate) fn time_out_sessions(&mut self) {
         match self.mqtt.take_due(self.now.mono) {
             Some(Due::Will(will, publisher)) => self.publish_will(*will, &publisher),
-            Some(Due::End(core)) => self.shard.close(core),
+            Some(Due::End(core)) => {
+                self.traffic.expired += 1;
+                self.shard.close(core);
+            }
             None => {}
         }
     }

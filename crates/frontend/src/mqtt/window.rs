@@ -253,7 +253,7 @@ mod tests {
     fn run(messages: usize) -> Rc<LocalRun> {
         let publisher = Arc::new(Publisher {
             origin: Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } },
-            addr: ([127, 0, 0, 1], 1).into(),
+            addr: Some(([127, 0, 0, 1], 1).into()),
             name: None,
             began: WallTime(0),
             introduced: Introduced::ByItself,

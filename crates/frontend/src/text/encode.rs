@@ -13,6 +13,7 @@ use wire::text::{Format, Frame, LinePart, Sender, TimeField};
 use crate::delivering::PartSize;
 use crate::outgoing::{Outgoing, Pool};
 use crate::remembered::Remembered;
+use crate::traffic::Sent;
 use crate::work;
 
 /// How one receiver's lines look: what makes two receivers' bytes equal.
@@ -30,19 +31,37 @@ pub(super) struct Position {
     pub(crate) part: Option<LinePart>,
 }
 
+/// What a part is besides its bytes.
+#[derive(Debug, Clone, Copy)]
+struct Encoded {
+    /// Where in the run the next one begins.
+    to: Option<Position>,
+    /// Messages that end in it, and bytes of their payloads.
+    messages: u32,
+    payload_bytes: u64,
+}
+
+impl Encoded {
+    fn new(run: &Run, from: Position, to: Option<Position>) -> Self {
+        let end = to.map_or(run.len(), |to| to.message);
+        let payload_bytes = run.payload_bytes(from.message, end);
+        Self { to, messages: end - from.message, payload_bytes }
+    }
+}
+
 /// Encodes for the connections of one shard and remembers what it made in this turn.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    /// With where in the run the next part begins.
-    remembered: Remembered<(Position, LineStyle), Option<Position>>,
+    remembered: Remembered<(Position, LineStyle), Encoded>,
     frame: Frame,
+    pub(crate) sent: Sent,
     /// What encoding has cost since the last look.
     pub(crate) spent: u64,
 }
 
 impl Encoder {
     pub(crate) fn new(gauge: Gauge) -> Self {
-        Self { remembered: Remembered::new(gauge), frame: Frame::new(), spent: 0 }
+        Self { remembered: Remembered::new(gauge), frame: Frame::new(), sent: Sent::default(), spent: 0 }
     }
 
     /// Appends the part of a run that begins at `from`; returns where the next one begins.
@@ -57,18 +76,28 @@ impl Encoder {
     ) -> Option<Position> {
         let any_style = planted::is(Bug::WrongLayout);
         let is_meant = |key: &(Position, LineStyle)| key.0 == from && (key.1 == style || any_style);
-        if let Some((to, bytes)) = self.remembered.find(run, is_meant) {
-            self.spent += work::SHARED_PART;
-            out.push(bytes);
-            return to;
-        }
-        if !self.remembered.serves_others(run) {
-            let (frame, spent) = (&mut self.frame, &mut self.spent);
-            return out.append(pool, |own| lines(own, frame, run.run(), from, style, size, spent));
-        }
-        let mut bytes = Vec::new();
-        let to = lines(&mut bytes, &mut self.frame, run.run(), from, style, size, &mut self.spent);
-        out.push(self.remembered.share(run, (from, style), to, bytes));
+        let before = out.bytes();
+        let encoded = match self.remembered.find(run, is_meant) {
+            Some((encoded, bytes)) => {
+                self.spent += work::SHARED_PART;
+                out.push(bytes);
+                encoded
+            }
+            None if self.remembered.serves_others(run) => {
+                let mut bytes = Vec::new();
+                let to = lines(&mut bytes, &mut self.frame, run.run(), from, style, size, &mut self.spent);
+                let encoded = Encoded::new(run.run(), from, to);
+                out.push(self.remembered.share(run, (from, style), encoded, bytes));
+                encoded
+            }
+            None => {
+                let (frame, spent) = (&mut self.frame, &mut self.spent);
+                let to = out.append(pool, |own| lines(own, frame, run.run(), from, style, size, spent));
+                Encoded::new(run.run(), from, to)
+            }
+        };
+        let Encoded { to, messages, payload_bytes } = encoded;
+        self.sent.count(run.run(), messages, payload_bytes, out.bytes() - before);
         to
     }
 
@@ -158,7 +187,7 @@ mod tests {
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let publisher = Publisher {
             origin,
-            addr: "127.0.0.1:1".parse().unwrap(),
+            addr: Some("127.0.0.1:1".parse().unwrap()),
             name: None,
             began: WallTime(0),
             introduced: Introduced::ByBroker,

@@ -52,6 +52,12 @@ pub(super) fn bad_topic(bytes: &[u8], error: topic::TopicError) -> CloseReason {
     CloseReason::Refused(format!("Invalid topic \"{}\": {error}", Printable::new(bytes, 40)))
 }
 
+/// Refuses a publisher whose topic is one of the broker's own.
+pub(super) fn system_topic(topic: &topic::TopicName) -> CloseReason {
+    let shown = Printable::new(topic.as_str().as_bytes(), 40);
+    CloseReason::Refused(format!("Invalid topic \"{shown}\": only the broker publishes under $SYS"))
+}
+
 /// Refuses a subscription that the core cannot take, or has given up.
 pub(crate) fn bad_filter(why: Refusal) -> CloseReason {
     let line = match why {

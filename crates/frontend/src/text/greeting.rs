@@ -14,7 +14,7 @@ use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::link::{Link, ReadEnd};
 use crate::text::encode::LineStyle;
-use crate::text::farewell::{bad_filter, bad_topic};
+use crate::text::farewell::{bad_filter, bad_topic, system_topic};
 use crate::text::hello::{First, Framing, HelloState, Progress, TopicPrompt};
 use crate::text::publishing::{Acks, Publishing};
 use crate::text::{State, Subscribing, Text};
@@ -128,9 +128,12 @@ impl Text {
         match hello.role {
             Role::Publisher(topic) => {
                 let topic = topic.unwrap_or_else(default_topic);
+                if topic.is_system() {
+                    return Next::End(system_topic(&topic));
+                }
                 let publisher = Arc::new(Publisher {
                     origin: link.id,
-                    addr: link.addr,
+                    addr: Some(link.addr),
                     name,
                     began: env.now.wall,
                     introduced: Introduced::ByBroker,

@@ -134,6 +134,7 @@ impl Text {
                     publishing.parse(env.now, chunk, read_end, &link.rules.limits, &env.gauge);
                 let mut next = Next::GoOn;
                 if let Some(run) = run {
+                    env.traffic.received += u64::from(run.len());
                     self.answers.published += match publishing.acks {
                         Acks::Wanted => u64::from(run.len()),
                         Acks::None => 0,

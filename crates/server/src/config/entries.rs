@@ -1,6 +1,7 @@
 //! One row for each key, with all that is said about it; what reads the rows takes a new one as it is.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use frontend::{Spoken, TopicPrompt};
 
@@ -44,7 +45,7 @@ pub(super) enum Reload {
     Restart,
 }
 
-pub(super) const ENTRIES: [Entry; 12] = [
+pub(super) const ENTRIES: [Entry; 13] = [
     Entry {
         key: Key::Port,
         name: "port",
@@ -133,6 +134,18 @@ pub(super) const ENTRIES: [Entry; 12] = [
         },
     },
     Entry {
+        key: Key::SysInterval,
+        name: "sys_interval",
+        option: "--sys-interval",
+        placeholder: "TIME",
+        table: Table::Top,
+        kind: Kind::Time,
+        reload: Reload::Restart,
+        meaning: "How often the topics under $SYS/broker tell what has changed, 0 for never [default: 10s]",
+        set: |to, text| value::seconds(text, SYS_INTERVAL_MAX).map(|interval| to.sys_interval = interval),
+        text: |of| format!("{}s", of.sys_interval.as_secs()),
+    },
+    Entry {
         key: Key::ConnectionsMax,
         name: "connections_max",
         option: "--connections-max",
@@ -219,6 +232,9 @@ fn url(listener: &ListenerSettings) -> String {
 }
 
 const PORTS: RangeInclusive<u16> = 0..=u16::MAX;
+
+/// Moving averages are over minutes: a longer time between updates would not show them.
+const SYS_INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// More than a machine has file descriptors for.
 const CONNECTIONS: RangeInclusive<u32> = 1..=16 * 1024 * 1024;

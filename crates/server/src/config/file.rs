@@ -133,12 +133,12 @@ impl Reading<'_> {
     /// The value as the other sources would write it.
     fn plain(&self, key: &str, kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<String, ConfigError> {
         match (kind, value.get_ref()) {
-            (Kind::Number | Kind::Size, DeValue::Integer(number)) => {
+            (Kind::Number | Kind::Size | Kind::Time, DeValue::Integer(number)) => {
                 let decimal = u64::from_str_radix(number.as_str(), number.radix());
                 Ok(decimal.map_or_else(|_| number.to_string(), |decimal| decimal.to_string()))
             }
             (Kind::Switch, DeValue::Boolean(wanted)) => Ok(wanted.to_string()),
-            (Kind::Text | Kind::Size, DeValue::String(text)) => Ok(text.to_string()),
+            (Kind::Text | Kind::Size | Kind::Time, DeValue::String(text)) => Ok(text.to_string()),
             _ => Err(self.wrong_type(key, &kind.to_string(), value)),
         }
     }

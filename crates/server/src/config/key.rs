@@ -14,6 +14,7 @@ pub enum Key {
     AllowAnonymous,
     Shards,
     LogFormat,
+    SysInterval,
     ConnectionsMax,
     QueueMax,
     MemoryMax,
@@ -26,6 +27,7 @@ pub enum Key {
 pub(super) enum Kind {
     Number,
     Size,
+    Time,
     Switch,
     Text,
 }
@@ -38,7 +40,7 @@ impl Key {
     pub(super) const ONE_LISTENER: [Self; 3] = keys_in(&[Table::OneListener]);
 
     /// The others at the top of a file.
-    pub(super) const TOP: [Self; 3] = keys_in(&[Table::Top]);
+    pub(super) const TOP: [Self; 4] = keys_in(&[Table::Top]);
 
     /// The keys of a file's table `[limits]`.
     pub(super) const LIMITS: [Self; 5] = keys_in(&[Table::Limits]);
@@ -98,6 +100,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Number => "a whole number",
             Self::Size => "a number of bytes or text such as \"2MiB\"",
+            Self::Time => "a number of seconds or text such as \"10s\"",
             Self::Switch => "true or false",
             Self::Text => "text in quotes",
         })

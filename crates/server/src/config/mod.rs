@@ -25,6 +25,7 @@ mod value;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use frontend::{Spoken, TopicPrompt};
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub shards: u8,
     /// The form of a log line.
     pub log_format: LogFormat,
+    /// How often what has changed is published under `$SYS`; zero for never.
+    pub sys_interval: Duration,
     /// Who may reach it without authentication.
     pub allow_anonymous: AnonymousAccess,
     /// The broker's bounds.
@@ -119,6 +122,7 @@ impl Default for Settings {
             }],
             shards: u8::try_from(cores).unwrap_or(u8::MAX).clamp(1, SHARDS_MAX),
             log_format: LogFormat::default(),
+            sys_interval: SYS_INTERVAL_DEFAULT,
             allow_anonymous: AnonymousAccess::default(),
             limits: Limits::default(),
             config_file: None,
@@ -127,6 +131,8 @@ impl Default for Settings {
 }
 
 const PORT_DEFAULT: u16 = 8071;
+
+const SYS_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 
 /// A set of shards is one machine word, see `broker::ShardSet`.
 const SHARDS_MAX: u8 = 64;

@@ -74,7 +74,7 @@ pub(super) fn toml(key: Key, settings: &Settings) -> String {
     match key.entry().kind {
         Kind::Number | Kind::Switch => text,
         Kind::Size if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
-        Kind::Size | Kind::Text => format!("\"{text}\""),
+        Kind::Size | Kind::Time | Kind::Text => format!("\"{text}\""),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use frontend::{Spoken, TopicPrompt};
 use thiserror::Error;
+use wire::past::span;
 
 use super::{AnonymousAccess, ListenerSettings, LogFormat};
 
@@ -46,6 +48,12 @@ pub enum ValueError {
     /// Above what the server can count.
     #[error("expected at most {}", size_text(BYTES_MAX))]
     SizeTooBig,
+    /// Not a time of whole seconds, or too long a one.
+    #[error("expected a time of whole seconds such as 10s or 1m, at most {}s", .max.as_secs())]
+    Time {
+        /// The most.
+        max: Duration,
+    },
     /// Not a yes or no.
     #[error("expected true or false")]
     Switch,
@@ -174,6 +182,12 @@ pub(super) fn size(text: &str, bytes_min: usize) -> Result<usize, ValueError> {
         Some(bytes) if bytes <= BYTES_MAX => Ok(bytes),
         _ => Err(ValueError::SizeTooBig),
     }
+}
+
+/// A time of whole seconds, as clients write one that has passed: `90`, `90s`, `5m`, `1h30m`.
+pub(super) fn seconds(text: &str, max: Duration) -> Result<Duration, ValueError> {
+    let time = span(text).filter(|time| *time <= max && time.subsec_nanos() == 0);
+    time.ok_or(ValueError::Time { max })
 }
 
 /// The shortest text that [`size`] reads back.

@@ -1,6 +1,7 @@
 //! What stands around a payload in its line: who sent it, to what, and when.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use super::format::{Format, Sender, TEXT_KEY, TimeField};
 use super::json;
@@ -30,14 +31,28 @@ pub(super) fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeFiel
     match format {
         Format::From | Format::FromTopic => {
             write_name(out, sender.name);
-            push(out, format_args!("{}] : ", sender.addr));
+            write_addr(out, sender.addr);
+            out.extend_from_slice(b"] : ");
         }
         _ => {
             out.push(b'\'');
             write_name(out, sender.name);
-            push(out, format_args!("{}', {})", sender.addr.ip(), sender.addr.port()));
+            match sender.addr {
+                Some(addr) => push(out, format_args!("{}', {})", addr.ip(), addr.port())),
+                None => push(out, format_args!("{BROKER}', 0)")),
+            }
             out.extend_from_slice(if format == Format::Tuple { b"]: " } else { b": " });
         }
+    }
+}
+
+/// What stands for the address of the broker itself.
+const BROKER: &str = "tidings";
+
+fn write_addr(out: &mut Vec<u8>, addr: Option<SocketAddr>) {
+    match addr {
+        Some(addr) => push(out, format_args!("{addr}")),
+        None => out.extend_from_slice(BROKER.as_bytes()),
     }
 }
 
@@ -58,7 +73,9 @@ pub(super) fn write_json_head(out: &mut Vec<u8>, sender: &Sender<'_>) {
 pub(super) fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
     out.extend_from_slice(b"\",\"time\":\"");
     write_time(out, sender.time_ms);
-    push(out, format_args!("\",\"publisher\":\"{}\"", sender.addr));
+    out.extend_from_slice(b"\",\"publisher\":\"");
+    write_addr(out, sender.addr);
+    out.push(b'"');
     if let Some(name) = sender.name {
         out.extend_from_slice(b",\"name\":\"");
         json::escape_into(out, name);

@@ -41,8 +41,8 @@ pub enum TimeField {
 pub struct Sender<'a> {
     /// Topic it was published to.
     pub topic: &'a str,
-    /// The publisher's address.
-    pub addr: SocketAddr,
+    /// The publisher's address; none, if it is the broker itself.
+    pub addr: Option<SocketAddr>,
     /// The publisher's own name.
     pub name: Option<&'a str>,
     /// When it was accepted, in milliseconds since 1970 (UTC).
@@ -386,7 +386,7 @@ mod tests {
     fn line(format: Format, time: TimeField, name: Option<&str>, payload: &[u8]) -> String {
         let sender = Sender {
             topic: "sports",
-            addr: "127.0.0.1:50123".parse().unwrap(),
+            addr: Some("127.0.0.1:50123".parse().unwrap()),
             name,
             time_ms: 1_795_348_800_123,
             source: [0, 17, 3, 1_795_348_800_000],
@@ -417,12 +417,31 @@ mod tests {
         assert_eq!(gap_line(Format::Json, 120), "{\"gap\":120}\n");
     }
 
+    /// What has no address is the broker: it has the same places in a line as anybody.
+    #[test]
+    fn lines_of_the_broker_itself() {
+        let line = |format| {
+            let sender =
+                Sender { topic: "$SYS/a b", addr: None, name: None, time_ms: 0, source: [0, 1, 2, 3] };
+            String::from_utf8(whole(&mut frame(format, TimeField::Hidden, &sender), b"7")).unwrap()
+        };
+        assert_eq!(line(Format::From), "[FROM tidings] : 7\n");
+        assert_eq!(line(Format::FromTopic), "[$SYS/a\\x20b | FROM tidings] : 7\n");
+        assert_eq!(line(Format::Tuple), "[('tidings', 0)]: 7\n");
+        assert_eq!(line(Format::TupleTopic), "[$SYS/a\\x20b] ('tidings', 0): 7\n");
+        assert_eq!(
+            line(Format::Json),
+            "{\"topic\":\"$SYS/a b\",\"payload\":\"7\",\"time\":\"1970-01-01T00:00:00.000Z\",\
+             \"publisher\":\"tidings\",\"id\":\"0-1-2-3-42\"}\n"
+        );
+    }
+
     /// Numbers count up through a run, whichever way its lines are written.
     #[test]
     fn every_line_has_its_number() {
         let sender = Sender {
             topic: "t",
-            addr: "[::1]:9".parse().unwrap(),
+            addr: Some("[::1]:9".parse().unwrap()),
             name: None,
             time_ms: 0,
             source: [1, 2, 3, 4],
@@ -450,7 +469,7 @@ mod tests {
         ) {
             let sender = Sender {
                 topic: &topic,
-                addr: "[::1]:9".parse().unwrap(),
+                addr: Some("[::1]:9".parse().unwrap()),
                 name: name.as_deref(),
                 time_ms: 0,
                 source: [0; 4],
@@ -498,7 +517,7 @@ mod tests {
             payload_bytes_max in 4_usize..20,
         ) {
             for format in FORMATS {
-                let sender = Sender { topic: "t", addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0, source: [0; 4] };
+                let sender = Sender { topic: "t", addr: Some("[::1]:9".parse().unwrap()), name: None, time_ms: 0, source: [0; 4] };
                 let mut frame = frame(format, TimeField::Shown, &sender);
                 let (mut out, mut from) = (Vec::new(), None);
                 loop {
@@ -520,7 +539,7 @@ mod tests {
         #[test]
         fn a_frame_knows_its_bytes(payload in "[a-z]{0,20}", topic in "[a-z\\[\"]{1,9}") {
             for format in FORMATS {
-                let sender = Sender { topic: &topic, addr: "[::1]:9".parse().unwrap(), name: None, time_ms: 0, source: [0; 4] };
+                let sender = Sender { topic: &topic, addr: Some("[::1]:9".parse().unwrap()), name: None, time_ms: 0, source: [0; 4] };
                 let mut frame = frame(format, TimeField::Shown, &sender);
                 let key = if format == Format::Json { "_b64".len() + DIGITS_MAX - "42".len() } else { 0 };
                 prop_assert_eq!(whole(&mut frame, payload.as_bytes()).len() + key, frame.bytes() + payload.len());

@@ -95,6 +95,17 @@ const FILES: &[(&str, &str, &str)] = &[
     ("shards = 0", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"0\""),
     ("shards = 0x41", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"65\""),
     ("shards = -1", "Value", "F:1:10: shards: expected a number from 1 to 64, found \"-1\""),
+    (
+        "sys_interval = true",
+        "WrongType",
+        "F:1:16: sys_interval must be a number of seconds or text such as \"10s\", found true or false",
+    ),
+    (
+        "sys_interval = \"1500ms\"",
+        "Value",
+        "F:1:16: sys_interval: expected a time of whole seconds such as 10s or 1m, at most 86400s, found \"1500ms\"",
+    ),
+    ("sys_interval = \"2d\"", "Value", "F:1:16: sys_interval: expected a time of whole seconds"),
     ("log_format = \"x\\ny\"", "Value", "F:1:14: log_format: expected text or json, found \"x\\ny\""),
     (
         "[limits]\nqueue_max = \"63KiB\"",

@@ -12,6 +12,8 @@ fn what_is_printed_reads_back() {
         "--listen tcp://[fe80::1%3]:9 --listen tcp://127.0.0.1:0?topic_prompt=1 --allow-anonymous",
         "--queue-max 65537 --memory-max 16777217 --history-max 8388608",
         "--queue-max 64KiB --memory-max 3GiB",
+        "--sys-interval 1h30m",
+        "--sys-interval 0",
     ] {
         let settings = start(words(line), &[]).unwrap();
         let file = TemporaryFile::new(print(&settings));
@@ -42,7 +44,7 @@ fn only_the_log_format_changes_at_run_time() {
     let old = start(words("--shards 4"), &[]).unwrap();
     assert_eq!(changes(&old, &old.clone()), [""; 0]);
     let line = "9000 --topic-prompt --allow-anonymous --shards 8 --log-format json --connections-max 9 \
-                --queue-max 1MiB --memory-max 2GiB --history-last 5 --history-max 1MiB";
+                --queue-max 1MiB --memory-max 2GiB --history-last 5 --history-max 1MiB --sys-interval 1m";
     assert_eq!(
         changes(&old, &start(words(line), &[]).unwrap()),
         [
@@ -50,6 +52,7 @@ fn only_the_log_format_changes_at_run_time() {
             "allow_anonymous: false -> true (needs a restart)",
             "shards: 4 -> 8 (needs a restart)",
             "log_format: \"text\" -> \"json\"",
+            "sys_interval: \"10s\" -> \"60s\" (needs a restart)",
             "limits.connections_max: 65536 -> 9 (needs a restart)",
             "limits.queue_max: \"4MiB\" -> \"1MiB\" (needs a restart)",
             "limits.memory_max: \"1GiB\" -> \"2GiB\" (needs a restart)",

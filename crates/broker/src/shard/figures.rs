@@ -1,8 +1,8 @@
-//! How a shard stands: figures for operators, and for checks.
+//! What a shard tells of itself, for operators and for checks. Nothing here changes anything.
 
-use super::Shard;
 use crate::ids::SessionId;
 use crate::session::{QueueState, Session};
+use crate::shard::Shard;
 use crate::stats::Stats;
 
 impl Shard {
@@ -16,6 +16,12 @@ impl Shard {
     #[must_use]
     pub fn history_bytes(&self) -> usize {
         self.history.bytes()
+    }
+
+    /// How many topics have a retained message, those of the broker's own not counted.
+    #[must_use]
+    pub fn retained_messages(&self) -> usize {
+        self.retained.kept()
     }
 
     /// Bytes of this shard's places for retained messages, and of the messages, which all shards share.
