@@ -14,7 +14,7 @@ use mio::{Poll, Token, Waker};
 use super::args::{Load, Pace};
 use super::cpu::{self, CpuSample, CpuUse, Process};
 use super::ledger::Senders;
-use super::mqtt::Outgoing;
+use super::outgoing::Outgoing;
 use super::pace::{Schedule, send_paced};
 use super::probe;
 use super::progress::{Progress, StopOnDrop};
@@ -152,7 +152,8 @@ fn spawn_senders(
         let Connection { stream, receive_max } = running.connect(Role::Publisher, &topic)?;
         let outgoing = match running.dialect {
             Dialect::Broker | Dialect::Relay => None,
-            Dialect::Mqtt(mqtt) => Some(Outgoing::new(mqtt, &topic, load.size, receive_max)),
+            Dialect::Mqtt(mqtt) => Some(Outgoing::packets(mqtt, &topic, load.size, receive_max)),
+            Dialect::Framed(framing) => Some(Outgoing::framed(framing.head(&topic, load.size))),
         };
         if let Some(share) = shares.get_mut(index % count) {
             share.push(Publisher::new(index, TcpStream::from_std(stream), outgoing));

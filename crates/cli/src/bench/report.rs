@@ -36,7 +36,8 @@ pub struct RunReport {
     pub server_cpu: Option<CpuUse>,
     /// `None` where the system does not show it.
     pub generator_cpu: Option<CpuUse>,
-    pub(super) bottleneck: String,
+    /// In words, who kept it from being faster.
+    pub bottleneck: String,
 }
 
 /// Microseconds from when a message was due to when it was received.
@@ -48,7 +49,8 @@ pub struct Latency {
     /// All but a hundredth took no longer.
     pub p99_us: f64,
     pub(super) p999_us: f64,
-    pub(super) max_us: f64,
+    /// None took longer.
+    pub max_us: f64,
 }
 
 /// All messages of a run, warm-up included: received + announced = expected, or something is wrong.
