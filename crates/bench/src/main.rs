@@ -9,6 +9,7 @@ mod kernel;
 mod limit;
 mod machine;
 mod open_files;
+mod packets;
 mod peers;
 mod programs;
 mod relay;
