@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 pub use args::{BenchArgs, Load, LoadArgs, Pace};
 use args::{BenchCommand, IdleArgs, RunArgs};
-pub use cpu::{CpuUse, check_open_files, core_count};
+pub use cpu::{BothUse, CpuUse, CpuWatch, check_open_files, core_count, resident_bytes};
 pub use fed::Fed;
 pub use framed::{Framing, Hello};
 pub use mqtt::Mqtt;
