@@ -57,7 +57,7 @@ impl Contender {
 }
 
 fn take_turn(peer: &Peer, work: &Work, version: Version, directory: &Path) -> anyhow::Result<Outcome> {
-    let running = peer.start(directory)?;
+    let running = peer.start(directory, work.tuning())?;
     let speaks = peer.kind.speaks;
     Ok(match work {
         Work::Load { load, qos, .. } => {

@@ -21,6 +21,13 @@ pub(super) struct Peer {
     further: Vec<String>,
 }
 
+/// What a broker is configured for, where it cannot be for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tuning {
+    Throughput,
+    Latency,
+}
+
 /// A broker that runs; killed when dropped.
 #[derive(Debug)]
 pub(super) struct RunningPeer {
@@ -66,12 +73,16 @@ impl Peer {
     ///
     /// # Errors
     /// If it ends, or takes none within ten seconds.
-    pub(super) fn start(&self, directory: &Path) -> anyhow::Result<RunningPeer> {
+    pub(super) fn start(&self, directory: &Path, tuning: Tuning) -> anyhow::Result<RunningPeer> {
         let directory = directory.join(self.kind.name);
         fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
         let port = free_port()?;
         let config = directory.join(self.kind.config_name);
-        fs::write(&config, self.kind.config.replace("PORT", &port.to_string()))?;
+        let further = match tuning {
+            Tuning::Throughput => "",
+            Tuning::Latency => self.kind.paced,
+        };
+        fs::write(&config, self.kind.config.replace("PORT", &port.to_string()) + further)?;
         let log = directory.join("log");
         let mut command = Command::new(&self.binary);
         for argument in self.kind.arguments {
@@ -163,7 +174,9 @@ mod tests {
     fn one_that_ends_says_why() {
         const KIND: Kind = Kind { arguments: &["--no-such-option"], ..TIDINGS };
         let directory = env::temp_dir().join(format!("bench-peer-test-{}", std::process::id()));
-        let error = Peer::new(&KIND, "/bin/cat".into(), Vec::new()).start(&directory).unwrap_err();
+        let error = Peer::new(&KIND, "/bin/cat".into(), Vec::new())
+            .start(&directory, Tuning::Throughput)
+            .unwrap_err();
         fs::remove_dir_all(&directory).unwrap();
         assert!(format!("{error:#}").contains("no-such-option"), "{error:#}");
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use cli::bench::{Load, Pace};
 use serde::Deserialize;
 
+use super::peer::Tuning;
 use crate::outcome::Figure;
 use crate::scenario::Shape;
 
@@ -132,6 +133,13 @@ impl Entry {
 }
 
 impl Work {
+    pub(super) fn tuning(&self) -> Tuning {
+        match self {
+            Work::Load { load: Load { pace: Pace::Rate(_), .. }, .. } => Tuning::Latency,
+            _ => Tuning::Throughput,
+        }
+    }
+
     /// What is told of it; the best broker is the one with the best first figure.
     pub(super) fn figures(&self) -> &'static [Figure] {
         match self {
