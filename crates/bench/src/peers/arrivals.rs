@@ -3,15 +3,17 @@
 //! Everything that a client has to say goes out in one write, in MQTT behind the CONNECT without waiting for its answer,
 //! and it has arrived when the subscription is acknowledged.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Barrier;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use cli::bench::idle::IdleReport;
 use cli::bench::{CpuWatch, Role};
+use socket2::{Domain, Socket, Type};
 use wire::mqtt::{Packet, QoS, Version, decode, frame};
 
 use super::kinds::Speaks;
@@ -70,48 +72,46 @@ pub(super) fn idle(
     })
 }
 
-/// How many clients connect, subscribe and leave in a second.
+/// How many clients connect, subscribe and leave in a second, measured for so long.
 ///
 /// # Errors
 /// If one of them cannot connect.
 pub(super) fn visits(
-    clients: usize,
+    time: Duration,
     speaks: Speaks,
     version: Version,
     running: &RunningPeer,
 ) -> anyhow::Result<VisitsReport> {
-    let client = Idle { clients, filters: 1, topics: Topics::Shared, session: Session::Ends };
+    let client = Idle { clients: 1, filters: 1, topics: Topics::Shared, session: Session::Ends };
     let greet = |number| greeting(client, speaks, version, number);
-    // Not counted: the first of all, and those that start the threads.
-    leave(arrive(running.address, clients..clients + AT_ONCE, &greet)?)?;
-    let watch = CpuWatch::start(Some(running.pid()));
-    // Threads that have ended no longer show what they used.
-    let (all_left, all_counted) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
-    let start = Instant::now();
-    let (elapsed, used) = thread::scope(|scope| {
+    let (left, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
         let share = |thread: usize| {
-            let (greet, all_left, all_counted) = (&greet, &all_left, &all_counted);
+            let (greet, left, stop) = (&greet, &left, &stop);
             move || {
-                let mut batches = (thread * AT_ONCE..clients).step_by(THREADS * AT_ONCE);
-                let end = batches.try_for_each(|first| {
-                    let batch = first..clients.min(first + AT_ONCE);
-                    leave(arrive(running.address, batch, greet)?)
-                });
-                all_left.wait();
-                all_counted.wait();
-                end
+                let mut first = thread * AT_ONCE;
+                while !stop.load(Ordering::Relaxed) {
+                    leave(arrive(running.address, first..first + AT_ONCE, greet)?)?;
+                    left.fetch_add(AT_ONCE, Ordering::Relaxed);
+                    first += THREADS * AT_ONCE;
+                }
+                anyhow::Ok(())
             }
         };
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(share(thread))).collect();
-        all_left.wait();
-        let figures = (start.elapsed(), watch.so_far());
-        all_counted.wait();
+        thread::sleep(WARMUP);
+        let watch = CpuWatch::start(Some(running.pid()));
+        let (start, before) = (Instant::now(), left.load(Ordering::Relaxed));
+        thread::sleep(time);
+        let clients = left.load(Ordering::Relaxed) - before;
+        let per_second = clients as f64 / start.elapsed().as_secs_f64();
+        let report = VisitsReport { clients, per_second, used: watch.so_far() };
+        stop.store(true, Ordering::Relaxed);
         for thread in threads {
             thread.join().map_err(|_| anyhow!("a connecting thread panicked"))??;
         }
-        anyhow::Ok(figures)
-    })?;
-    Ok(VisitsReport { clients, per_second: clients as f64 / elapsed.as_secs_f64(), used })
+        Ok(report)
+    })
 }
 
 /// All of a batch speak before the first is waited for, so that the server has something to do.
@@ -122,7 +122,7 @@ fn arrive(
 ) -> anyhow::Result<Vec<(TcpStream, Greeting)>> {
     let mut arrived = Vec::with_capacity(numbers.len());
     for number in numbers {
-        let mut stream = TcpStream::connect(address).context("connecting")?;
+        let mut stream = connect(address).context("connecting")?;
         let greeting = greet(number);
         stream.write_all(&greeting.says)?;
         arrived.push((stream, greeting));
@@ -132,6 +132,35 @@ fn arrive(
         greeting.answer.wait(stream)?;
     }
     Ok(arrived)
+}
+
+/// Connects from an address and port that no other connection came from: the system would look for a free port longer and
+/// longer, and have none left after some 28,000, since each stays taken for a minute.
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        match socket.bind(&SocketAddr::from(source(number)).into()) {
+            // Somebody listens there on all addresses.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+            Ok(()) => {
+                socket.connect(&address.into())?;
+                return Ok(socket.into());
+            }
+        }
+    }
+}
+
+/// Where a connection of this number comes from: ports in turn, of addresses of this machine in turn. Programs that run
+/// one after the other have addresses of their own.
+fn source(number: u32) -> SocketAddrV4 {
+    let of_program = (process::id() & 0x7fff) << 8;
+    let address = SOURCES + of_program + number / PORTS % 0x100;
+    let port = u16::try_from(PORT_MIN + number % PORTS).expect("a port is below 65,536");
+    SocketAddrV4::new(Ipv4Addr::from_bits(address), port)
 }
 
 fn leave(clients: Vec<(TcpStream, Greeting)>) -> anyhow::Result<()> {
@@ -223,6 +252,12 @@ pub(super) const SESSION_SECONDS: u32 = 3600;
 /// Fewer than the hundred that some servers let wait to be accepted, all threads together.
 const AT_ONCE: usize = 32;
 const THREADS: usize = 2;
+/// Before visits are counted.
+const WARMUP: Duration = Duration::from_millis(500);
+/// 127.1.0.0
+const SOURCES: u32 = 0x7f01_0000;
+const PORT_MIN: u32 = 10_000;
+const PORTS: u32 = 50_000;
 /// For buffers that the server frees a little later.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
 pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -242,6 +277,14 @@ mod tests {
         for refused in [&[0x20, 2, 0, 5][..], &[0x20, 2, 0, 0, 0x90, 4, 0, 1, 1, 0x80]] {
             assert!(answer.is_in(refused).is_err(), "{refused:x?}");
         }
+    }
+
+    #[test]
+    fn sources_do_not_come_round_soon() {
+        assert!(source(0).ip().is_loopback() && source(u32::MAX).ip().is_loopback());
+        assert_eq!(source(PORTS - 1).port(), 59_999);
+        assert_ne!(source(PORTS).ip(), source(0).ip());
+        assert_eq!(source(PORTS).port(), source(0).port());
     }
 
     #[test]

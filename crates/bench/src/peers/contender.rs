@@ -66,7 +66,7 @@ fn take_turn(peer: &Peer, work: &Work, version: Version, directory: &Path) -> an
             Outcome::Load(Box::new(report))
         }
         Work::Idle(idle) => Outcome::Idle(arrivals::idle(*idle, speaks, version, &running)?),
-        Work::Visits { clients } => Outcome::Visits(arrivals::visits(*clients, speaks, version, &running)?),
+        Work::Visits { time } => Outcome::Visits(arrivals::visits(*time, speaks, version, &running)?),
         Work::Resume { waiting, time } => {
             Outcome::Resume(resume::run(*waiting, *time, version, running.address)?)
         }

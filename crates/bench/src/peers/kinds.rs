@@ -185,10 +185,12 @@ ping_interval: \"1h\"
     },
 ];
 
-/// With the default it would close a subscriber before which 8 MB are waiting for a minute, or 32 MB at all.
+/// With the default it would close a subscriber before which 8 MB are waiting for a minute, or 32 MB at all. In protected
+/// mode it lets in nobody but 127.0.0.1, and other addresses of this machine connect as well.
 const REDIS_CONFIG: &str = "\
 bind 127.0.0.1
 port PORT
+protected-mode no
 save \"\"
 appendonly no
 maxclients 20000

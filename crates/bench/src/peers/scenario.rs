@@ -30,9 +30,9 @@ pub(super) enum Work {
         relay_threads: NonZeroUsize,
     },
     Idle(Idle),
-    /// So many clients connect, subscribe and leave.
+    /// Clients connect, subscribe and leave for so long.
     Visits {
-        clients: usize,
+        time: Duration,
     },
     /// A client comes back to what was queued for it, again and again for so long.
     Resume {
@@ -82,7 +82,7 @@ pub(super) struct Waiting {
 enum Entry {
     Load { name: String, qos: u8, load: Shape, relay_threads: Option<NonZeroUsize> },
     Idle { name: String, idle: Idle },
-    Visits { name: String, clients: usize },
+    Visits { name: String },
     Resume { name: String, waiting: Waiting },
 }
 
@@ -119,10 +119,7 @@ impl Entry {
                 ensure!(idle.clients > 0 && idle.filters > 0, "in scenario {name}: nobody subscribes");
                 Scenario { name, work: Work::Idle(idle) }
             }
-            Entry::Visits { name, clients } => {
-                ensure!(clients > 0, "in scenario {name}: nobody comes");
-                Scenario { name, work: Work::Visits { clients } }
-            }
+            Entry::Visits { name } => Scenario { name, work: Work::Visits { time: measured } },
             Entry::Resume { name, waiting } => {
                 let possible = (1..=MESSAGES_MAX).contains(&waiting.messages) && waiting.size >= NUMBER_BYTES;
                 ensure!(possible, "in scenario {name}: at most {MESSAGES_MAX}, of {NUMBER_BYTES} B at least");
