@@ -9,6 +9,8 @@ mod kernel;
 mod limit;
 mod machine;
 mod open_files;
+mod outcome;
+mod packets;
 mod peers;
 mod programs;
 mod relay;
@@ -39,7 +41,7 @@ enum Command {
     Hostile(hostile::HostileArgs),
     /// Measure what the kernel alone and a bare relay reach under a load
     Limit(limit::LimitArgs),
-    /// Run MQTT brokers side by side, in interleaved rounds, and record the results
+    /// Run brokers side by side, in interleaved rounds, and record the results
     Peers(peers::PeersArgs),
     /// Run the scenarios of a file in interleaved rounds and record the results
     Suite(suite::SuiteArgs),

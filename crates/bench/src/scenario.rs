@@ -9,6 +9,7 @@ use anyhow::Context;
 use cli::bench::{Load, Pace, Protocol, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Figure;
 use crate::programs::Programs;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -69,16 +70,6 @@ pub(crate) enum Bound {
     RatioMax(f64),
     Min(f64),
     Max(f64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Figure {
-    DeliveriesPerSecond,
-    P50Us,
-    P99Us,
-    ConnectsPerSecond,
-    ServerBytesEach,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use cli::bench::idle::{self, IdleReport};
-use cli::bench::{Gaps, RunReport, measure};
+use cli::bench::{idle, measure};
 use serde::Serialize;
 
 use crate::kernel;
 use crate::machine::Machine;
+use crate::outcome::Outcome;
 use crate::programs::Programs;
 use crate::scenario::{self, Contender, Scenario, Work};
 use crate::summary::{Summary, write_table};
@@ -33,16 +33,6 @@ pub(crate) struct SuiteArgs {
     out: Option<PathBuf>,
     #[arg(long, default_value = "bench/scenarios.toml", value_name = "FILE")]
     scenarios: PathBuf,
-}
-
-/// What one turn of a contender led to.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    Load(Box<RunReport>),
-    Idle(IdleReport),
-    /// It could not be run to its end.
-    Failed(String),
 }
 
 #[derive(Debug, Serialize)]
@@ -77,16 +67,6 @@ pub(crate) fn run(args: &SuiteArgs) -> anyhow::Result<ExitCode> {
     writeln!(stdout, "\nrecorded in {}", out.display())?;
     let clean = results.scenarios.iter().all(Summary::is_clean);
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-impl Outcome {
-    pub(crate) fn is_clean(&self) -> bool {
-        match self {
-            Outcome::Load(report) => report.account.is_clean(Gaps::Fail),
-            Outcome::Idle(_) => true,
-            Outcome::Failed(_) => false,
-        }
-    }
 }
 
 fn run_scenario(

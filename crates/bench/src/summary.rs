@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use cli::bench::{CpuUse, RunReport, count};
+use cli::bench::count;
 use serde::Serialize;
 
-use crate::scenario::{Bound, Figure, Goal};
-use crate::suite::Outcome;
+use crate::outcome::{Figure, Outcome, cores, median};
+use crate::scenario::{Bound, Goal};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
@@ -61,26 +61,11 @@ impl Summary {
 
 impl ContenderSummary {
     fn new(name: String, outcomes: Vec<Outcome>) -> ContenderSummary {
-        let all = [
-            Figure::DeliveriesPerSecond,
-            Figure::P50Us,
-            Figure::P99Us,
-            Figure::ConnectsPerSecond,
-            Figure::ServerBytesEach,
-        ];
-        let figures = all.into_iter().filter_map(|figure| {
+        let figures = Figure::ALL.into_iter().filter_map(|figure| {
             let values = outcomes.iter().filter_map(|outcome| figure.of(outcome)).collect();
             FigureSummary::new(figure, values)
         });
-        let cores = |side: fn(&RunReport) -> &Option<CpuUse>| {
-            let reports = outcomes.iter().filter_map(|outcome| match outcome {
-                Outcome::Load(report) => side(report).as_ref(),
-                _ => None,
-            });
-            median(reports.map(|used| used.cores).collect())
-        };
-        let server_cores = cores(|report| &report.server_cpu);
-        let generator_cores = cores(|report| &report.generator_cpu);
+        let [server_cores, generator_cores] = cores(&outcomes);
         ContenderSummary { figures: figures.collect(), server_cores, generator_cores, name, outcomes }
     }
 
@@ -90,29 +75,6 @@ impl ContenderSummary {
 
     fn figure(&self, figure: Figure) -> Option<FigureSummary> {
         self.figures.iter().copied().find(|one| one.figure == figure)
-    }
-}
-
-impl Figure {
-    fn of(self, outcome: &Outcome) -> Option<f64> {
-        match (self, outcome) {
-            (Figure::DeliveriesPerSecond, Outcome::Load(report)) => Some(report.delivered_per_second),
-            (Figure::P50Us, Outcome::Load(report)) => report.latency.as_ref().map(|latency| latency.p50_us),
-            (Figure::P99Us, Outcome::Load(report)) => report.latency.as_ref().map(|latency| latency.p99_us),
-            (Figure::ConnectsPerSecond, Outcome::Idle(report)) => Some(report.connects_per_second),
-            (Figure::ServerBytesEach, Outcome::Idle(report)) => report.server_bytes_each,
-            _ => None,
-        }
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Figure::DeliveriesPerSecond => "deliveries/s",
-            Figure::P50Us => "p50 µs",
-            Figure::P99Us => "p99 µs",
-            Figure::ConnectsPerSecond => "connects/s",
-            Figure::ServerBytesEach => "bytes each",
-        }
     }
 }
 
@@ -200,18 +162,12 @@ fn write_trouble(scenario: &str, contender: &str, outcome: &Outcome, out: &mut i
             writeln!(out, "\n{scenario}, {contender}: wrong deliveries")?;
             report.write(out)
         }
-        Outcome::Load(_) | Outcome::Idle(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
 fn dash() -> String {
     "–".to_owned()
-}
-
-/// The upper one of the two in the middle, where there are two.
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 #[cfg(test)]

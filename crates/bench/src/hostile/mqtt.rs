@@ -3,14 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use wire::mqtt::{
-    Connect, Filters, Packet, Properties, Property, PropertyWriter, Publish, QoS, Subscribe,
-    SubscribeOptions, Version, Will, encode, put_filter,
-};
+use wire::mqtt::{Packet, Properties, Property, PropertyWriter, QoS, Version, encode};
 
 use super::field::Field;
 use super::filters::LEVELS_MAX;
 use super::sockets::{Goodbye, Readers, Room, Stay, Storm, flood, send_once};
+use crate::packets::{self, Client, Message};
 
 /// Clients that never acknowledge hear a flood at QoS 1, and come back to be sent it again.
 pub(crate) fn unacknowledged(field: &Field<'_>) -> anyhow::Result<()> {
@@ -179,78 +177,27 @@ pub(crate) fn properties(field: &Field<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is published, at QoS 1 if it has an id.
-struct Message<'a> {
-    topic: &'a str,
-    id: Option<u16>,
-    retain: bool,
-    properties: &'a [u8],
-    payload: &'a [u8],
-}
-
-impl Message<'_> {
-    const PLAIN: Message<'static> =
-        Message { topic: "", id: None, retain: false, properties: &[], payload: &[] };
-}
-
 fn connect(client_id: &str, session_seconds: u32, will_topic: Option<&str>) -> Vec<u8> {
-    let (mut bytes, mut properties) = (Vec::new(), Vec::new());
-    let mut writer = PropertyWriter::new(&mut properties);
-    writer.put(&Property::SessionExpiry(session_seconds));
-    let will = will_topic.map(|topic| Will {
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic,
-        payload: b"gone",
-        properties: Properties::EMPTY,
-    });
-    let connect = Connect {
-        version: Version::V5,
-        clean_start: session_seconds == 0,
-        keep_alive: 0,
-        client_id,
-        will,
-        user_name: None,
-        password: None,
-        properties: writer.finish(),
-    };
-    encode(&mut bytes, Version::V5, &Packet::Connect(connect));
-    bytes
+    packets::connect(VERSION, &Client { id: client_id, session_seconds, keep_alive: 0, will_topic })
 }
 
 fn subscribe(bytes: &mut Vec<u8>, filters: &[&str], qos: QoS) {
-    let mut encoded = Vec::new();
-    filters.iter().for_each(|filter| put_filter(&mut encoded, filter, SubscribeOptions::of_qos(qos)));
-    let filters = Filters::parse(Version::V5, &encoded).expect("filters that are made here");
-    let packet_id = std::num::NonZeroU16::MIN;
-    let subscribe = Subscribe { packet_id, properties: Properties::EMPTY, filters };
-    encode(bytes, Version::V5, &Packet::Subscribe(subscribe));
+    packets::subscribe(bytes, VERSION, filters, qos);
+}
+
+fn publish(bytes: &mut Vec<u8>, message: &Message<'_>) {
+    packets::publish(bytes, VERSION, message);
 }
 
 fn unsubscribe(bytes: &mut Vec<u8>, filters: &[&str]) {
     let mut encoded = Vec::new();
     filters.iter().for_each(|filter| wire::mqtt::put_name(&mut encoded, filter));
-    let filters = wire::mqtt::FilterNames::parse(Version::V5, &encoded).expect("filters that are made here");
+    let filters = wire::mqtt::FilterNames::parse(VERSION, &encoded).expect("filters that are made here");
     let packet_id = std::num::NonZeroU16::MIN;
     let unsubscribe = wire::mqtt::Unsubscribe { packet_id, properties: Properties::EMPTY, filters };
-    encode(bytes, Version::V5, &Packet::Unsubscribe(unsubscribe));
-}
-
-fn publish(bytes: &mut Vec<u8>, message: &Message<'_>) {
-    let packet_id = message.id.and_then(std::num::NonZeroU16::new);
-    let properties = Properties::parse(wire::mqtt::Place::Publish, message.properties);
-    let publish = Publish {
-        dup: false,
-        qos: if packet_id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce },
-        retain: message.retain,
-        topic: message.topic,
-        packet_id,
-        properties: properties.expect("properties that are made here"),
-        payload: message.payload,
-        payload_start: 0,
-    };
-    encode(bytes, Version::V5, &Packet::Publish(publish));
+    encode(bytes, VERSION, &Packet::Unsubscribe(unsubscribe));
 }
 
 /// A session that is left behind waits for so long.
 const LASTING_SECONDS: u32 = 3 * 24 * 3600;
+const VERSION: Version = Version::V5;

@@ -1,9 +1,14 @@
-//! `bench peers`: MQTT brokers side by side, under the same loads from the same generator.
+//! `bench peers`: brokers side by side, each over its own protocol, put through the same by the same generator.
 //!
 //! In every round each broker has one turn, with a process of its own that is killed afterwards; so a machine that slows
-//! down slows all of them.
+//! down slows all of them. The relay and our own text protocol take turns as well, to tell what a protocol costs.
 
+mod arrivals;
+mod contender;
+mod kinds;
 mod peer;
+mod resume;
+mod scenario;
 mod table;
 
 use std::fs;
@@ -15,13 +20,16 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use cli::bench::{Gaps, Load, Protocol, RunReport, Target, Version, measure};
-use serde::{Deserialize, Serialize};
+use cli::bench::{Gaps, Load, Pace, Version};
+use serde::Serialize;
 
 use crate::machine::Machine;
-use crate::scenario::Shape;
+use crate::outcome::{Figure, Outcome};
 use crate::{interrupt, open_files, programs};
-use peer::{KINDS, Peer};
+use contender::{Contender, RELAY};
+use kinds::{KINDS, TIDINGS, TIDINGS_TEXT};
+use peer::Peer;
+use scenario::{Scenario, Work};
 
 #[derive(Debug, Args)]
 pub(crate) struct PeersArgs {
@@ -33,7 +41,7 @@ pub(crate) struct PeersArgs {
     /// Run only the scenarios whose name contains this, for example "QoS 1" or "pairs"
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// Run only these beside tidings [default: all whose binaries are found]
+    /// Run only these beside tidings [default: tidings-text, relay and all whose binaries are found]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     peers: Vec<String>,
     /// Tidings' binary [default: `tidings` beside this program]
@@ -42,7 +50,7 @@ pub(crate) struct PeersArgs {
     /// Shards of tidings
     #[arg(long, value_name = "N")]
     shards: Option<NonZeroUsize>,
-    /// How long the generator waits before it reads; the best of each broker's medians counts
+    /// How long the generator waits before it reads in closed loops; the best of each broker's medians counts
     #[arg(long, default_value = "0,50,1000", value_name = "MICROSECONDS", value_delimiter = ',')]
     linger_us: Vec<u32>,
     /// Speak MQTT 5.0 instead of 3.1.1
@@ -55,41 +63,12 @@ pub(crate) struct PeersArgs {
     scenarios: PathBuf,
 }
 
-/// A load for all of them.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scenario {
-    name: String,
-    qos: u8,
-    load: Shape,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    scenario: Vec<Scenario>,
-}
-
-/// Who takes turns. The first is ours, and what the others are compared to.
-#[derive(Debug)]
-enum Contender {
-    Tidings(Target),
-    Peer(Peer),
-}
-
-/// What one turn led to.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Turn {
-    Run(Box<RunReport>),
-    /// It could not be run to its end.
-    Failed(String),
-}
-
-/// The turns of all contenders in one scenario, one a round.
+/// The turns of all contenders that take part in one scenario, one a round. The first is ours, and what the others are
+/// compared to.
 #[derive(Debug, Serialize)]
 struct Compared {
     scenario: String,
+    figures: &'static [Figure],
     /// Of each contender, by how long the generator waited.
     contenders: Vec<Vec<Turns>>,
 }
@@ -97,9 +76,9 @@ struct Compared {
 /// A contender's turns with the generator waiting so long before it reads.
 #[derive(Debug, Serialize)]
 struct Turns {
-    name: String,
+    name: &'static str,
     linger_us: u32,
-    turns: Vec<Turn>,
+    turns: Vec<Outcome>,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,8 +86,10 @@ struct Results {
     machine: Machine,
     rounds: usize,
     seconds: f64,
-    /// What each contender says of itself.
+    /// What each broker says of itself.
     versions: Vec<String>,
+    /// Brokers that are known but not here.
+    missing: Vec<&'static str>,
     scenarios: Vec<Compared>,
 }
 
@@ -119,135 +100,126 @@ pub(crate) fn run(args: &PeersArgs) -> anyhow::Result<ExitCode> {
     open_files::raise()?;
     let measured = Duration::try_from_secs_f64(args.seconds)?;
     let version = if args.v5 { Version::V5 } else { Version::V311 };
-    let loads = loads(&args.scenarios, args.only.as_deref(), version, measured)?;
-    let binary = programs::broker(args.server.as_deref())?;
-    let peers = chosen(Peer::find_all()?, &args.peers)?;
-    let versions = versions(&binary, &peers);
-    let mut contenders = vec![Contender::Tidings(Target::OwnServer { program: binary, shards: args.shards })];
-    contenders.extend(peers.into_iter().map(Contender::Peer));
+    let scenarios = scenario::read(&args.scenarios, args.only.as_deref(), measured)?;
+    let binary = std::path::absolute(programs::broker(args.server.as_deref())?)?;
+    let found = Peer::find_all()?;
+    let is_here = |name| found.iter().any(|peer| peer.kind.name == name);
+    let missing: Vec<_> = KINDS.iter().map(|kind| kind.name).filter(|name| !is_here(*name)).collect();
+    let contenders = chosen(&binary, args.shards, found, &args.peers)?;
+    let versions = versions(&contenders);
+    if !missing.is_empty() {
+        writeln!(io::stderr(), "not here: {}", missing.join(", "))?;
+    }
 
     let machine = Machine::look();
     let out = args.out.clone().unwrap_or_else(|| default_path(&machine));
     let directory = std::env::temp_dir().join(format!("bench-peers-{}", process::id()));
     interrupt::end_children_on_signals(directory.clone())?;
-    let mut scenarios = Vec::with_capacity(loads.len());
-    for (name, load) in &loads {
-        scenarios.push(compare(name, load, &contenders, args, &directory)?);
+    let (rounds, seconds) = (args.rounds, args.seconds);
+    let mut results = Results { machine, rounds, seconds, versions, missing, scenarios: Vec::new() };
+    for scenario in &scenarios {
+        results.scenarios.push(compare(scenario, version, &contenders, args, &directory)?);
+        // All of them take hours: what is there is kept, should something end this.
+        record(&results, &out)?;
     }
     // Each broker has removed its own; this is empty, or was never made.
     fs::remove_dir(&directory).ok();
-    let results = Results { machine, rounds: args.rounds, seconds: args.seconds, versions, scenarios };
-    record(&results, &out)?;
+    let mut stdout = io::stdout().lock();
+    table::write(&results, &mut stdout)?;
+    writeln!(stdout, "\nrecorded in {} and beside it in .json", out.display())?;
     let clean = results.scenarios.iter().all(Compared::is_right);
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The scenarios of a file whose name, with the QoS, contains `only`.
-fn loads(
-    path: &Path,
-    only: Option<&str>,
-    version: Version,
-    measured: Duration,
-) -> anyhow::Result<Vec<(String, Load)>> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let file: File = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
-    let mut loads = Vec::with_capacity(file.scenario.len());
-    for Scenario { name, qos, load } in file.scenario {
-        let name = format!("{name}, QoS {qos}");
-        let load = load.load(measured).with_context(|| format!("in scenario {name}"))?;
-        let protocol = Protocol::mqtt(version, qos, None, load.pace)?;
-        loads.push((name, Load { protocol, ..load }));
-    }
-    loads.retain(|(name, _)| only.is_none_or(|only| name.contains(only)));
-    ensure!(!loads.is_empty(), "no scenario of {} is meant", path.display());
-    Ok(loads)
-}
-
-fn chosen(mut found: Vec<Peer>, names: &[String]) -> anyhow::Result<Vec<Peer>> {
-    for name in names {
-        let kind = KINDS.iter().find(|kind| kind.name == name);
-        let kind = kind.with_context(|| {
-            let all: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-            format!("no peer is called {name}; there are {}", all.join(", "))
-        })?;
-        let is_here = found.iter().any(|peer| peer.kind.name == kind.name);
-        ensure!(is_here, "{name} is not here: set {} to the path of its binary", kind.variable);
-    }
-    found.retain(|peer| names.is_empty() || names.iter().any(|name| name == peer.kind.name));
-    Ok(found)
-}
-
-fn versions(binary: &Path, peers: &[Peer]) -> Vec<String> {
-    let said = |name: &str, version: Option<String>| {
-        version.unwrap_or_else(|| format!("{name}, of unknown version"))
+/// Ours and those that are named, or all if none is.
+fn chosen(
+    tidings: &Path,
+    shards: Option<NonZeroUsize>,
+    found: Vec<Peer>,
+    names: &[String],
+) -> anyhow::Result<Vec<Contender>> {
+    let own = |kind| {
+        let shards = shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]);
+        Contender::Broker(Peer::new(kind, tidings.to_path_buf(), shards.collect()))
     };
-    let own = said("tidings", peer::version(binary, "--version"));
-    std::iter::once(own).chain(peers.iter().map(|peer| said(peer.kind.name, peer.version()))).collect()
+    let relay = Contender::Relay { program: std::env::current_exe()? };
+    let mut others = vec![own(&TIDINGS_TEXT), relay];
+    others.extend(found.into_iter().map(Contender::Broker));
+    for name in names {
+        if others.iter().any(|other| other.name() == name) {
+            continue;
+        }
+        let kind = KINDS.iter().find(|kind| kind.name == name).with_context(|| {
+            let all: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+            format!("no peer is called {name}; there are {}, {RELAY}, {}", TIDINGS_TEXT.name, all.join(", "))
+        })?;
+        anyhow::bail!("{name} is not here: set {} to the path of its binary", kind.variable);
+    }
+    others.retain(|other| names.is_empty() || names.iter().any(|name| name == other.name()));
+    others.insert(0, own(&TIDINGS));
+    Ok(others)
+}
+
+fn versions(contenders: &[Contender]) -> Vec<String> {
+    let brokers = contenders.iter().filter_map(|contender| match contender {
+        Contender::Broker(peer) if peer.kind.name != TIDINGS_TEXT.name => Some(peer.version()),
+        _ => None,
+    });
+    brokers.collect()
 }
 
 fn compare(
-    name: &str,
-    load: &Load,
+    scenario: &Scenario,
+    version: Version,
     contenders: &[Contender],
     args: &PeersArgs,
     directory: &Path,
 ) -> anyhow::Result<Compared> {
-    let turns =
-        |one: &Contender, linger_us| Turns { name: one.name().to_owned(), linger_us, turns: Vec::new() };
-    let of_one = |one| args.linger_us.iter().map(move |linger_us| turns(one, *linger_us)).collect();
-    let mut all: Vec<Vec<Turns>> = contenders.iter().map(of_one).collect();
+    let Scenario { name, work } = scenario;
+    let lingers = lingers(work, &args.linger_us);
+    let turns = |name, linger_us| Turns { name, linger_us, turns: Vec::new() };
+    let of_one = |one: &Contender| {
+        let name = one.name();
+        lingers.iter().map(|linger_us| turns(name, *linger_us)).collect()
+    };
+    let contenders: Vec<_> = contenders.iter().filter(|contender| contender.takes_part(work)).collect();
+    let mut all: Vec<Vec<Turns>> = contenders.iter().map(|one| of_one(one)).collect();
     for round in 1..=args.rounds {
         for (contender, of_one) in contenders.iter().zip(&mut all) {
             for turns in of_one {
                 let Turns { name: who, linger_us, turns } = turns;
                 writeln!(io::stderr(), "{name}: {who}, {linger_us} µs, round {round} of {}", args.rounds)?;
-                let linger = Duration::from_micros(u64::from(*linger_us));
-                turns.push(contender.take_turn(&Load { linger, ..load.clone() }, directory));
+                turns.push(contender.take_turn(&lingering(work, *linger_us), version, directory));
             }
         }
     }
-    Ok(Compared { scenario: name.to_owned(), contenders: all })
+    Ok(Compared { scenario: name.clone(), figures: work.figures(), contenders: all })
 }
 
-impl Contender {
-    fn name(&self) -> &str {
-        match self {
-            Contender::Tidings(_) => "tidings",
-            Contender::Peer(peer) => peer.kind.name,
-        }
+/// How long the generator waits before it reads: what it is to find the best of, or not at all where that would be part
+/// of the figure.
+fn lingers<'a>(work: &Work, closed_loop: &'a [u32]) -> &'a [u32] {
+    match work {
+        Work::Load { load: Load { pace: Pace::Window(_), .. }, .. } => closed_loop,
+        _ => &[0],
     }
+}
 
-    /// A failure is recorded and the others go on.
-    fn take_turn(&self, load: &Load, directory: &Path) -> Turn {
-        let report = match self {
-            Contender::Tidings(target) => measure::run(load, target),
-            Contender::Peer(peer) => {
-                peer.start(directory).and_then(|running| measure::run(load, &Target::Remote(running.address)))
-            }
-        };
-        report.map_or_else(|error| Turn::Failed(format!("{error:#}")), |report| Turn::Run(Box::new(report)))
+fn lingering(work: &Work, linger_us: u32) -> Work {
+    let mut work = work.clone();
+    if let Work::Load { load, .. } = &mut work {
+        load.linger = Duration::from_micros(u64::from(linger_us));
     }
+    work
 }
 
 impl Compared {
     /// Whether ours was right, and nobody failed.
     fn is_right(&self) -> bool {
         let own = self.contenders.iter().take(1).flatten().flat_map(|one| &one.turns);
+        let own_is_right = |turn: &Outcome| turn.report().is_none_or(|report| report.is_clean(Gaps::Fail));
         let mut all = self.contenders.iter().flatten().flat_map(|one| &one.turns);
-        own.into_iter().all(Turn::is_clean) && all.all(|turn| matches!(turn, Turn::Run(_)))
-    }
-}
-
-impl Turn {
-    fn is_clean(&self) -> bool {
-        matches!(self, Turn::Run(report) if report.is_clean(Gaps::Fail))
-    }
-
-    fn deliveries(&self) -> Option<f64> {
-        match self {
-            Turn::Run(report) => Some(report.delivered_per_second),
-            Turn::Failed(_) => None,
-        }
+        own.into_iter().all(own_is_right) && all.all(|turn| !matches!(turn, Outcome::Failed(_)))
     }
 }
 
@@ -260,11 +232,7 @@ fn record(results: &Results, out: &Path) -> anyhow::Result<()> {
     fs::write(out, &table).with_context(|| format!("writing {}", out.display()))?;
     let all = out.with_extension("json");
     fs::write(&all, serde_json::to_string_pretty(results)? + "\n")
-        .with_context(|| format!("writing {}", all.display()))?;
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(&table)?;
-    writeln!(stdout, "\nrecorded in {} and {}", out.display(), all.display())?;
-    Ok(())
+        .with_context(|| format!("writing {}", all.display()))
 }
 
 fn default_path(machine: &Machine) -> PathBuf {
@@ -275,18 +243,12 @@ fn default_path(machine: &Machine) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// The file in the repository can be run: every load in it passes the check.
-    #[test]
-    fn the_scenarios_of_the_repository_are_valid() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/peers.toml");
-        let all = |only| loads(&path, only, Version::V311, Duration::from_secs(1));
-        assert!(all(None).unwrap().len() > all(Some("QoS 1")).unwrap().len());
-        assert!(all(Some("no such scenario")).is_err());
-    }
-
     #[test]
     fn a_peer_that_is_not_here_is_said_to_be_missing() {
-        let error = |name: &str| chosen(Vec::new(), &[name.to_owned()]).unwrap_err().to_string();
+        let error = |name: &str| {
+            let names = [name.to_owned()];
+            chosen(Path::new("tidings"), None, Vec::new(), &names).unwrap_err().to_string()
+        };
         assert!(error("rumqttd").contains("RUMQTTD"));
         assert!(error("hivemq").contains("mosquitto"));
     }

@@ -1,8 +1,4 @@
-//! The other brokers: where their binaries are, how they are configured, and one that runs.
-//!
-//! Each listens on a port of 127.0.0.1, takes anybody, keeps nothing on disk and logs next to nothing. Bounds that would
-//! make it lose messages of a subscriber that reads, or wait for acknowledgements every few messages, are lifted: the
-//! generator's window is what bounds all of them alike.
+//! A broker whose binary is here, and one that runs.
 
 use std::env;
 use std::fs::{self, File};
@@ -14,74 +10,93 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-/// A broker other than ours, and how it is started.
-#[derive(Debug)]
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    /// The environment variable that tells where its binary is.
-    pub(crate) variable: &'static str,
-    /// Where it is otherwise.
-    default: Option<&'static str>,
-    /// What it listens on goes in place of `PORT`.
-    config: &'static str,
-    /// What the file is called: some go by the extension.
-    config_name: &'static str,
-    /// What stands before the path of its configuration.
-    config_flag: &'static str,
-    version_flag: &'static str,
-}
+use super::kinds::{KINDS, Kind};
 
 /// A broker whose binary is here.
 #[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    pub(crate) kind: &'static Kind,
+pub(super) struct Peer {
+    pub(super) kind: &'static Kind,
     binary: PathBuf,
+    /// Arguments beside those of its kind.
+    further: Vec<String>,
+}
+
+/// What a broker is configured for, where it cannot be for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tuning {
+    Throughput,
+    Latency,
 }
 
 /// A broker that runs; killed when dropped.
 #[derive(Debug)]
-pub(crate) struct RunningPeer {
+pub(super) struct RunningPeer {
     process: Child,
     directory: PathBuf,
-    pub(crate) address: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
 impl Peer {
-    /// All whose binaries are given by their variables, or are where they usually are.
+    pub(super) fn new(kind: &'static Kind, binary: PathBuf, further: Vec<String>) -> Peer {
+        Peer { kind, binary, further }
+    }
+
+    /// All whose binaries are given by their variables, or are where programs usually are.
     ///
     /// # Errors
     /// If a variable names what does not exist.
-    pub(crate) fn find_all() -> anyhow::Result<Vec<Peer>> {
+    pub(super) fn find_all() -> anyhow::Result<Vec<Peer>> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let places: Vec<PathBuf> = env::split_paths(&path).chain(PLACES.map(PathBuf::from)).collect();
         let mut found = Vec::with_capacity(KINDS.len());
         for kind in KINDS {
             let given = env::var_os(kind.variable).map(PathBuf::from);
-            let usual = kind.default.map(PathBuf::from).filter(|path| path.exists());
             if let Some(path) = &given {
                 ensure!(path.exists(), "{}: there is no {}", kind.variable, path.display());
             }
-            found.extend(given.or(usual).map(|binary| Peer { kind, binary }));
+            let mut usual = places.iter().map(|place| place.join(kind.program));
+            if let Some(binary) = given.or_else(|| usual.find(|path| path.is_file())) {
+                // It is started in another directory.
+                found.push(Peer::new(kind, std::path::absolute(binary)?, Vec::new()));
+            }
         }
         Ok(found)
     }
 
     /// What it says of itself.
-    pub(crate) fn version(&self) -> Option<String> {
-        version(&self.binary, self.kind.version_flag)
+    pub(super) fn version(&self) -> String {
+        let said = version(&self.binary, self.kind.version_flag);
+        said.unwrap_or_else(|| format!("{}, of unknown version", self.kind.name))
     }
 
     /// Starts it with its configuration in a new directory within `directory`, and waits until it takes connections.
     ///
     /// # Errors
     /// If it ends, or takes none within ten seconds.
-    pub(crate) fn start(&self, directory: &Path) -> anyhow::Result<RunningPeer> {
+    pub(super) fn start(&self, directory: &Path, tuning: Tuning) -> anyhow::Result<RunningPeer> {
         let directory = directory.join(self.kind.name);
         fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
         let port = free_port()?;
         let config = directory.join(self.kind.config_name);
-        fs::write(&config, self.kind.config.replace("PORT", &port.to_string()))?;
+        let further = match tuning {
+            Tuning::Throughput => "",
+            Tuning::Latency => self.kind.paced,
+        };
+        fs::write(&config, self.kind.config.replace("PORT", &port.to_string()) + further)?;
         let log = directory.join("log");
         let mut command = Command::new(&self.binary);
-        command.arg(self.kind.config_flag).arg(&config).current_dir(&directory);
+        for argument in self.kind.arguments {
+            match *argument {
+                "PORT" => command.arg(port.to_string()),
+                "CONFIG" => command.arg(&config),
+                other => command.arg(other),
+            };
+        }
+        command.args(&self.further).current_dir(&directory);
+        // A developer's own settings must not shape a measurement.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDINGS_")) {
+            command.env_remove(name);
+        }
         command
             .stdin(Stdio::null())
             .stdout(File::create(&log)?)
@@ -94,6 +109,14 @@ impl Peer {
 }
 
 impl RunningPeer {
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        cli::bench::resident_bytes(self.process.id())
+    }
+
     fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_TIME_MAX;
         while TcpStream::connect(self.address).is_err() {
@@ -125,7 +148,7 @@ impl Drop for RunningPeer {
 }
 
 /// The first line that a program prints for a flag.
-pub(crate) fn version(binary: &Path, flag: &str) -> Option<String> {
+fn version(binary: &Path, flag: &str) -> Option<String> {
     let output = Command::new(binary).arg(flag).stdin(Stdio::null()).output().ok()?;
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -137,112 +160,24 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
+/// Where servers are that are not on every user's path.
+const PLACES: [&str; 2] = ["/usr/local/sbin", "/usr/sbin"];
 const START_TIME_MAX: Duration = Duration::from_secs(10);
 const LAST_WORDS: usize = 3;
-
-pub(crate) const KINDS: &[Kind] = &[
-    // 0 is "no limit". With the defaults it would have 20 messages under way to a subscriber, and drop what 1,000 more
-    // are waiting before.
-    Kind {
-        name: "mosquitto",
-        variable: "MOSQUITTO",
-        default: Some("/usr/sbin/mosquitto"),
-        config: "\
-listener PORT 127.0.0.1
-allow_anonymous true
-max_inflight_messages 0
-max_queued_messages 0
-persistence false
-log_dest stderr
-log_type error
-",
-        config_name: "mosquitto.conf",
-        config_flag: "-c",
-        version_flag: "-h",
-    },
-    // Its own example, but for more under way than 100, and a larger segment of the log that all read from.
-    Kind {
-        name: "rumqttd",
-        variable: "RUMQTTD",
-        default: None,
-        config: "\
-id = 0
-
-[router]
-id = 0
-max_connections = 10010
-max_outgoing_packet_count = 1024
-max_segment_size = 104857600
-max_segment_count = 10
-
-[v4.1]
-name = \"v4-1\"
-listen = \"127.0.0.1:PORT\"
-next_connection_delay_ms = 1
-
-[v4.1.connections]
-connection_timeout_ms = 60000
-max_payload_size = 1048576
-max_inflight_count = 1024
-dynamic_filters = true
-",
-        config_name: "rumqttd.toml",
-        config_flag: "--config",
-        version_flag: "--version",
-    },
-    // With its defaults it would drop what 512 messages or 64 KiB are under way before.
-    Kind {
-        name: "flashmq",
-        variable: "FLASHMQ",
-        default: None,
-        config: "\
-listen {
-    protocol mqtt
-    port PORT
-    inet_protocol ip4
-    inet4_bind_address 127.0.0.1
-}
-allow_anonymous true
-max_qos_msg_pending_per_client 65535
-max_qos_bytes_pending_per_client 268435456
-log_level warning
-",
-        config_name: "flashmq.conf",
-        config_flag: "--config-file",
-        version_flag: "--version",
-    },
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_configuration_has_a_place_for_the_port() {
-        for kind in KINDS {
-            assert_eq!(kind.config.matches("PORT").count(), 1, "{}", kind.name);
-            assert_eq!(kind.variable, kind.name.to_uppercase());
-        }
-    }
+    use crate::peers::kinds::TIDINGS;
 
     #[test]
     fn one_that_ends_says_why() {
-        const KIND: Kind = Kind { config_flag: "--no-such-option", ..kind() };
+        const KIND: Kind = Kind { arguments: &["--no-such-option"], ..TIDINGS };
         let directory = env::temp_dir().join(format!("bench-peer-test-{}", std::process::id()));
-        let error = Peer { kind: &KIND, binary: "/bin/cat".into() }.start(&directory).unwrap_err();
+        let error = Peer::new(&KIND, "/bin/cat".into(), Vec::new())
+            .start(&directory, Tuning::Throughput)
+            .unwrap_err();
         fs::remove_dir_all(&directory).unwrap();
         assert!(format!("{error:#}").contains("no-such-option"), "{error:#}");
-    }
-
-    const fn kind() -> Kind {
-        Kind {
-            name: "test",
-            variable: "",
-            default: None,
-            config: "",
-            config_name: "test.conf",
-            config_flag: "",
-            version_flag: "",
-        }
     }
 }

@@ -1,85 +1,111 @@
-//! The side-by-side table: medians with their spread, ratios with theirs, and what went wrong.
+//! The side-by-side tables: ours against the best of the others, then everybody's medians with their spread, and what
+//! went wrong.
 
 use std::io::{self, Write};
 
-use cli::bench::{CpuUse, Gaps, RunReport, count};
+use cli::bench::{Gaps, RunReport, count};
 
-use super::{Compared, Results, Turn, Turns};
-use crate::summary::median;
+use super::contender::RELAY;
+use super::kinds::TIDINGS_TEXT;
+use super::{Compared, Results, Turns};
+use crate::outcome::{Figure, Outcome, cores, median};
 
 pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
-    let Results { machine, rounds, seconds, versions, scenarios } = results;
-    writeln!(out, "# MQTT brokers side by side\n")?;
+    let Results { machine, rounds, seconds, versions, missing, scenarios } = results;
+    writeln!(out, "# Brokers side by side\n")?;
     writeln!(
         out,
-        "{}, {}, {} cores, {}, commit {}. {rounds} rounds of {seconds} s, in turn. {}.\n",
+        "{}, {}, {} cores, {}, commit {}. {rounds} rounds of {seconds} s, in turn. {}.{}\n",
         machine.date,
         machine.cpu_model,
         machine.cores,
         machine.kernel,
         machine.commit,
-        versions.join("; ")
+        versions.join("; "),
+        if missing.is_empty() { String::new() } else { format!(" Not here: {}.", missing.join(", ")) }
     )?;
     write!(out, "{HOW_TO_READ}")?;
-    write_rates(scenarios, out)?;
-    writeln!(out)?;
-    write_cores(scenarios, out)?;
+    write_best(scenarios, out)?;
+    // Scenarios with the same figures stand together, as they do in the file.
+    for like in scenarios.chunk_by(|one, other| one.figures == other.figures) {
+        writeln!(out)?;
+        write_all(like, out)?;
+    }
     scenarios.iter().try_for_each(|compared| write_troubles(compared, out))
 }
 
 const HOW_TO_READ: &str = "\
-Deliveries per second: median (least–most), with the generator waiting before it reads as long as was best for this
-broker. Ratios: tidings over the other, of the medians (least–most of the rounds). Broker and generator share the cores;
-processor seconds per second of both are below. Marked with *: not every delivery was right, see the end.
+Figures are medians (least–most of the rounds); in closed loops with the generator waiting before it reads as long as
+was best for this broker. Ratios: tidings' median over the other's (least–most of the rounds); where less is better,
+below 1 is better. Each broker is spoken to in its own protocol, tidings in MQTT and, as tidings-text, in lines. Brokers
+and generator share the cores; cores are processor seconds per second of both. Marked with *: not every delivery
+was right, or not as many as were due, see the end.
 
 ";
 
-fn write_rates(scenarios: &[Compared], out: &mut impl Write) -> io::Result<()> {
-    let Some(first) = scenarios.first() else { return Ok(()) };
-    let mut columns = vec!["scenario".to_owned()];
-    for (index, turns) in best(first).enumerate() {
-        columns.push(turns.name.clone());
-        columns.extend((index > 0).then(|| "ratio".to_owned()));
-    }
-    write_head(&columns, out)?;
+/// Ours beside the best broker of any protocol, our own text protocol, and the relay.
+fn write_best(scenarios: &[Compared], out: &mut impl Write) -> io::Result<()> {
+    write_head(
+        &["scenario", "figure", "tidings", "best peer", "ratio", "to tidings-text", "to the relay"],
+        out,
+    )?;
     for compared in scenarios {
-        let mut row = vec![compared.scenario.clone()];
-        let own = best(compared).next();
-        for (index, turns) in best(compared).enumerate() {
-            row.push(spread(turns.turns.iter().filter_map(Turn::deliveries), count) + turns.mark());
-            if let Some(own) = own.filter(|_| index > 0) {
-                row.push(ratio(own, turns));
-            }
+        let Some(own) = best_turns(compared).next() else { continue };
+        for figure in compared.figures {
+            let named = |name: &str| best_turns(compared).find(|turns| turns.name == name);
+            let peers = best_turns(compared).skip(1).filter(|turns| !IS_NO_PEER.contains(&turns.name));
+            let ranked = peers.filter_map(|turns| Some((turns, figure.rank(turns.median(*figure)?))));
+            let peer = ranked.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(turns, _)| turns);
+            let ratio = |other: Option<&Turns>| other.map_or_else(dash, |other| ratio(*figure, own, other));
+            let cells = [
+                compared.scenario.clone(),
+                figure.label().to_owned(),
+                own.cell(*figure),
+                peer.map_or_else(dash, |peer| format!("{} {}", peer.name, peer.cell(*figure))),
+                ratio(peer),
+                ratio(named(TIDINGS_TEXT.name)),
+                ratio(named(RELAY)),
+            ];
+            write_row(&cells, out)?;
         }
-        write_row(&row, out)?;
     }
     Ok(())
 }
 
-/// Medians of the processor time on both sides, and how long the generator waited.
-fn write_cores(scenarios: &[Compared], out: &mut impl Write) -> io::Result<()> {
-    let Some(first) = scenarios.first() else { return Ok(()) };
-    let names = best(first).map(|turns| format!("{}: server + generator", turns.name));
-    let columns: Vec<_> = std::iter::once("cores".to_owned()).chain(names).collect();
+/// A row for each contender in each of the scenarios, which have the same figures.
+fn write_all(scenarios: &[Compared], out: &mut impl Write) -> io::Result<()> {
+    let figures = scenarios.first().map(|compared| compared.figures).unwrap_or_default();
+    let is_timed = scenarios.iter().any(|compared| best_turns(compared).any(Turns::is_timed));
+    let mut columns = vec!["scenario", "broker"];
+    figures.iter().for_each(|figure| columns.extend([figure.label(), "ratio"]));
+    if is_timed {
+        columns.extend(["waits", "cores: server + generator", "bottleneck"]);
+    }
     write_head(&columns, out)?;
     for compared in scenarios {
-        let cores = best(compared).map(|turns| {
-            let server = turns.cores(|report| report.server_cpu.as_ref());
-            let generator = turns.cores(|report| report.generator_cpu.as_ref());
-            format!("{server} + {generator} ({} µs)", turns.linger_us)
-        });
-        let row: Vec<_> = std::iter::once(compared.scenario.clone()).chain(cores).collect();
-        write_row(&row, out)?;
+        let Some(own) = best_turns(compared).next() else { continue };
+        for (index, turns) in best_turns(compared).enumerate() {
+            let mut row = vec![compared.scenario.clone(), turns.name.to_owned()];
+            for figure in figures {
+                row.push(turns.cell(*figure));
+                row.push(if index == 0 { dash() } else { ratio(*figure, own, turns) });
+            }
+            if is_timed {
+                row.extend([format!("{} µs", turns.linger_us), turns.cores(), turns.bottleneck()]);
+            }
+            write_row(&row, out)?;
+        }
     }
     Ok(())
 }
 
-fn write_head(columns: &[String], out: &mut impl Write) -> io::Result<()> {
+fn write_head(columns: &[&str], out: &mut impl Write) -> io::Result<()> {
     write_row(columns, out)?;
     writeln!(out, "|{}", "---|".repeat(columns.len()))
 }
 
-fn write_row(cells: &[String], out: &mut impl Write) -> io::Result<()> {
+fn write_row<S: AsRef<str>>(cells: &[S], out: &mut impl Write) -> io::Result<()> {
+    let cells: Vec<&str> = cells.iter().map(AsRef::as_ref).collect();
     writeln!(out, "| {} |", cells.join(" | "))
 }
 
@@ -88,99 +114,165 @@ fn write_troubles(compared: &Compared, out: &mut impl Write) -> io::Result<()> {
         for (round, turn) in (1..).zip(turns) {
             let place = format!("{}, {name}, {linger_us} µs, round {round}", compared.scenario);
             match turn {
-                Turn::Failed(error) => writeln!(out, "\n{place}: {error}")?,
-                Turn::Run(report) if !report.account.is_clean(Gaps::Fail) => {
+                Outcome::Failed(error) => writeln!(out, "\n{place}: {error}")?,
+                Outcome::Load(report) if !report.account.is_clean(Gaps::Fail) => {
                     writeln!(out, "\n{place}:\n\n```")?;
                     report.write(out)?;
                     writeln!(out, "```")?;
                 }
-                Turn::Run(_) => {}
+                Outcome::Load(report) if !report.kept_pace() => {
+                    let delivered = count(report.delivered_per_second);
+                    writeln!(out, "\n{place}: {delivered} deliveries/s, fewer than were due")?;
+                }
+                _ => {}
             }
         }
     }
     Ok(())
 }
 
-/// Of each contender, the turns with the best median.
-fn best(compared: &Compared) -> impl Iterator<Item = &Turns> {
-    compared.contenders.iter().filter_map(|of_one| {
-        let rate = |turns: &Turns| turns.median().unwrap_or(0.0);
-        of_one.iter().max_by(|one, other| rate(one).total_cmp(&rate(other)))
-    })
+fn is_well(turn: &Outcome) -> bool {
+    turn.is_clean() && turn.report().is_none_or(RunReport::kept_pace)
+}
+
+/// Of each contender, the turns with the best median of the first figure.
+fn best_turns(compared: &Compared) -> impl Iterator<Item = &Turns> {
+    let rank = |turns: &Turns| {
+        let figure = compared.figures.first()?;
+        Some(figure.rank(turns.median(*figure)?))
+    };
+    let rank = move |turns: &Turns| rank(turns).unwrap_or(f64::NEG_INFINITY);
+    compared
+        .contenders
+        .iter()
+        .filter_map(move |of_one| of_one.iter().max_by(|one, other| rank(one).total_cmp(&rank(other))))
 }
 
 impl Turns {
-    /// Shows that not all was well; what it was stands below.
-    fn mark(&self) -> &'static str {
-        let is_clean = |turn: &Turn| matches!(turn, Turn::Run(report) if report.account.is_clean(Gaps::Fail));
-        if self.turns.iter().all(is_clean) { "" } else { " *" }
+    fn values(&self, figure: Figure) -> impl Iterator<Item = f64> {
+        self.turns.iter().filter_map(move |turn| figure.of(turn))
     }
 
-    fn cores(&self, side: impl Fn(&RunReport) -> Option<&CpuUse>) -> String {
-        let used = self.turns.iter().filter_map(|turn| match turn {
-            Turn::Run(report) => side(report).map(|used| used.cores),
-            Turn::Failed(_) => None,
+    fn median(&self, figure: Figure) -> Option<f64> {
+        median(self.values(figure).collect())
+    }
+
+    /// The median and its spread; marked where not all was well, and what it was stands below.
+    fn cell(&self, figure: Figure) -> String {
+        let mark = if self.turns.iter().all(is_well) { "" } else { " *" };
+        let (least, most) = spread(self.values(figure));
+        let shown = self.median(figure).map(|middle| {
+            let [middle, least, most] = [middle, least, most].map(|value| figure.show(value));
+            format!("{middle} ({least}–{most})")
         });
-        median(used.collect()).map_or_else(dash, |cores| format!("{cores:.2}"))
+        shown.unwrap_or_else(dash) + mark
     }
 
-    fn median(&self) -> Option<f64> {
-        median(self.turns.iter().filter_map(Turn::deliveries).collect())
+    fn is_timed(&self) -> bool {
+        self.turns.iter().any(|turn| turn.used().is_some())
+    }
+
+    fn cores(&self) -> String {
+        let shown = |cores: Option<f64>| cores.map_or_else(dash, |cores| format!("{cores:.2}"));
+        let [server, generator] = cores(&self.turns).map(shown);
+        format!("{server} + {generator}")
+    }
+
+    /// Who was it in the last round.
+    fn bottleneck(&self) -> String {
+        let last = self.turns.iter().rev().find_map(Outcome::used);
+        last.map_or_else(dash, |used| used.bottleneck())
     }
 }
 
 /// Of the medians, and how far it was from round to round.
-fn ratio(own: &Turns, other: &Turns) -> String {
-    let Some((a, b)) = own.median().zip(other.median()) else { return dash() };
+fn ratio(figure: Figure, own: &Turns, other: &Turns) -> String {
+    let Some((a, b)) = own.median(figure).zip(other.median(figure)) else { return dash() };
     let rounds = own.turns.iter().zip(&other.turns);
-    let ratios = rounds.filter_map(|(a, b)| Some(a.deliveries()? / b.deliveries()?));
-    let (least, most) =
-        ratios.fold((f64::INFINITY, 0.0_f64), |(least, most), one| (least.min(one), most.max(one)));
+    let (least, most) = spread(rounds.filter_map(|(a, b)| Some(figure.of(a)? / figure.of(b)?)));
     format!("{:.2} ({least:.2}–{most:.2})", a / b)
 }
 
-fn spread(values: impl Iterator<Item = f64>, show: impl Fn(f64) -> String) -> String {
-    let values: Vec<f64> = values.collect();
-    let (least, most) =
-        values.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), one| (least.min(*one), most.max(*one)));
-    median(values).map_or_else(dash, |middle| format!("{} ({}–{})", show(middle), show(least), show(most)))
+fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, 0.0_f64), |(least, most), one| (least.min(one), most.max(one)))
 }
 
 fn dash() -> String {
     "–".to_owned()
 }
 
+/// What is told apart from the best of the others.
+const IS_NO_PEER: [&str; 2] = [TIDINGS_TEXT.name, RELAY];
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use cli::bench::BothUse;
 
-    fn failed(name: &str) -> Vec<Turns> {
-        let turns = vec![Turn::Failed("it does not listen".to_owned())];
-        vec![Turns { name: name.to_owned(), linger_us: 50, turns }]
+    use super::*;
+    use crate::outcome::{ResumeReport, VisitsReport};
+
+    fn compared(figures: &'static [Figure], contenders: Vec<(&'static str, Vec<Outcome>)>) -> Compared {
+        let contenders =
+            contenders.into_iter().map(|(name, turns)| vec![Turns { name, linger_us: 0, turns }]);
+        Compared { scenario: "test".to_owned(), figures, contenders: contenders.collect() }
+    }
+
+    fn visits(per_second: f64) -> Outcome {
+        let used = BothUse { server: None, generator: None };
+        Outcome::Visits(VisitsReport { clients: 1, per_second, used })
+    }
+
+    fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn who_could_not_be_run_has_no_figure_and_a_reason() {
-        let contenders = vec![failed("tidings"), failed("mosquitto")];
-        let compared = [Compared { scenario: "1 to 1".to_owned(), contenders }];
-        let mut out = Vec::new();
-        write_rates(&compared, &mut out).unwrap();
-        write_troubles(&compared[0], &mut out).unwrap();
+        let failed = || vec![Outcome::Failed("it does not listen".to_owned())];
+        let one = compared(&[Figure::VisitsPerSecond], vec![("tidings", failed()), ("mosquitto", failed())]);
         let expected = "\
-| scenario | tidings | mosquitto | ratio |
+| scenario | broker | clients/s | ratio |
 |---|---|---|---|
-| 1 to 1 | – * | – * | – |
+| test | tidings | – * | – |
+| test | mosquitto | – * | – |
 
-1 to 1, tidings, 50 µs, round 1: it does not listen
+test, tidings, 0 µs, round 1: it does not listen
 
-1 to 1, mosquitto, 50 µs, round 1: it does not listen
+test, mosquitto, 0 µs, round 1: it does not listen
 ";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let found = text(|out| {
+            write_all(std::slice::from_ref(&one), out)?;
+            write_troubles(&one, out)
+        });
+        assert_eq!(found, expected);
     }
 
     #[test]
-    fn a_spread_is_around_the_median() {
-        let shown = spread([3.0, 1.0, 2.0].into_iter(), |value| value.to_string());
-        assert_eq!(shown, "2 (1–3)");
+    fn the_best_peer_is_neither_the_relay_nor_our_text_protocol() {
+        let all =
+            [("tidings", 30.0), ("tidings-text", 60.0), ("relay", 90.0), ("redis", 15.0), ("nats", 10.0)];
+        let turns =
+            all.map(|(name, rate)| (name, vec![visits(rate), visits(rate / 2.0), visits(rate * 2.0)]));
+        let one = compared(&[Figure::VisitsPerSecond], turns.to_vec());
+        let expected = "\
+| scenario | figure | tidings | best peer | ratio | to tidings-text | to the relay |
+|---|---|---|---|---|---|---|
+| test | clients/s | 30 (15–60) | redis 15 (8–30) | 2.00 (2.00–2.00) | 0.50 (0.50–0.50) | 0.33 (0.33–0.33) |
+";
+        assert_eq!(text(|out| write_best(std::slice::from_ref(&one), out)), expected);
+    }
+
+    #[test]
+    fn the_best_is_the_least_where_less_is_better() {
+        let resume = |first_message_ms| {
+            let messages_per_second = 1000.0;
+            let report = ResumeReport { resumes: 1, messages: 1, first_message_ms, messages_per_second };
+            vec![Outcome::Resume(report)]
+        };
+        let turns = vec![("tidings", resume(1.0)), ("mosquitto", resume(4.0)), ("flashmq", resume(2.0))];
+        let found = text(|out| write_best(&[compared(&[Figure::FirstMessageMs], turns.clone())], out));
+        assert!(found.contains("| flashmq 2.00 (2.00–2.00) | 0.50 (0.50–0.50) |"), "{found}");
     }
 }

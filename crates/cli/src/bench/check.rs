@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::framed::FramedCheck;
 use super::ledger::{Ledger, Seen, Senders};
 use super::mqtt::PacketCheck;
 use super::payload::padding;
@@ -12,6 +13,7 @@ use super::verify::StreamCheck;
 pub(super) enum Check {
     Lines(StreamCheck),
     Packets(PacketCheck),
+    Framed(FramedCheck),
 }
 
 impl Check {
@@ -19,6 +21,7 @@ impl Check {
         match protocol {
             Protocol::Text => Check::Lines(StreamCheck::new(senders, padding)),
             Protocol::Mqtt(mqtt) => Check::Packets(PacketCheck::new(mqtt, senders, padding)),
+            Protocol::Framed(framing) => Check::Framed(FramedCheck::new(framing, senders, padding)),
         }
     }
 
@@ -26,6 +29,7 @@ impl Check {
         match self {
             Check::Lines(check) => check.ledger(),
             Check::Packets(check) => check.ledger(),
+            Check::Framed(check) => check.ledger(),
         }
     }
 
@@ -37,13 +41,14 @@ impl Check {
         match self {
             Check::Lines(check) => Ok(check.consume(bytes, seen)),
             Check::Packets(check) => check.consume(bytes, seen),
+            Check::Framed(check) => check.consume(bytes, seen),
         }
     }
 
     /// Acknowledgements to be written.
     pub(super) fn due(&self) -> &[u8] {
         match self {
-            Check::Lines(_) => &[],
+            Check::Lines(_) | Check::Framed(_) => &[],
             Check::Packets(check) => check.due(),
         }
     }
@@ -51,7 +56,7 @@ impl Check {
     /// The first `count` bytes of what was due are written.
     pub(super) fn written(&mut self, count: usize) {
         match self {
-            Check::Lines(_) => {}
+            Check::Lines(_) | Check::Framed(_) => {}
             Check::Packets(check) => check.written(count),
         }
     }
@@ -59,10 +64,5 @@ impl Check {
 
 /// The padding that all checks of one thread share.
 pub(super) fn shared_padding(protocol: Protocol, payload_bytes: usize) -> Arc<[u8]> {
-    let mut padding = padding(payload_bytes);
-    if protocol != Protocol::Text {
-        // The newline.
-        padding.pop();
-    }
-    padding.into()
+    padding(payload_bytes, protocol.tail()).into()
 }

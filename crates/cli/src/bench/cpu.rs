@@ -70,8 +70,54 @@ impl CpuSample {
     }
 }
 
-/// In words, who kept a run from being faster.
-pub(super) fn bottleneck(server: Option<&CpuUse>, generator: &CpuUse) -> String {
+/// Processor time of this process and of the server from now on.
+#[derive(Debug)]
+pub struct CpuWatch {
+    server: Option<u32>,
+    own_before: Option<CpuSample>,
+    server_before: Option<CpuSample>,
+}
+
+/// What both sides used; `None` where the system does not show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct BothUse {
+    /// The process that was measured.
+    pub server: Option<CpuUse>,
+    /// This process.
+    pub generator: Option<CpuUse>,
+}
+
+impl CpuWatch {
+    /// Begins to count, for the server as well where its process is known.
+    #[must_use]
+    pub fn start(server: Option<u32>) -> CpuWatch {
+        let own_before = CpuSample::take(Process::Own);
+        let server_before = server.and_then(|pid| CpuSample::take(Process::Other(pid)));
+        CpuWatch { server, own_before, server_before }
+    }
+
+    /// What was used so far by threads that still run.
+    #[must_use]
+    pub fn so_far(&self) -> BothUse {
+        let between = |before: &Option<CpuSample>, process| {
+            let before = before.as_ref()?;
+            Some(CpuSample::take(process)?.since(before))
+        };
+        let server = self.server.and_then(|pid| between(&self.server_before, Process::Other(pid)));
+        BothUse { server, generator: between(&self.own_before, Process::Own) }
+    }
+}
+
+impl BothUse {
+    /// In words, who kept the work from being done faster.
+    #[must_use]
+    pub fn bottleneck(&self) -> String {
+        let words = self.generator.as_ref().map(|generator| bottleneck(self.server.as_ref(), generator));
+        words.unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+fn bottleneck(server: Option<&CpuUse>, generator: &CpuUse) -> String {
     let cores = core_count() as f64;
     let mut reasons = Vec::new();
     if let Some(server) = server.filter(|server| server.busiest >= BUSY) {
@@ -121,8 +167,9 @@ pub(super) fn listener_pid(address: SocketAddr) -> Option<u32> {
     })
 }
 
-/// Resident bytes of a process.
-pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
+/// Resident bytes of a process; `None` where it is gone or cannot be seen.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     kilobytes.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

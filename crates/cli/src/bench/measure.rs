@@ -12,9 +12,9 @@ use mio::net::TcpStream;
 use mio::{Poll, Token, Waker};
 
 use super::args::{Load, Pace};
-use super::cpu::{self, CpuSample, CpuUse, Process};
+use super::cpu::{self, BothUse, CpuWatch};
 use super::ledger::Senders;
-use super::mqtt::Outgoing;
+use super::outgoing::Outgoing;
 use super::pace::{Schedule, send_paced};
 use super::probe;
 use super::progress::{Progress, StopOnDrop};
@@ -73,30 +73,20 @@ pub struct Measured {
     /// `None` where nothing is published: the kernel reference writes deliveries itself.
     pub(super) published: Option<u64>,
     pub(super) delivered: u64,
-    pub(super) server: Option<CpuUse>,
-    pub(super) generator: Option<CpuUse>,
+    pub(super) used: BothUse,
 }
 
 pub(super) fn measure(load: &Load, progress: &Progress, server: Option<u32>) -> anyhow::Result<Measured> {
     let bar = progress_bar(load.warmup + load.measured);
     sleep_watching(load.warmup, progress, &bar)?;
-    let sample =
-        || (CpuSample::take(Process::Own), server.and_then(|pid| CpuSample::take(Process::Other(pid))));
-    let (own_before, server_before) = sample();
+    let watch = CpuWatch::start(server);
     let (published, delivered, start) = (progress.sent(), progress.received(), Instant::now());
     sleep_watching(load.measured, progress, &bar)?;
     let (delivered, published) = (progress.received() - delivered, progress.sent() - published);
     let elapsed = start.elapsed();
-    let (own_after, server_after) = sample();
+    let used = watch.so_far();
     bar.finish_and_clear();
-    let between = |before: Option<CpuSample>, after: Option<CpuSample>| Some(after?.since(&before?));
-    Ok(Measured {
-        elapsed,
-        published: Some(published),
-        delivered,
-        server: between(server_before, server_after),
-        generator: between(own_before, own_after),
-    })
+    Ok(Measured { elapsed, published: Some(published), delivered, used })
 }
 
 /// Waits until everything expected was received or announced as dropped, or nothing arrives any more.
@@ -152,7 +142,8 @@ fn spawn_senders(
         let Connection { stream, receive_max } = running.connect(Role::Publisher, &topic)?;
         let outgoing = match running.dialect {
             Dialect::Broker | Dialect::Relay => None,
-            Dialect::Mqtt(mqtt) => Some(Outgoing::new(mqtt, &topic, load.size, receive_max)),
+            Dialect::Mqtt(mqtt) => Some(Outgoing::packets(mqtt, &topic, load.size, receive_max)),
+            Dialect::Framed(framing) => Some(Outgoing::framed(framing.head(&topic, load.size))),
         };
         if let Some(share) = shares.get_mut(index % count) {
             share.push(Publisher::new(index, TcpStream::from_std(stream), outgoing));

@@ -8,10 +8,13 @@ mod args;
 mod check;
 mod cpu;
 mod fed;
+mod framed;
+mod head;
 pub mod idle;
 mod ledger;
 pub mod measure;
 mod mqtt;
+mod outgoing;
 mod pace;
 mod payload;
 mod probe;
@@ -30,8 +33,9 @@ use std::process::ExitCode;
 
 pub use args::{BenchArgs, Load, LoadArgs, Pace};
 use args::{BenchCommand, IdleArgs, RunArgs};
-pub use cpu::{CpuUse, check_open_files, core_count};
+pub use cpu::{BothUse, CpuUse, CpuWatch, check_open_files, core_count, resident_bytes};
 pub use fed::Fed;
+pub use framed::{Framing, Hello};
 pub use mqtt::Mqtt;
 pub use payload::{Layout, Stamp, delivered_prefix_bytes};
 pub use protocol::Protocol;
@@ -81,6 +85,6 @@ fn topic_name(dialect: Dialect, topic: usize) -> String {
     match dialect {
         Dialect::Broker => format!("b{topic}"),
         Dialect::Relay => topic.to_string(),
-        Dialect::Mqtt(_) => mqtt::topic_name(topic),
+        Dialect::Mqtt(_) | Dialect::Framed(_) => payload::fixed_topic_name(topic),
     }
 }

@@ -92,46 +92,34 @@ pub struct Layout {
     /// Bytes before the payload: of lines none towards the broker, which adds its own; stand-ins towards the references.
     prefix_bytes: usize,
     payload_bytes: usize,
-    end: End,
-}
-
-/// What tells where a payload ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Newline,
-    /// A length in what stands before it.
-    Counted,
+    /// What follows a payload.
+    tail: &'static str,
 }
 
 impl Layout {
     /// Lines of a stand-in for the broker's prefix and a payload, which holds a stamp at least.
     #[must_use]
     pub fn new(prefix_bytes: usize, payload_bytes: usize) -> Layout {
-        assert!(payload_bytes >= STAMP_BYTES, "a payload holds at least its stamp");
-        Layout { prefix_bytes, payload_bytes, end: End::Newline }
+        Layout::framed(prefix_bytes, payload_bytes, NEWLINE)
     }
 
-    /// Packets with a head of so many bytes, and a payload.
-    pub(super) fn packets(head_bytes: usize, payload_bytes: usize) -> Layout {
-        Layout { end: End::Counted, ..Layout::new(head_bytes, payload_bytes) }
+    /// A head of so many bytes, a payload and what follows it.
+    pub(super) fn framed(head_bytes: usize, payload_bytes: usize, tail: &'static str) -> Layout {
+        assert!(payload_bytes >= STAMP_BYTES, "a payload holds at least its stamp");
+        Layout { prefix_bytes: head_bytes, payload_bytes, tail }
     }
 
     /// Bytes of a line with its newline, or of a packet.
     #[must_use]
     pub fn line_bytes(&self) -> usize {
-        let end_bytes = match self.end {
-            End::Newline => 1,
-            End::Counted => 0,
-        };
-        self.prefix_bytes + self.payload_bytes + end_bytes
+        self.prefix_bytes + self.payload_bytes + self.tail.len()
     }
 
     /// One whole line.
     pub(super) fn line(&self, stamp: Stamp) -> Vec<u8> {
         let mut line = vec![b'p'; self.prefix_bytes];
         line.extend(stamp.to_bytes());
-        line.extend(padding(self.payload_bytes));
-        line.truncate(self.line_bytes());
+        line.extend(padding(self.payload_bytes, self.tail));
         line
     }
 
@@ -153,11 +141,16 @@ impl Layout {
     }
 }
 
-/// What follows a payload's stamp up to and including the newline.
-pub(super) fn padding(payload_bytes: usize) -> Vec<u8> {
+/// What follows a stamp in a message that ends with `tail`.
+pub(super) fn padding(payload_bytes: usize, tail: &str) -> Vec<u8> {
     let mut padding = vec![b'x'; payload_bytes - STAMP_BYTES];
-    padding.push(b'\n');
+    padding.extend(tail.bytes());
     padding
+}
+
+/// Topics of one length, so that the heads of all publishers are of one.
+pub(super) fn fixed_topic_name(topic: usize) -> String {
+    format!("b{topic:05}")
 }
 
 /// The length of what the broker puts before a payload of topic `b{topic}` from a local publisher.
@@ -166,6 +159,8 @@ pub fn delivered_prefix_bytes(topic: usize) -> usize {
     format!("[b{topic} | FROM 127.0.0.1:50123] : ").len()
 }
 
+/// Ends a line.
+pub(super) const NEWLINE: &str = "\n";
 /// One write: more gains nothing on loopback and costs cache.
 pub(super) const WRITE_BYTES_MAX: usize = 64 * 1024;
 const SEQUENCE_MASK: u64 = 0xffff_ffff_ffff;

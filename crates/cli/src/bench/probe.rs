@@ -1,4 +1,4 @@
-//! How a run knows that its subscribers are live, when the broker answers nothing to a hello.
+//! How a run knows that its subscribers are live, where the broker answers nothing to a hello.
 //!
 //! A probe publisher per topic sends numbered messages until every subscriber of the topic has seen one, and then a last
 //! one. Order per publisher makes the last one the end of them all, so none can turn up among what is counted.
@@ -16,11 +16,12 @@ use super::payload::{PROBE_END_PUBLISHER, PROBE_PUBLISHER, Stamp};
 use super::progress::Progress;
 use super::target::{Dialect, Role, Running};
 
-/// Returns when every reading subscriber has seen the last probe of its topic. In MQTT all have been told by then that
-/// they are subscribed, and nothing is left to wait for.
+/// Returns when every reading subscriber has seen the last probe of its topic. Where subscribing is answered, all have
+/// been told by then, and nothing is left to wait for.
 pub(super) fn until_ready(load: &Load, target: &Running, progress: &Progress) -> anyhow::Result<()> {
-    if matches!(target.dialect, Dialect::Mqtt(_)) {
-        return Ok(());
+    match target.dialect {
+        Dialect::Broker | Dialect::Relay => {}
+        Dialect::Mqtt(_) | Dialect::Framed(_) => return Ok(()),
     }
     let layout = target.dialect.layout(load);
     let mut probes = Vec::with_capacity(load.topics);

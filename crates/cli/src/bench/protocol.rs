@@ -9,7 +9,9 @@ use serde::{Serialize, Serializer};
 use wire::mqtt::{QoS, Version};
 
 use super::args::Pace;
+use super::framed::Framing;
 use super::mqtt::Mqtt;
+use super::payload::NEWLINE;
 
 /// What publishers and subscribers speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Protocol {
     Text,
     /// Packets, with acknowledgements at QoS 1 and 2.
     Mqtt(Mqtt),
+    /// What another broker speaks.
+    Framed(&'static Framing),
 }
 
 #[derive(Debug, Args)]
@@ -90,7 +94,20 @@ impl Protocol {
 
     /// Whether a message may be lost without anyone being told.
     pub(super) fn may_lose(self) -> bool {
-        matches!(self, Protocol::Mqtt(Mqtt { qos: QoS::AtMostOnce, .. }))
+        match self {
+            Protocol::Text => false,
+            Protocol::Mqtt(mqtt) => mqtt.qos == QoS::AtMostOnce,
+            Protocol::Framed(_) => true,
+        }
+    }
+
+    /// What follows a payload.
+    pub(super) fn tail(self) -> &'static str {
+        match self {
+            Protocol::Text => NEWLINE,
+            Protocol::Mqtt(_) => "",
+            Protocol::Framed(framing) => framing.tail,
+        }
     }
 }
 
@@ -99,6 +116,7 @@ impl fmt::Display for Protocol {
         match self {
             Protocol::Text => f.write_str("text"),
             Protocol::Mqtt(mqtt) => mqtt.fmt(f),
+            Protocol::Framed(framing) => f.write_str(framing.name),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use mio::net::TcpStream;
 
-use super::mqtt::Outgoing;
+use super::outgoing::Outgoing;
 use super::payload::{Layout, Stamp};
 use super::progress::Progress;
 use super::window::Window;

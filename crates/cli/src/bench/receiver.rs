@@ -104,7 +104,7 @@ impl Receiver {
     ) -> anyhow::Result<Receiver> {
         let padding = shared_padding(load.protocol, load.size);
         let interest = match load.protocol {
-            Protocol::Text => Interest::READABLE,
+            Protocol::Text | Protocol::Framed(_) => Interest::READABLE,
             Protocol::Mqtt(_) => Interest::READABLE | Interest::WRITABLE,
         };
         let mut subscribers = Vec::with_capacity(feeds.len());
@@ -132,7 +132,7 @@ impl Receiver {
             payload_bytes: load.size,
             sweep_interval: match load.protocol {
                 Protocol::Text => SWEEP_INTERVAL,
-                Protocol::Mqtt(_) => SILENT_LOSS_TIME,
+                Protocol::Mqtt(_) | Protocol::Framed(_) => SILENT_LOSS_TIME,
             },
             subscribers,
             latencies,
@@ -194,7 +194,9 @@ impl Receiver {
                 }
                 match check {
                     Check::Lines(_) => confirm_dropped(&self.progress, check, places, slot, publisher),
-                    Check::Packets(_) => confirm(&self.progress, places, slot, publisher, before.sent),
+                    Check::Packets(_) | Check::Framed(_) => {
+                        confirm(&self.progress, places, slot, publisher, before.sent)
+                    }
                 }
             }
         }

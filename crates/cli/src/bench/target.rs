@@ -13,8 +13,10 @@ use anyhow::{Context, ensure};
 
 use super::args::{Load, resolve};
 use super::cpu;
+use super::framed::{self, Framing};
+use super::head::Head;
 use super::mqtt::{self, Mqtt};
-use super::payload::{Layout, delivered_prefix_bytes};
+use super::payload::{Layout, delivered_prefix_bytes, fixed_topic_name};
 use super::protocol::Protocol;
 
 /// What takes the load of a run.
@@ -53,6 +55,7 @@ pub(super) enum Dialect {
     Broker,
     Relay,
     Mqtt(Mqtt),
+    Framed(&'static Framing),
 }
 
 /// A connection that has said hello.
@@ -93,6 +96,7 @@ impl Target {
         let dialect = match protocol {
             Protocol::Text => Dialect::Broker,
             Protocol::Mqtt(mqtt) => Dialect::Mqtt(mqtt),
+            Protocol::Framed(framing) => Dialect::Framed(framing),
         };
         match self {
             Target::Remote(address) => {
@@ -124,7 +128,7 @@ impl Target {
 }
 
 impl Running {
-    /// Connects and says hello. The broker answers nothing to lines; in MQTT its answer is waited for.
+    /// Connects and says hello. The broker answers nothing to lines; its answer in other protocols is waited for.
     pub(super) fn connect(&self, role: Role, topic: &str) -> anyhow::Result<Connection> {
         let mut stream =
             TcpStream::connect(self.address).with_context(|| format!("connecting to {}", self.address))?;
@@ -144,6 +148,10 @@ impl Dialect {
             (Dialect::Relay, Role::Publisher) => "PUB",
             (Dialect::Relay, Role::Subscriber) => "SUB",
             (Dialect::Mqtt(mqtt), role) => return mqtt::greet(stream, mqtt, role, topic),
+            (Dialect::Framed(framing), role) => {
+                framed::greet(stream, framing, role, topic)?;
+                return Ok(NonZeroU16::MAX);
+            }
         };
         stream.write_all(format!("{word} {topic}\n").as_bytes())?;
         Ok(NonZeroU16::MAX)
@@ -154,7 +162,13 @@ impl Dialect {
         match self {
             Dialect::Broker => Layout::new(0, load.size),
             Dialect::Relay => Layout::new(delivered_prefix_bytes(load.topics - 1), load.size),
-            Dialect::Mqtt(mqtt) => Layout::packets(mqtt::head_bytes(mqtt, load.size), load.size),
+            Dialect::Mqtt(mqtt) => {
+                Layout::framed(Head::packet(mqtt, &fixed_topic_name(0), load.size).len(), load.size, "")
+            }
+            Dialect::Framed(framing) => {
+                let head = framing.head(&fixed_topic_name(0), load.size);
+                Layout::framed(head.len(), load.size, framing.tail)
+            }
         }
     }
 }
@@ -176,7 +190,7 @@ fn start_child(program: &Path, arguments: &[String], dialect: Dialect) -> anyhow
     }
     command.stderr(Stdio::piped());
     command.stdin(match dialect {
-        Dialect::Broker | Dialect::Mqtt(_) => Stdio::null(),
+        Dialect::Broker | Dialect::Mqtt(_) | Dialect::Framed(_) => Stdio::null(),
         Dialect::Relay => Stdio::piped(),
     });
     let mut process = command.spawn().with_context(|| format!("running {}", program.display()))?;

@@ -1,11 +1,11 @@
 //! What the check of a stream must notice, as lines in and a tally out.
 
 use super::super::ledger::Tally;
-use super::super::payload::{PROBE_END_PUBLISHER, PROBE_PUBLISHER, padding};
+use super::super::payload::{NEWLINE, PROBE_END_PUBLISHER, PROBE_PUBLISHER, padding};
 use super::*;
 
 fn padding_of_16() -> Arc<[u8]> {
-    padding(16).into()
+    padding(16, NEWLINE).into()
 }
 
 /// Feeds the text to a subscriber of topic 0 of 1 with two publishers and 16-byte payloads, `step` bytes at a time.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use wire::mqtt::{Kind, Packet, Publish, QoS, decode, frame};
 
+use super::Mqtt;
 use super::ack::{put_ack, take_ack};
-use super::{Head, Mqtt, topic_name};
+use crate::bench::head::Head;
 use crate::bench::ledger::{Ledger, Seen, Senders};
-use crate::bench::payload::{STAMP_BYTES, Stamp};
+use crate::bench::payload::{STAMP_BYTES, Stamp, fixed_topic_name};
 
 #[derive(Debug)]
 pub(crate) struct PacketCheck {
@@ -27,8 +28,8 @@ pub(crate) struct PacketCheck {
 
 impl PacketCheck {
     pub(crate) fn new(mqtt: Mqtt, senders: Senders, padding: Arc<[u8]>) -> PacketCheck {
-        let topic = topic_name(senders.topic);
-        let head = Head::new(mqtt, &topic, STAMP_BYTES + padding.len());
+        let topic = fixed_topic_name(senders.topic);
+        let head = Head::packet(mqtt, &topic, STAMP_BYTES + padding.len());
         PacketCheck { mqtt, topic, head, padding, ledger: Ledger::new(senders), due: Vec::new() }
     }
 
@@ -76,20 +77,13 @@ impl PacketCheck {
 
     /// Takes packets as long as they are the current publisher's next ones; returns what is left.
     fn expected_run<'a>(&mut self, bytes: &'a [u8], seen: &mut impl FnMut(Seen)) -> &'a [u8] {
-        let Some(mut run) = self.ledger.begin() else { return bytes };
-        let packet_bytes = self.head.len() + STAMP_BYTES + self.padding.len();
-        let answer = answer(self.mqtt.qos);
-        let mut rest = bytes;
-        while let Some((packet, after)) = rest.split_at_checked(packet_bytes) {
-            let Some(id) = self.head.matches(packet, run.stamp, &self.padding) else { break };
+        let PacketCheck { mqtt, head, padding, ledger, due, .. } = self;
+        let answer = answer(mqtt.qos);
+        head.expected_run(padding, ledger, bytes, seen, |id| {
             if let Some(kind) = answer {
-                put_ack(&mut self.due, kind, id);
+                put_ack(due, kind, id);
             }
-            rest = after;
-            self.ledger.follow(&mut run, seen);
-        }
-        self.ledger.enter(run, seen);
-        rest
+        })
     }
 
     fn unexpected(&mut self, publish: &Publish<'_>, whole: &[u8], seen: &mut impl FnMut(Seen)) {

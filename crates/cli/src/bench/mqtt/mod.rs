@@ -1,14 +1,12 @@
-//! MQTT as the load generator speaks it: what is asked for, the handshake, the packets that are sent over and over, the
-//! check of those that arrive, and the acknowledgements of both sides.
+//! MQTT as the load generator speaks it: what is asked for, the handshake, the check of the packets that arrive, and the
+//! acknowledgements of both sides.
 //!
 //! The codec is the broker's own, in `wire`; what is written or compared a million times a second goes past it and is
 //! held against it by tests.
 
 mod ack;
 mod greeting;
-mod head;
 mod incoming;
-mod outgoing;
 mod unacked;
 
 use std::fmt;
@@ -17,9 +15,7 @@ use std::num::NonZeroU16;
 use wire::mqtt::{QoS, Version};
 
 pub(super) use greeting::greet;
-use head::Head;
 pub(super) use incoming::PacketCheck;
-pub(super) use outgoing::Outgoing;
 pub(super) use unacked::Unacked;
 
 /// How publishers and subscribers speak MQTT.
@@ -42,14 +38,4 @@ impl fmt::Display for Mqtt {
         };
         write!(f, "MQTT {version} QoS {}", self.qos as u8)
     }
-}
-
-/// Bytes before the payload in all packets of a load.
-pub(super) fn head_bytes(mqtt: Mqtt, payload_bytes: usize) -> usize {
-    Head::new(mqtt, &topic_name(0), payload_bytes).len()
-}
-
-/// Topics are of one length, so that the packets of all publishers are.
-pub(super) fn topic_name(topic: usize) -> String {
-    format!("b{topic:05}")
 }

@@ -14,7 +14,7 @@ use wire::mqtt::{Kind, Packet, QoS, Reason, decode, frame};
 
 use super::Mqtt;
 use super::ack::{put_ack, take_ack};
-use super::head::Ids;
+use crate::bench::head::Ids;
 
 #[derive(Debug)]
 pub(crate) struct Unacked {
@@ -65,7 +65,7 @@ impl Unacked {
         self.due.drain(..count.min(self.due.len()));
     }
 
-    pub(super) fn ids_from(&self, sequence: u64) -> Ids {
+    pub(crate) fn ids_from(&self, sequence: u64) -> Ids {
         let last = self.states.len() as u64;
         let narrow = |id: u64| u16::try_from(id).expect("a packet id is at most the number of them");
         Ids { next: narrow(sequence % last + 1), last: narrow(last) }

@@ -1,15 +1,16 @@
-//! What stands before the payload of every message of a topic, the same each time but for the packet id.
+//! What stands before the payload of every message of a topic, the same each time but for the packet id of MQTT.
 
 use std::num::NonZeroU16;
 
 use wire::mqtt::{PublishHead, QoS, encode_publish_head};
 
-use super::Mqtt;
-use crate::bench::payload::{STAMP_BYTES, Stamp};
+use super::ledger::{Ledger, Seen};
+use super::mqtt::Mqtt;
+use super::payload::{STAMP_BYTES, Stamp};
 
-/// The head of a PUBLISH packet, without DUP and RETAIN.
+/// The bytes before a payload.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
+pub(super) struct Head {
     bytes: Vec<u8>,
     /// Where the packet id is, if there is one.
     id_at: Option<usize>,
@@ -23,7 +24,13 @@ pub(super) struct Ids {
 }
 
 impl Head {
-    pub(crate) fn new(mqtt: Mqtt, topic: &str, payload_bytes: usize) -> Head {
+    /// The same bytes every time.
+    pub(super) fn constant(bytes: Vec<u8>) -> Head {
+        Head { bytes, id_at: None }
+    }
+
+    /// That of a PUBLISH packet, without DUP and RETAIN.
+    pub(super) fn packet(mqtt: Mqtt, topic: &str, payload_bytes: usize) -> Head {
         let packet_id = (mqtt.qos != QoS::AtMostOnce).then_some(NonZeroU16::MIN);
         let head = PublishHead {
             dup: false,
@@ -47,21 +54,48 @@ impl Head {
     }
 
     /// Bytes before the payload.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Makes packets of this topic of the first `count` in a batch, each `packet_bytes` long, and numbers them.
-    pub(super) fn stamp_packets(
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes messages as long as they are the current publisher's next ones, with this head and padding, and tells their
+    /// packet ids; returns what is left.
+    pub(super) fn expected_run<'a>(
+        &self,
+        padding: &[u8],
+        ledger: &mut Ledger,
+        bytes: &'a [u8],
+        seen: &mut impl FnMut(Seen),
+        mut matched: impl FnMut(u16),
+    ) -> &'a [u8] {
+        let Some(mut run) = ledger.begin() else { return bytes };
+        let message_bytes = self.bytes.len() + STAMP_BYTES + padding.len();
+        let mut rest = bytes;
+        while let Some((message, after)) = rest.split_at_checked(message_bytes) {
+            let Some(id) = self.matches(message, run.stamp, padding) else { break };
+            matched(id);
+            rest = after;
+            ledger.follow(&mut run, seen);
+        }
+        ledger.enter(run, seen);
+        rest
+    }
+
+    /// Makes messages of this topic of the first `count` in a batch, each `message_bytes` long, and numbers them.
+    pub(super) fn stamp(
         &self,
         batch: &mut [u8],
-        packet_bytes: usize,
+        message_bytes: usize,
         count: usize,
         mut stamp: Stamp,
         mut ids: Ids,
     ) {
-        for packet in batch.chunks_exact_mut(packet_bytes).take(count) {
-            let Some((start, payload)) = packet.split_at_mut_checked(self.bytes.len()) else { return };
+        for message in batch.chunks_exact_mut(message_bytes).take(count) {
+            let Some((start, payload)) = message.split_at_mut_checked(self.bytes.len()) else { return };
             start.copy_from_slice(&self.bytes);
             if let Some(id) = self.id_at.and_then(|at| start.get_mut(at..)?.first_chunk_mut()) {
                 *id = ids.take().to_be_bytes();
@@ -73,10 +107,10 @@ impl Head {
         }
     }
 
-    /// The packet id, 0 where there is none, if this is a packet with this head, stamp and padding.
+    /// The packet id, 0 where there is none, if this is a message with this head, stamp and padding.
     #[inline]
-    pub(super) fn matches(&self, packet: &[u8], stamp: Stamp, padding: &[u8]) -> Option<u16> {
-        let (start, payload) = packet.split_at_checked(self.bytes.len())?;
+    fn matches(&self, message: &[u8], stamp: Stamp, padding: &[u8]) -> Option<u16> {
+        let (start, payload) = message.split_at_checked(self.bytes.len())?;
         let (digits, end) = payload.split_first_chunk::<STAMP_BYTES>()?;
         if Stamp::from_bytes(digits) != stamp || end != padding {
             return None;
@@ -110,16 +144,10 @@ mod tests {
     const PADDING: &[u8] = b"xxxx";
 
     fn batch(mqtt: Mqtt, count: usize) -> (Head, Vec<u8>) {
-        let head = Head::new(mqtt, "b00007", 20);
+        let head = Head::packet(mqtt, "b00007", 20);
         let packet_bytes = head.len() + 20;
         let mut batch = vec![b'x'; packet_bytes * 3];
-        head.stamp_packets(
-            &mut batch,
-            packet_bytes,
-            count,
-            Stamp::new(7, 15),
-            Ids { next: 1024, last: 1024 },
-        );
+        head.stamp(&mut batch, packet_bytes, count, Stamp::new(7, 15), Ids { next: 1024, last: 1024 });
         (head, batch)
     }
 

@@ -1,0 +1,84 @@
+//! Who takes turns, and one turn of it.
+
+use std::path::{Path, PathBuf};
+
+use cli::bench::{Load, Target, Version, measure};
+
+use super::kinds::Speaks;
+use super::peer::Peer;
+use super::scenario::{Idle, Session, Work};
+use super::{arrivals, resume};
+use crate::outcome::Outcome;
+
+#[derive(Debug)]
+pub(super) enum Contender {
+    Broker(Peer),
+    /// What no broker can be much faster than, over lines.
+    Relay {
+        /// What has a command `relay`.
+        program: PathBuf,
+    },
+}
+
+impl Contender {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Contender::Broker(peer) => peer.kind.name,
+            Contender::Relay { .. } => RELAY,
+        }
+    }
+
+    /// Whether there is such a thing in what it speaks.
+    pub(super) fn takes_part(&self, work: &Work) -> bool {
+        let speaks = match self {
+            Contender::Broker(peer) => peer.kind.speaks,
+            Contender::Relay { .. } => Speaks::Text,
+        };
+        match (work, speaks) {
+            (_, Speaks::Mqtt) => true,
+            (Work::Load { qos, .. }, _) => *qos == 0,
+            (Work::Idle(Idle { filters, session, .. }), Speaks::Framed(_)) => {
+                *filters == 1 && *session == Session::Ends
+            }
+            (Work::Visits { .. }, Speaks::Framed(_)) => true,
+            // Whoever subscribes in lines is not answered.
+            (Work::Idle(_) | Work::Visits { .. } | Work::Resume { .. }, _) => false,
+        }
+    }
+
+    /// A failure is recorded and the others go on.
+    pub(super) fn take_turn(&self, work: &Work, version: Version, directory: &Path) -> Outcome {
+        let outcome = match self {
+            Contender::Broker(peer) => take_turn(peer, work, version, directory),
+            Contender::Relay { program } => relay(program, work),
+        };
+        outcome.unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")))
+    }
+}
+
+fn take_turn(peer: &Peer, work: &Work, version: Version, directory: &Path) -> anyhow::Result<Outcome> {
+    let running = peer.start(directory, work.tuning())?;
+    let speaks = peer.kind.speaks;
+    Ok(match work {
+        Work::Load { load, qos, .. } => {
+            let load = Load { protocol: speaks.protocol(version, *qos, load.pace)?, ..load.clone() };
+            let report = measure::run(&load, &Target::Remote(running.address))?;
+            Outcome::Load(Box::new(report))
+        }
+        Work::Idle(idle) => Outcome::Idle(arrivals::idle(*idle, speaks, version, &running)?),
+        Work::Visits { time } => Outcome::Visits(arrivals::visits(*time, speaks, version, &running)?),
+        Work::Resume { waiting, time } => {
+            Outcome::Resume(resume::run(*waiting, *time, version, running.address)?)
+        }
+    })
+}
+
+fn relay(program: &Path, work: &Work) -> anyhow::Result<Outcome> {
+    let Work::Load { load, relay_threads, .. } = work else {
+        anyhow::bail!("the relay only relays");
+    };
+    let target = Target::Relay { program: program.to_path_buf(), threads: *relay_threads };
+    Ok(Outcome::Load(Box::new(measure::run(load, &target)?)))
+}
+
+pub(super) const RELAY: &str = "relay";
