@@ -109,6 +109,9 @@ impl Interest {
     pub(crate) fn add_local(&mut self, filter: &Filter, holder: Holder) -> Place {
         let id = self.insert(filter);
         let local = &mut self.holders[id.0 as usize].local;
+        if local.is_empty() {
+            local.reserve_exact(1); // most filters are one client's
+        }
         local.push(holder);
         Place { filter: id, index: local.len() - 1 }
     }

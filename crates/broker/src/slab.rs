@@ -55,8 +55,9 @@ impl<K: Key, T> Slab<K, T> {
         match self.free.pop() {
             Some(slot) => self.slots[slot as usize].value = Some(value),
             None => {
-                if self.slots.is_empty() {
-                    self.slots.reserve_exact(1); // many tables hold one value only
+                if self.slots.len() == self.slots.capacity() {
+                    // Many tables hold one value, or a few; a quarter more is enough for large ones.
+                    self.slots.reserve_exact(1 + self.slots.len() / 4);
                 }
                 self.slots.push(Slot { generation: 0, value: Some(value) });
             }

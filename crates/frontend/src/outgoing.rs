@@ -13,7 +13,7 @@ const KEPT_BYTES_MAX: usize = 4 * BUFFER_BYTES;
 /// Buffers that a shard keeps for another use.
 const KEPT_MAX: usize = 16;
 /// Places for pieces that a connection keeps while nothing waits.
-const PIECES_KEPT: usize = 8;
+const PIECES_KEPT: usize = 1;
 
 /// A queue of buffers, written together and in order.
 #[derive(Debug, Default)]
@@ -61,8 +61,15 @@ impl Outgoing {
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
-            self.pieces.push_back(Piece::Shared(bytes));
+            self.push_piece(Piece::Shared(bytes));
         }
+    }
+
+    fn push_piece(&mut self, piece: Piece) {
+        if self.pieces.is_empty() {
+            self.pieces.reserve_exact(1); // most writes are one
+        }
+        self.pieces.push_back(piece);
     }
 
     /// Appends what `write` puts into a buffer of this receiver's own.
@@ -70,7 +77,7 @@ impl Outgoing {
         let has_room =
             |piece: &Piece| matches!(piece, Piece::Own { bytes, .. } if bytes.len() < BUFFER_BYTES);
         if !self.pieces.back().is_some_and(has_room) {
-            self.pieces.push_back(Piece::Own { bytes: pool.take(), written: 0 });
+            self.push_piece(Piece::Own { bytes: pool.take(), written: 0 });
         }
         let Some(Piece::Own { bytes, .. }) = self.pieces.back_mut() else { return T::default() };
         let before = bytes.len();

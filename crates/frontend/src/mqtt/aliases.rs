@@ -65,7 +65,7 @@ impl Given {
     }
 
     /// Whether a number is one that the client may give.
-    pub(super) fn allows(&self, number: u16) -> bool {
+    fn allows(&self, number: u16) -> bool {
         number > 0 && number <= self.max
     }
 

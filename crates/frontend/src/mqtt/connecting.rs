@@ -16,7 +16,7 @@ use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::link::{Chunk, Link, ReadEnd};
-use crate::mqtt::aliases::{Given, Sent};
+use crate::mqtt::aliases::Sent;
 use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
 use crate::mqtt::publishing::{kept, publish_one, qos};
@@ -162,14 +162,15 @@ impl Mqtt {
         }
         link.session = Some(session.core);
         env.mqtt.settle(key);
+        let aliases = wishes.aliases.min(link.rules.limits.topic_alias_max);
         let mut client = Client {
             version: connect.version,
             key,
             publisher,
             keep_alive: Duration::from_secs(connect.keep_alive.into()),
             heard_at: env.now.mono,
-            aliases: Given::new(link.rules.limits.topic_alias_max, &env.gauge),
-            sent_aliases: Sent::new(wishes.aliases.min(link.rules.limits.topic_alias_max), &env.gauge),
+            aliases: None,
+            sent_aliases: (aliases > 0).then(|| Box::new(Sent::new(aliases, &env.gauge))),
             last_topic: None,
             published: 0,
             receive_max: wishes.receive_max,
@@ -179,9 +180,7 @@ impl Mqtt {
             outstanding: released.len(),
             resend,
             answers: Answers::default(),
-            asked: Vec::new(),
-            begun: None,
-            replacing: Vec::new(),
+            asking: None,
             lost: 0,
             untold: 0,
         };
@@ -241,7 +240,7 @@ fn take_over(env: &mut Env, key: ClientKey, connect: &Connect<'_>) {
     let core = session.core;
     // A will is sent if its delay is over, or if its session is (MQTT5-3.1.2-8, MQTT5-3.1.3-9).
     let is_due =
-        |will: &mut Will| will.delay.is_zero() || connect.clean_start || planted::is(Bug::WillAtOnce);
+        |will: &mut Box<Will>| will.delay.is_zero() || connect.clean_start || planted::is(Bug::WillAtOnce);
     let will = session.will.take_if(is_due);
     session.will = None;
     let publisher = Arc::clone(&session.publisher);
@@ -252,7 +251,7 @@ fn take_over(env: &mut Env, key: ClientKey, connect: &Connect<'_>) {
         env.shard.detach(core);
     }
     if let Some(will) = will {
-        env.publish_will(will, &publisher);
+        env.publish_will(*will, &publisher);
     }
 }
 
@@ -268,7 +267,7 @@ impl Env {
     }
 }
 
-fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
+fn will(connect: &Connect<'_>) -> Result<Option<Box<Will>>, (Reason, &'static str)> {
     let Some(will) = &connect.will else { return Ok(None) };
     if is_reserved(will.topic) {
         return Err((Refused::Reserved.reason(), "topics of the server are not for wills"));
@@ -283,7 +282,7 @@ fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
             _ => {}
         }
     }
-    Ok(Some(Will {
+    Ok(Some(Box::new(Will {
         topic,
         payload: Bytes::copy_from_slice(will.payload),
         marks: Marks {
@@ -294,7 +293,7 @@ fn will(connect: &Connect<'_>) -> Result<Option<Will>, (Reason, &'static str)> {
         },
         expiry,
         delay: number_of_seconds(delay),
-    }))
+    })))
 }
 
 fn wishes(connect: &Connect<'_>, link: &Link) -> Result<Wishes, (Reason, &'static str)> {

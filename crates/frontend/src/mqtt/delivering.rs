@@ -241,7 +241,8 @@ impl Client {
 
     /// How the topic of a run goes to this client.
     fn naming(&mut self, link: &Link, env: &Env, run: &Run) -> Naming {
-        match self.sent_aliases.naming(run.topic()) {
+        let Some(aliases) = &mut self.sent_aliases else { return Naming::Plain };
+        match aliases.naming(run.topic()) {
             Naming::Introduced(_) if env.is_short_of_sessions(&link.rules.limits) => Naming::Plain,
             naming => naming,
         }
@@ -264,7 +265,7 @@ impl Client {
         }
         let first = Slice { end: slice.skip + 1, ..slice.clone() };
         self.send_all(link, env, &first, manner, None);
-        self.sent_aliases.introduce(run.topic(), number);
+        self.sent_aliases.iter_mut().for_each(|aliases| aliases.introduce(run.topic(), number));
         slice.skip += 1;
         Naming::Numbered(number)
     }

@@ -1,6 +1,5 @@
 //! The subscriptions of one session, and what they together make of a message.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use broker::{Qos, SubscriptionId, SubscriptionKey};
@@ -49,13 +48,13 @@ pub(crate) struct Subscribed {
 /// All of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Filters {
-    all: BTreeMap<Box<str>, Subscribed>,
-    by_key: BTreeMap<SubscriptionKey, Filter>,
-    bytes: usize,
+    /// By filter: most sessions have one or a few, and a tree of those would be mostly air.
+    all: Vec<Subscribed>,
+    text_bytes: usize,
     /// The same as a trie, where comparing one by one would take longer.
     trie: Option<Box<Trie>>,
     /// What they made of the last message.
-    last: Option<(Looked, Matched)>,
+    last: Option<Box<(Looked, Matched)>>,
     /// What looking has cost since the last look, in units of work.
     spent: u64,
 }
@@ -76,8 +75,8 @@ pub(crate) struct Matched {
     pub(crate) identifiers: Arc<[u32]>,
 }
 
-/// What a filter costs besides its text, twice, and its place in the core.
-const FILTER_BYTES: usize = 240;
+/// What a filter costs besides its place here and its text: its place in the core.
+const FILTER_BYTES: usize = 128;
 /// More filters than this are looked up in a trie.
 const COMPARED_MAX: usize = 16;
 /// Comparing a filter, or visiting a node: a cache line or two.
@@ -90,7 +89,8 @@ impl Filters {
 
     /// Bytes that they occupy.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.trie.as_ref().map_or(0, |trie| trie.bytes())
+        let all = self.all.capacity() * size_of::<Subscribed>() + self.all.len() * FILTER_BYTES;
+        all + self.text_bytes + self.trie.as_ref().map_or(0, |trie| trie.bytes())
     }
 
     /// What looking has cost since this was asked.
@@ -99,10 +99,11 @@ impl Filters {
     }
 
     pub(crate) fn get(&self, filter: &Filter) -> Option<&Subscribed> {
-        self.all.get(filter.as_str())
+        self.place(filter.as_str()).ok().and_then(|place| self.all.get(place))
     }
 
     /// Adds a filter, or lets another subscription of the core stand for it, which is returned.
+    /// Costs a move of those behind it.
     pub(crate) fn put(
         &mut self,
         filter: Filter,
@@ -110,51 +111,69 @@ impl Filters {
         options: Options,
     ) -> Option<SubscriptionId> {
         self.last = None;
-        let cost = FILTER_BYTES + 2 * filter.as_str().len();
-        let added = filter.clone();
-        self.by_key.insert(id.key, filter.clone());
-        let before = self.all.insert(filter.as_str().into(), Subscribed { filter, id, options });
-        before.iter().for_each(|before| drop(self.by_key.remove(&before.id.key)));
-        self.bytes += if before.is_some() { 0 } else { cost };
+        let place = match self.place(filter.as_str()) {
+            Ok(place) => {
+                let known = self.all.get_mut(place)?;
+                known.options = options;
+                return Some(std::mem::replace(&mut known.id, id));
+            }
+            Err(place) => place,
+        };
+        self.text_bytes += filter.as_str().len();
         if let Some(trie) = &mut self.trie {
-            trie.insert(&added);
-        } else if self.all.len() > COMPARED_MAX {
+            trie.insert(&filter);
+        }
+        if self.all.len() == self.all.capacity() {
+            self.all.reserve_exact(1 + self.all.len() / 4); // most sessions have one, or a few
+        }
+        self.all.insert(place, Subscribed { filter, id, options });
+        if self.trie.is_none() && self.all.len() > COMPARED_MAX {
             let mut trie = Box::<Trie>::default();
-            for subscribed in self.all.values() {
+            for subscribed in &self.all {
                 trie.insert(&subscribed.filter);
             }
             self.trie = Some(trie);
         }
-        before.map(|subscribed| subscribed.id)
+        None
     }
 
     /// Changes how a filter is heard.
     pub(crate) fn set(&mut self, filter: &Filter, options: Options) {
         self.last = None;
-        if let Some(subscribed) = self.all.get_mut(filter.as_str()) {
+        let place = self.place(filter.as_str()).ok();
+        if let Some(subscribed) = place.and_then(|place| self.all.get_mut(place)) {
             subscribed.options = options;
         }
     }
 
     pub(crate) fn remove(&mut self, filter: &Filter) -> Option<SubscriptionId> {
         self.last = None;
-        let removed = self.all.remove(filter.as_str())?;
-        self.by_key.remove(&removed.id.key);
+        let removed = self.all.remove(self.place(filter.as_str()).ok()?);
         if let Some(trie) = &mut self.trie {
             let known = trie.get(filter);
             known.into_iter().for_each(|id| trie.remove(id));
         }
         if self.all.is_empty() {
-            self.trie = None;
+            (self.all, self.trie) = (Vec::new(), None);
         }
-        self.bytes -= FILTER_BYTES + 2 * filter.as_str().len();
+        self.text_bytes -= filter.as_str().len();
         Some(removed.id)
+    }
+
+    /// Where a filter stands, or would.
+    fn place(&self, filter: &str) -> Result<usize, usize> {
+        self.all.binary_search_by(|subscribed| subscribed.filter.as_str().cmp(filter))
+    }
+
+    /// The filter of a subscription. Looks at all of them.
+    fn of_key(&self, key: SubscriptionKey) -> Option<&Subscribed> {
+        self.all.iter().find(|subscribed| subscribed.id.key == key)
     }
 
     /// Lets the subscription `before` stand again for the filter that `id` was to stand for, or
     /// takes the filter out if there was none.
     pub(crate) fn give_up(&mut self, id: SubscriptionId, before: Option<SubscriptionId>) {
-        let Some(filter) = self.by_key.get(&id.key).cloned() else { return };
+        let Some(filter) = self.of_key(id.key).map(|subscribed| subscribed.filter.clone()) else { return };
         match before {
             None => drop(self.remove(&filter)),
             Some(before) => {
@@ -173,22 +192,22 @@ impl Filters {
         from: From,
         asked_by: Option<SubscriptionKey>,
     ) -> &Matched {
-        let is_last = match (&self.last, asked_by) {
-            (Some((Looked::Live(last, by), _)), None) => last == topic && *by == from,
-            (Some((Looked::Asked(last, by), _)), Some(key)) => *last == key && *by == from,
+        let is_last = match (self.last.as_ref().map(|last| &last.0), asked_by) {
+            (Some(Looked::Live(last, by)), None) => last == topic && *by == from,
+            (Some(Looked::Asked(last, by)), Some(key)) => *last == key && *by == from,
             _ => false,
         };
         if !is_last {
             let matched = match asked_by {
                 None => self.compare(topic, from),
                 Some(key) => {
-                    let asked = self.by_key.get(&key).and_then(|filter| self.get(filter));
-                    Self::join(asked.into_iter(), from)
+                    self.spent += self.all.len() as u64;
+                    Self::join(self.of_key(key).into_iter(), from)
                 }
             };
             let looked =
                 asked_by.map_or_else(|| Looked::Live(topic.clone(), from), |key| Looked::Asked(key, from));
-            self.last = Some((looked, matched));
+            self.last = Some(Box::new((looked, matched)));
         }
         &self.last.as_ref().expect("it was just put there").1
     }
@@ -196,13 +215,12 @@ impl Filters {
     fn compare(&mut self, topic: &TopicName, from: From) -> Matched {
         let Some(trie) = &self.trie else {
             self.spent += COMPARE_WORK * self.all.len() as u64;
-            return Self::join(self.all.values().filter(|one| one.filter.matches(topic)), from);
+            return Self::join(self.all.iter().filter(|one| one.filter.matches(topic)), from);
         };
         let mut ids = Vec::new();
         self.spent += COMPARE_WORK * trie.matches(topic, &mut ids) as u64;
         self.spent += COMPARE_WORK * ids.len() as u64;
-        let names = ids.into_iter().map(|id| trie.filter(id).as_str());
-        Self::join(names.filter_map(|name| self.all.get(name)), from)
+        Self::join(ids.into_iter().filter_map(|id| self.get(trie.filter(id))), from)
     }
 
     fn join<'a>(all: impl Iterator<Item = &'a Subscribed>, from: From) -> Matched {
@@ -226,6 +244,7 @@ mod tests {
     use super::*;
     use broker::Key;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn options(identifier: u32) -> Options {
         Options {

@@ -42,7 +42,7 @@ use answers::{Answer, Answers};
 use publishing::Batch;
 use refusing::Problems;
 use sessions::{ClientKey, Due};
-use subscribing::{Asked, Begun, Replaced};
+use subscribing::Asking;
 
 pub(crate) use encode::Encoder;
 pub use farewell::Violation;
@@ -83,9 +83,9 @@ struct Client {
     keep_alive: Duration,
     heard_at: Instant,
     /// Topics by the alias that the client gave them.
-    aliases: Given,
+    aliases: Option<Box<Given>>,
     /// Aliases that it is sent.
-    sent_aliases: Sent,
+    sent_aliases: Option<Box<Sent>>,
     /// Most messages have the topic of the one before.
     last_topic: Option<TopicName>,
     /// Messages that it has published.
@@ -98,10 +98,7 @@ struct Client {
     /// What an earlier connection was sent and did not acknowledge.
     resend: VecDeque<NonZeroU16>,
     answers: Answers,
-    asked: Vec<Asked>,
-    /// The SUBSCRIBE or UNSUBSCRIBE that is taken in parts.
-    begun: Option<Begun>,
-    replacing: Vec<Replaced>,
+    asking: Option<Box<Asking>>,
     /// Messages that it did not get: dropped, or too large for it.
     lost: u64,
     /// How many of them it has not been told of.
@@ -216,7 +213,7 @@ impl Mqtt {
             env.shard.give_back(shared);
             let session = env.mqtt.remove(key).expect("it was just looked at");
             if let Some(will) = session.will {
-                env.publish_will(will, &client.publisher);
+                env.publish_will(*will, &client.publisher);
             }
             return; // the core closes what a connection leaves
         }
@@ -242,7 +239,7 @@ impl Mqtt {
     /// Bytes that are promised for what the client has sent.
     pub(crate) fn owed_bytes(&self) -> usize {
         match &self.state {
-            State::Connected(client) => client.answers.bytes() + ASKED_BYTES * client.asked.len(),
+            State::Connected(client) => client.answers.bytes() + ASKED_BYTES * client.asked(),
             State::Connecting | State::Over => 0,
         }
     }

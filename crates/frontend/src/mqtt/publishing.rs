@@ -10,7 +10,7 @@ use wire::mqtt::{Ack, Packet, Properties, Property, Publish, QoS, Reason, Versio
 
 use crate::env::Env;
 use crate::link::Chunk;
-use crate::mqtt::aliases::Named;
+use crate::mqtt::aliases::{Given, Named};
 use crate::mqtt::answers::Answer;
 use crate::mqtt::farewell::Violation;
 use crate::mqtt::refusing::{Refused, is_reserved};
@@ -61,7 +61,7 @@ impl Client {
         (chunk, body_at): (&Chunk, usize),
         receive_max: usize,
     ) -> Result<usize, Violation> {
-        let named = self.topic_of(packet)?;
+        let named = self.topic_of(env, packet)?;
         let id = packet.packet_id;
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         if let (QoS::ExactlyOnce, Some(id)) = (packet.qos, id)
@@ -147,14 +147,14 @@ impl Client {
 
     /// The topic of a message, or of the alias that stands for it (MQTT5-3.3.2.3.4). An alias may
     /// stand for a topic that is refused: so is whatever comes under it.
-    fn topic_of(&mut self, packet: &Publish<'_>) -> Result<Named, Violation> {
+    fn topic_of(&mut self, env: &Env, packet: &Publish<'_>) -> Result<Named, Violation> {
         let alias = alias_of(packet.properties)?;
-        if alias.is_some_and(|alias| !self.aliases.allows(alias)) {
+        if alias.is_some_and(|alias| alias == 0 || alias > env.limits.topic_alias_max) {
             //= MQTT5-3.3.2-9
             return Err(Violation::new(Reason::TOPIC_ALIAS_INVALID, "topic alias over the maximum"));
         }
         if packet.topic.is_empty() {
-            let named = alias.and_then(|alias| self.aliases.get(alias).cloned());
+            let named = alias.and_then(|alias| self.aliases.as_ref()?.get(alias).cloned());
             return named.ok_or(Violation::new(Reason::PROTOCOL_ERROR, "topic alias without a topic"));
         }
         let named = match &self.last_topic {
@@ -163,7 +163,8 @@ impl Client {
             _ => TopicName::parse(packet.topic).map_err(Refused::Topic),
         };
         if let Some(alias) = alias {
-            self.aliases.set(alias, named.clone());
+            let new = || Box::new(Given::new(env.limits.topic_alias_max, &env.gauge));
+            self.aliases.get_or_insert_with(new).set(alias, named.clone());
         }
         if let Ok(topic) = &named {
             self.last_topic = Some(topic.clone());

@@ -73,7 +73,7 @@ pub(crate) struct Session {
     pub(crate) publisher: Arc<Publisher>,
     /// How long it outlives its connection.
     pub(crate) expiry: Duration,
-    pub(crate) will: Option<Will>,
+    pub(crate) will: Option<Box<Will>>,
     /// When something is due that its client's absence has begun.
     due: Option<Instant>,
     ends_at: Option<Instant>,
@@ -148,7 +148,7 @@ impl Sessions {
     /// Makes the account say what a session occupies, after it has changed.
     pub(crate) fn settle(&mut self, key: ClientKey) {
         let Some(session) = self.all.get_mut(key) else { return };
-        let will = session.will.as_ref().map_or(0, |will| will.payload.len());
+        let will = session.will.as_ref().map_or(0, |will| size_of::<Will>() + will.payload.len());
         let bytes = SESSION_BYTES
             + 2 * session.client_id.len()
             + session.filters.bytes()
@@ -201,7 +201,7 @@ impl Sessions {
             let publisher = Arc::clone(&session.publisher);
             self.settle(key);
             self.reschedule(key);
-            return Some(Due::Will(Box::new(will), publisher));
+            return Some(Due::Will(will, publisher));
         }
         if session.ends_at.is_some_and(|at| at <= now) {
             return self.remove(key).map(|session| Due::End(session.core));

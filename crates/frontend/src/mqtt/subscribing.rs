@@ -1,5 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
 use broker::{GroupName, HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
@@ -26,9 +27,24 @@ const FILTERS_AT_ONCE: usize = 16;
 /// What one of them costs, in the units of [`super::WORK_MAX`].
 const FILTER_WORK: usize = 64;
 
+/// What a client has asked for and was not told of. Nothing, most of the time.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    asked: VecDeque<Asked>,
+    /// The SUBSCRIBE or UNSUBSCRIBE that is taken in parts.
+    begun: Option<Begun>,
+    replacing: Vec<Replaced>,
+}
+
+impl Asking {
+    fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.begun.is_none() && self.replacing.is_empty()
+    }
+}
+
 /// A SUBSCRIBE or UNSUBSCRIBE of which a part was taken: what is to be said of its first filters.
 #[derive(Debug, Default)]
-pub(super) struct Begun {
+struct Begun {
     reasons: Vec<u8>,
     words: Option<String>,
     waiting: Vec<(SubscriptionId, usize)>,
@@ -36,7 +52,7 @@ pub(super) struct Begun {
 
 /// A SUBSCRIBE that waits for the core.
 #[derive(Debug)]
-pub(super) struct Asked {
+struct Asked {
     packet_id: NonZeroU16,
     reasons: Vec<u8>,
     /// Why the first one was refused that was, beyond its reason.
@@ -48,7 +64,7 @@ pub(super) struct Asked {
 /// A subscription of the core that is given up once the one that follows it stands, so that no
 /// message is missed between them (MQTT5-3.8.4-4).
 #[derive(Debug)]
-pub(super) struct Replaced {
+struct Replaced {
     by: SubscriptionId,
     id: SubscriptionId,
 }
@@ -71,14 +87,14 @@ impl Client {
             Property::SubscriptionId(id) => Some(id),
             _ => None,
         });
-        let Begun { reasons, words, waiting } = self.begun.take().unwrap_or_default();
+        let Begun { reasons, words, waiting } = self.take_begun();
         let mut asked = Asked { packet_id: packet.packet_id, reasons, words, waiting };
         let begun = asked.reasons.len();
         for (text, options) in packet.filters.iter().skip(begun) {
             if asked.reasons.len() - begun >= FILTERS_AT_ONCE {
                 env.mqtt.settle(self.key);
                 let Asked { reasons, words, waiting, .. } = asked;
-                self.begun = Some(Begun { reasons, words, waiting });
+                self.asking().begun = Some(Begun { reasons, words, waiting });
                 return Ok(Took::Part);
             }
             let reason = self.subscribe_to(link, env, text, options, (identifier, history), &mut asked);
@@ -86,7 +102,7 @@ impl Client {
         }
         let work = FILTER_WORK * (asked.reasons.len() - begun);
         env.mqtt.settle(self.key);
-        self.asked.push(asked);
+        self.asking().asked.push_back(asked);
         self.settle_asked();
         Ok(Took::Whole(work))
     }
@@ -140,7 +156,8 @@ impl Client {
             Err(why) => decline(Reason::QUOTA_EXCEEDED, words(why), &mut asked.words),
             Ok(id) => {
                 let before = session.filters.put(filter, id, wanted);
-                self.replacing.extend(before.map(|before| Replaced { by: id, id: before }));
+                let replaced = before.map(|before| Replaced { by: id, id: before });
+                replaced.into_iter().for_each(|replaced| self.asking().replacing.push(replaced));
                 asked.waiting.push((id, asked.reasons.len()));
                 granted
             }
@@ -149,13 +166,14 @@ impl Client {
 
     /// A subscription stands.
     pub(super) fn subscribed(&mut self, env: &mut Env, id: SubscriptionId) {
-        for replaced in self.replacing.extract_if(.., |replaced| replaced.by == id) {
+        let Some(asking) = self.asking.as_deref_mut() else { return };
+        for replaced in asking.replacing.extract_if(.., |replaced| replaced.by == id) {
             env.shard.handle(env.now, Input::Unsubscribe(replaced.id));
         }
-        for asked in &mut self.asked {
+        for asked in &mut asking.asked {
             asked.waiting.retain(|(waiting, _)| *waiting != id);
         }
-        self.begun.iter_mut().for_each(|begun| begun.waiting.retain(|(waiting, _)| *waiting != id));
+        asking.begun.iter_mut().for_each(|begun| begun.waiting.retain(|(waiting, _)| *waiting != id));
         self.settle_asked();
     }
 
@@ -163,12 +181,13 @@ impl Client {
     pub(super) fn refused(&mut self, env: &mut Env, id: SubscriptionId, why: Refusal) {
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
         // What it was to replace goes on.
-        let replaced = self.replacing.extract_if(.., |replaced| replaced.by == id).last();
+        let asking = self.asking.get_or_insert_default();
+        let replaced = asking.replacing.extract_if(.., |replaced| replaced.by == id).last();
         session.filters.give_up(id, replaced.map(|replaced| replaced.id));
         let asked =
-            self.asked.iter_mut().map(|asked| (&mut asked.waiting, &mut asked.reasons, &mut asked.words));
+            asking.asked.iter_mut().map(|asked| (&mut asked.waiting, &mut asked.reasons, &mut asked.words));
         let begun =
-            self.begun.iter_mut().map(|begun| (&mut begun.waiting, &mut begun.reasons, &mut begun.words));
+            asking.begun.iter_mut().map(|begun| (&mut begun.waiting, &mut begun.reasons, &mut begun.words));
         for (waiting, reasons, known) in asked.chain(begun) {
             waiting.retain(|(waiting, index)| {
                 if *waiting == id
@@ -195,12 +214,12 @@ impl Client {
 
     pub(super) fn unsubscribe(&mut self, env: &mut Env, packet: &Unsubscribe<'_>) -> Result<Took, Violation> {
         self.check_answer(packet.filters.iter().count())?;
-        let mut reasons = self.begun.take().unwrap_or_default().reasons;
+        let mut reasons = self.take_begun().reasons;
         let begun = reasons.len();
         for text in packet.filters.iter().skip(begun) {
             if reasons.len() - begun >= FILTERS_AT_ONCE {
                 env.mqtt.settle(self.key);
-                self.begun = Some(Begun { reasons, ..Begun::default() });
+                self.asking().begun = Some(Begun { reasons, ..Begun::default() });
                 return Ok(Took::Part);
             }
             let session = env.mqtt.get_mut(self.key).expect("a client has its session");
@@ -225,15 +244,18 @@ impl Client {
 
     /// Its connection goes: what was to be replaced is given up.
     pub(super) fn give_up_replaced(&mut self, env: &mut Env) {
-        for replaced in self.replacing.drain(..) {
+        for replaced in self.asking.take().into_iter().flat_map(|asking| asking.replacing) {
             env.shard.handle(env.now, Input::Unsubscribe(replaced.id));
         }
     }
 
     /// Answers what waits for nothing any more, in the order in which it was asked.
     fn settle_asked(&mut self) {
-        while self.asked.first().is_some_and(|asked| asked.waiting.is_empty()) {
-            let Asked { packet_id, mut reasons, words, .. } = self.asked.remove(0);
+        let is_settled = |asked: &mut Asked| asked.waiting.is_empty();
+        while let Some(asking) = self.asking.as_deref_mut()
+            && let Some(asked) = asking.asked.pop_front_if(is_settled)
+        {
+            let Asked { packet_id, mut reasons, words, .. } = asked;
             if self.version != wire::mqtt::Version::V5 {
                 for reason in &mut reasons {
                     //= MQTT311-3.9.3-2
@@ -243,6 +265,20 @@ impl Client {
             let suback = SubAck { packet_id, properties: Properties::default(), reasons: &reasons };
             self.answers.give(self.answer(Packet::SubAck(suback), words.as_deref()));
         }
+        self.asking.take_if(|asking| asking.is_empty());
+    }
+
+    fn asking(&mut self) -> &mut Asking {
+        self.asking.get_or_insert_default()
+    }
+
+    fn take_begun(&mut self) -> Begun {
+        self.asking.as_deref_mut().and_then(|asking| asking.begun.take()).unwrap_or_default()
+    }
+
+    /// How many SUBSCRIBE packets wait for the core.
+    pub(super) fn asked(&self) -> usize {
+        self.asking.as_ref().map_or(0, |asking| asking.asked.len())
     }
 }
 
