@@ -73,8 +73,9 @@ fn check_each(
     wrong: &mut impl FnMut(&'static str, String),
 ) -> BTreeMap<(usize, usize), BTreeSet<usize>> {
     let asked = members.iter().filter_map(|member| member.asked).map(|asked| asked.index).min();
-    let lost_connections: u64 =
-        members.iter().map(|member| member.breaks + u64::from(member.stay == Stay::Left)).sum();
+    // A server that drains ends one connection after the other.
+    let is_lost = |member: &MqttRecord| record.facts.drained || member.stay == Stay::Left;
+    let lost_connections: u64 = members.iter().map(|member| member.breaks + u64::from(is_lost(member))).sum();
     let mut times: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut by: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
     for (id, member) in group.members.iter().zip(members) {
