@@ -1,7 +1,10 @@
 //! A session's places in groups: how much it has room for, and what is given back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use crate::group::{GroupName, Hears, Part, Room, ToGroup};
 use crate::ids::SubscriptionId;
@@ -83,17 +86,21 @@ impl Membership {
 /// What goes back to the homes of its groups: parts of one run that follow each other are one.
 #[derive(Debug, Default)]
 pub(crate) struct Returned {
-    groups: BTreeMap<Arc<GroupName>, Vec<Part>>,
+    /// In the order in which they came: mail is sent in the same order in every run.
+    groups: Vec<(Arc<GroupName>, Vec<Part>)>,
+    places: HashMap<*const GroupName, usize, FixedState>,
 }
 
 impl Returned {
     /// Adds a slice that a group gave; the order is that of the group.
     pub(crate) fn add(&mut self, slice: &Slice) {
         let Some(group) = slice.run.group() else { return };
-        if !self.groups.contains_key(group) {
-            self.groups.insert(Arc::clone(group), Vec::new());
-        }
-        let parts = self.groups.get_mut(group).expect("it was just put there");
+        let new = || {
+            self.groups.push((Arc::clone(group), Vec::new()));
+            self.groups.len() - 1
+        };
+        let place = *self.places.entry(Arc::as_ptr(group)).or_insert_with(new);
+        let parts = &mut self.groups[place].1;
         let run = slice.run.run();
         match parts.last_mut().filter(|part| Arc::ptr_eq(&part.run, run) && part.end == slice.skip) {
             Some(part) => part.end = slice.end,

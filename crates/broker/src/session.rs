@@ -49,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) listed: bool,
     /// Whether it stands in the list of those with history to deliver.
     pub(crate) replays: bool,
+    /// How many of its subscriptions are places in groups.
+    pub(crate) memberships: u32,
     /// Memberships whose groups are to be told of room.
     pub(crate) due: VecDeque<SubscriptionKey>,
     /// Whether it stands among those with something given that may not be taken.
@@ -98,6 +100,7 @@ impl Session {
             flow: Flow::Keeping,
             listed: false,
             replays: false,
+            memberships: 0,
             due: VecDeque::new(),
             watched: false,
         }
@@ -111,6 +114,7 @@ impl Session {
     /// Adds a subscription that waits for its answers.
     pub(crate) fn ask(&mut self, held: Held, grants: Grants) -> SubscriptionId {
         self.asking += 1;
+        self.memberships += u32::from(matches!(held, Held::Member(_)));
         let key = self.subscriptions.insert(Subscription { held, grants: Some(Box::new(grants)) });
         SubscriptionId { session: self.id, key }
     }
@@ -164,6 +168,7 @@ impl Session {
     pub(crate) fn leave(&mut self, key: SubscriptionKey) -> Option<Subscription> {
         let subscription = self.subscriptions.remove(key)?;
         self.asking -= u32::from(subscription.grants.is_some());
+        self.memberships -= u32::from(matches!(subscription.held, Held::Member(_)));
         Some(subscription)
     }
 

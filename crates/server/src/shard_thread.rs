@@ -195,9 +195,11 @@ impl ShardThread {
         self.act(now);
         let mut budget = self.phase();
         budget.spend(self.station.take_work());
-        while self.station.has_work() && !budget.is_over() {
+        // What a step finds is mailed, and as much of it as others take.
+        while self.station.has_work() && !budget.is_over() && self.reading() == Reading::Open {
             self.station.step(now);
             budget.spend(self.station.take_work());
+            self.send_mail(now);
         }
         Ok(())
     }
@@ -214,10 +216,10 @@ impl ShardThread {
     /// Waits for something to do; not at all while there is something.
     fn wait(&mut self, ready: &mut Events, reading: Reading) -> io::Result<()> {
         let mailbox = &self.mailboxes[usize::from(self.own.0)];
-        let to_read = reading == Reading::Open && !self.to_read.is_empty();
+        let to_read = reading == Reading::Open && (!self.to_read.is_empty() || self.station.has_work());
         let to_write = !self.to_write.is_empty() || self.station.has_writes();
         let to_take = !self.from_shards.is_empty() || !self.from_control.is_empty();
-        let busy = to_read || to_write || to_take || self.station.has_work();
+        let busy = to_read || to_write || to_take;
         let timeout = match self.next_deadline() {
             _ if busy || !mailbox.may_sleep() => Some(Duration::ZERO),
             // One nanosecond more than due, so that a rounded wait does not end too early.

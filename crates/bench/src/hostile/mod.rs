@@ -155,5 +155,6 @@ const ATTACKS: &[Attack] = &[
     attack("mqtt-sessions", "sessions that nobody comes back to", 64, mqtt::sessions),
     attack("mqtt-filters", "subscribing and unsubscribing by the hundred", GIB_MIB, mqtt::subscriptions),
     attack("mqtt-compare", "sessions of a thousand filters", GIB_MIB, mqtt::comparisons),
+    attack("mqtt-groups", "members of groups that flap", 64, mqtt::groups),
     attack("mqtt-properties", "messages that share nothing", GIB_MIB, mqtt::properties),
 ];

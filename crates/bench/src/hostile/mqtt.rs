@@ -151,6 +151,46 @@ pub(crate) fn comparisons(field: &Field<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Members of twenty groups, and each of some of its own, come, are given a flood, acknowledge none of
+/// it, and go without a word: all of it is for others, who do the same.
+pub(crate) fn groups(field: &Field<'_>) -> anyhow::Result<()> {
+    let until = field.begin();
+    let size = field.connections(200);
+    let flooded = thread::scope(|scope| {
+        let publishers = scope.spawn(|| {
+            let peers =
+                field.door.crowd(2, Room::Usual, |number| connect(&format!("loud-{number}"), 0, None));
+            let mut chunk = Vec::new();
+            for _ in 0..1000 {
+                publish(&mut chunk, &Message { topic: "flood", payload: &[b'x'; 100], ..Message::PLAIN });
+            }
+            peers.map(|peers| flood(peers, &chunk, until))
+        });
+        let storm = Storm { size, stay: Stay::For(Duration::from_millis(50)), goodbye: Goodbye::Reset };
+        let hello = |number: u64| {
+            let id = format!("flaps-{}", number % (2 * size as u64));
+            let mut bytes = connect(&id, if number.is_multiple_of(2) { LASTING_SECONDS } else { 0 }, None);
+            let shared = (0..20).map(|group| format!("$share/g{group}/flood"));
+            let own = (0..5).map(|group| format!("$share/own-{number}-{group}/flood"));
+            let filters: Vec<String> = shared.chain(own).collect();
+            let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+            subscribe(&mut bytes, &filters, QoS::AtLeastOnce);
+            bytes
+        };
+        let stormed = storm.run(&field.door, until, hello);
+        (publishers.join(), stormed)
+    });
+    let stormed = flooded.1?;
+    let sent = flooded.0.map_err(|_| anyhow::anyhow!("a publisher panicked"))??;
+    field.note(format!(
+        "{} MiB sent, {} members got {} MiB",
+        sent.bytes >> 20,
+        stormed.hellos,
+        stormed.bytes >> 20
+    ));
+    Ok(())
+}
+
 /// Messages of which each is a run of its own: as many properties as fit, an alias each, no payload.
 pub(crate) fn properties(field: &Field<'_>) -> anyhow::Result<()> {
     let hello = |number: usize| {

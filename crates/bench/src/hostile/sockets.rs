@@ -316,6 +316,8 @@ pub(crate) enum Stay {
     UntilHeard(Duration),
     /// Until nothing has come for so long.
     UntilQuiet(Duration),
+    /// So long, whatever comes.
+    For(Duration),
 }
 
 /// What a storm amounted to.
@@ -390,7 +392,7 @@ impl Storm {
     fn come(&self, door: &Door, poll: &Poll, token: Token, hello: &[u8]) -> io::Result<Newcomer> {
         let mut peer = door.greet(Room::Usual, hello)?;
         peer.register(poll, token)?;
-        let (Stay::UntilHeard(time) | Stay::UntilQuiet(time)) = self.stay;
+        let (Stay::UntilHeard(time) | Stay::UntilQuiet(time) | Stay::For(time)) = self.stay;
         Ok(Newcomer { peer, leaves: Instant::now() + time })
     }
 
@@ -413,6 +415,7 @@ impl Storm {
             newcomer.leaves = match self.stay {
                 Stay::UntilHeard(_) => Instant::now(),
                 Stay::UntilQuiet(time) => Instant::now() + time,
+                Stay::For(_) => newcomer.leaves,
             };
         }
         bytes

@@ -44,14 +44,17 @@ impl Shard {
         id
     }
 
-    /// A session's receiver has room for so many more messages: tells the groups that have given it
+    /// A session's receiver has room for so many more messages of groups: tells the groups that have given it
     /// most of what they may. Constant time if there is none.
     pub fn offer_room(&mut self, id: SessionId, messages: usize) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         if session.due.is_empty() || messages == 0 {
             return;
         }
-        let most = most(&self.limits, messages);
+        // Shared out, but each group may give something: others may have nothing to give.
+        let messages =
+            messages.min(self.limits.share_messages_max as usize) / session.memberships.max(1) as usize;
+        let most = most(&self.limits, messages.max(1));
         for _ in 0..TOLD_AT_ONCE {
             let Some(key) = session.due.pop_front() else { break };
             let Some(membership) = session.membership(key) else { continue }; // it has left

@@ -61,13 +61,16 @@ impl Client {
         }
         let is_sparing = env.is_sparing(&link.rules.limits);
         let session = session_of(env, self.key);
-        let core = session.core;
+        let (core, shared) = (session.core, session.window.shared());
         let mut most = self.free(&session.window, link);
         if is_sparing {
             most = most.min(SPARING_WINDOW.saturating_sub(session.window.span()));
         }
-        // Before anything is taken: the groups give while this is on its way.
-        env.shard.offer_room(core, most);
+        // Before anything is taken: the groups give while this is on its way. Not more than what may go
+        // back to them at once, if the client does.
+        let shared_max = usize::try_from(env.limits.core.share_messages_max).unwrap_or(usize::MAX);
+        let room = most.min(shared_max.saturating_sub(shared));
+        env.shard.offer_room(core, room);
         if most == 0 {
             if self.next_qos(env, core) > Qos::AtMostOnce {
                 return Delivered::Nothing; // an acknowledgement goes on with it

@@ -36,8 +36,8 @@ pub(crate) struct Window {
     /// How many messages of each run are under way.
     runs: HashMap<*const Run, u32, FixedState>,
     bytes: usize,
-    /// Whether any of them may be a group's.
-    has_shared: bool,
+    /// How many of them groups have given.
+    shared: usize,
 }
 
 /// How far one message is.
@@ -74,6 +74,11 @@ impl Window {
         self.places.len()
     }
 
+    /// How many of them go to others when their client does.
+    pub(crate) fn shared(&self) -> usize {
+        self.shared
+    }
+
     /// Bytes of the runs that they keep alive.
     pub(crate) fn run_bytes(&self) -> usize {
         self.bytes
@@ -103,7 +108,7 @@ impl Window {
             self.bytes += slice.run.run().cost();
         }
         *of_run += 1;
-        self.has_shared |= slice.run.group().is_some();
+        self.shared += usize::from(slice.run.group().is_some());
         self.places.push_back(Some(Unacked::Publish { slice, qos, retain, identifiers }));
         self.under_way += 1;
         id
@@ -164,7 +169,7 @@ impl Window {
     /// another one is to have it (MQTT5-4.8.2). What was sent at QoS 2 stays (MQTT5-4.8.2-5).
     pub(crate) fn take_shared(&mut self) -> Vec<Slice> {
         let mut taken = Vec::new();
-        if !self.has_shared || planted::is(Bug::ShareUnacked) {
+        if self.shared == 0 || planted::is(Bug::ShareUnacked) {
             return taken;
         }
         let last = if planted::is(Bug::ShareExactlyOnce) { Qos::ExactlyOnce } else { Qos::AtLeastOnce };
@@ -222,13 +227,13 @@ impl Window {
         if self.places.is_empty() {
             self.places.shrink_to(KEPT_PLACES);
             self.runs.shrink_to(KEPT_PLACES);
-            self.has_shared = false;
         }
     }
 
     /// A message does not keep its run alive any more.
     fn let_go(&mut self, state: &Unacked) {
         let Unacked::Publish { slice, .. } = state else { return };
+        self.shared -= usize::from(slice.run.group().is_some());
         let run = Arc::as_ptr(slice.run.run());
         let of_run = self.runs.get_mut(&run).expect("it was counted when it was sent");
         *of_run -= 1;
