@@ -219,7 +219,8 @@ fn first(settings: &mut Settings) -> &mut ListenerSettings {
     &mut settings.listeners[0]
 }
 
-fn url(listener: &ListenerSettings) -> String {
+/// A listener as one URL.
+pub(super) fn url(listener: &ListenerSettings) -> String {
     let query = match listener.topic_prompt {
         TopicPrompt::Off => "",
         TopicPrompt::On => "?topic_prompt=1",

@@ -1,8 +1,7 @@
 //! Settings as a TOML file that reads back to the same settings.
 
-use frontend::TopicPrompt;
-
 use super::Settings;
+use super::entries::url;
 use super::key::{Key, Kind};
 
 /// The effective configuration; reads back to the same settings but for `config_file`.
@@ -57,9 +56,7 @@ fn render(settings: &Settings, keys: Keys) -> String {
 fn listeners(settings: &Settings) -> String {
     let mut text = String::new();
     for listener in &settings.listeners {
-        let topic_prompt = listener.topic_prompt == TopicPrompt::On;
-        text += &format!("\n[[listener]]\nurl = \"tcp://{}\"\n", listener.addr);
-        text += &format!("topic_prompt = {topic_prompt}\n");
+        text += &format!("\n[[listener]]\nurl = \"{}\"\n", url(listener));
     }
     text
 }
