@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -114,6 +114,42 @@ fn rumqttc_resumes_its_session() {
     for text in ["one", "two", "three"] {
         assert_eq!(next(&told, publish).payload, text);
     }
+}
+
+/// Three take turns; one of them acknowledges nothing and goes, and what it had comes to the others.
+#[test]
+fn rumqttc_takes_its_share() {
+    let server = Server::start(2);
+    let members: Vec<_> = ["ann", "bob", "mute"]
+        .into_iter()
+        .map(|name| {
+            let mut options = options(&server, name);
+            options.set_manual_acks(name == "mute");
+            let (client, told) = run(options);
+            subscribed(&client, &told, "$share/workers/jobs/+", QoS::AtLeastOnce);
+            (client, told)
+        })
+        .collect();
+    let (publisher, acks) = run(options(&server, "publisher"));
+    let jobs: BTreeSet<String> = (0..90).map(|number| number.to_string()).collect();
+    for job in &jobs {
+        publisher.publish(format!("jobs/{job}"), QoS::AtLeastOnce, false, job.as_str()).expect("it is sent");
+        next(&acks, |packet| matches!(packet, Packet::PubAck(_)).then_some(()));
+    }
+    let payload = |message: Publish| String::from_utf8(message.payload.to_vec()).expect("a number");
+    let (mute, told) = &members[2];
+    let unacknowledged = payload(next(told, publish));
+    mute.disconnect().expect("it is sent");
+    let mut done = BTreeSet::new();
+    eventually("all jobs are done", || {
+        for (_, told) in &members[..2] {
+            for message in told.try_iter().filter_map(publish).map(payload) {
+                assert!(done.insert(message.clone()), "{message} is done twice");
+            }
+        }
+        (done == jobs).then_some(())
+    });
+    assert!(done.contains(&unacknowledged));
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::station::{Action, Station};
 const PAYLOAD_PART_BYTES: usize = 16 * 1024;
 /// What is encoded at once while encoded bytes take more memory than they may.
 const SPARING_BYTES: usize = 8 * 1024;
+/// Work after which what there is goes to the socket first: messages may cost much more than their
+/// bytes, where each is one of very many topics and compared with very many filters.
+const FILL_WORK: u64 = 300_000;
 /// The same for a socket that has not taken what it was given: a line, or a piece of one.
 const SCARCE: PartSize = PartSize { bytes: 1, payload_bytes: 512 };
 
@@ -40,7 +43,12 @@ impl Station {
         self.env.now = now;
         let (ahead_bytes, size) = self.encoded_ahead(conn);
         let connection = self.connections.get_mut(conn)?;
+        let spent_max = self.env.spent_on_delivery() + FILL_WORK;
         while connection.link.out.bytes() < ahead_bytes {
+            if self.env.spent_on_delivery() >= spent_max {
+                connection.link.list_to_write(&mut self.env);
+                break;
+            }
             match connection.deliver(&mut self.env, size) {
                 Delivered::Something => {}
                 Delivered::Nothing => break,

@@ -116,6 +116,11 @@ impl Env {
         self.shard.handle(self.now, Input::Publish(run.into()));
     }
 
+    /// What has been spent on encoding, and on what to encode.
+    pub(crate) fn spent_on_delivery(&self) -> u64 {
+        self.spent + self.encoder.spent + self.publishes.spent
+    }
+
     /// What of the past a client asks for.
     pub(crate) fn history(&self, replay: Replay) -> HistoryRequest {
         match replay {

@@ -193,6 +193,7 @@ impl ShardThread {
             if let Written::Broken(reason) = outcome {
                 return self.close(now, conn, reason);
             }
+            budget.spend(self.station.take_work());
         }
         self.station.wrote(conn);
         budget.spend(self.station.take_work());

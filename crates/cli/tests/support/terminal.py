@@ -176,16 +176,24 @@ def status():
 
 
 class Frozen:
-    """One thread of a process stands still while the others run: a debugger holds it."""
+    """One thread of a process stands still while the others run: a debugger holds it where it
+    waits for something to do, and not where it may hold a lock that the others need."""
 
     SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+    # epoll_wait and epoll_pwait, on x86-64 and on 64-bit ARM.
+    WAITING = ["232", "281", "22"]
 
     def __init__(self, pid, name):
         tasks = f"/proc/{pid}/task"
         self.thread = next(int(t) for t in os.listdir(tasks) if open(f"{tasks}/{t}/comm").read().strip() == name)
+        until("a thread that waits", lambda: self.stop() or self.thaw())
+
+    def stop(self):
+        """Whether it waits; it stands still in any case."""
         self.ask(self.SEIZE)
         self.ask(self.INTERRUPT)
         os.waitpid(self.thread, self.WALL)
+        return open(f"/proc/{self.thread}/syscall").read().split()[0] in self.WAITING
 
     def ask(self, request):
         libc = ctypes.CDLL(None, use_errno=True)
