@@ -23,8 +23,9 @@ use crate::work;
 const TOLD_AT_ONCE: usize = 16;
 
 impl Shard {
-    /// A session wants a share of what matches a group's filter. [`Output::Subscribed`] tells when it
-    /// has it, [`Output::Refused`] if it cannot.
+    /// A session wants a share of what matches a group's filter. The output
+    /// [`Subscribed`](crate::Output::Subscribed) tells when it has it, [`Refused`](crate::Output::Refused)
+    /// if it cannot.
     ///
     /// # Panics
     /// If the session is unknown: its front end sees to that.
