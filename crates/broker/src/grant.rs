@@ -21,6 +21,7 @@ use crate::retained::{Retained, RetainedRequest, Stepped, Walk};
 use crate::session::{Held, Ready, Sessions};
 use crate::stats::Stats;
 use crate::time::Instant;
+use crate::work;
 
 /// What a subscription waits for.
 #[derive(Debug)]
@@ -327,7 +328,9 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
     t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id }));
     session.owe_room(id.key);
     if let Some(group) = session.group.as_ref().filter(|_| !planted::is(Bug::JoinBeforeGrant)) {
+        let before = t.out.len();
         t.out.extend(group.members().map(|member| member.tell(&group.name, ToMember::Joined)));
+        *t.spent += work::INPUT * (t.out.len() - before) as u64;
     }
     if !session.queue.is_empty() {
         t.ready.list(session);

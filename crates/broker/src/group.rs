@@ -181,11 +181,12 @@ impl Group {
         self.hearing += 1;
     }
 
-    /// Takes a member out.
-    pub(crate) fn remove(&mut self, id: MemberId) {
-        let Some(member) = self.members.remove(&id) else { return };
+    /// Takes a member out; false if it was none: who was refused leaves as well.
+    pub(crate) fn remove(&mut self, id: MemberId) -> bool {
+        let Some(member) = self.members.remove(&id) else { return false };
         self.hearing -= usize::from(member.hears == Hears::Now);
         member.turn.map(|turn| self.line.remove(&turn));
+        true
     }
 
     /// A member says how much it has room for.

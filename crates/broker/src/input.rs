@@ -95,7 +95,7 @@ impl Mail {
             Self::Publish(run) | Self::PublishRetained { run, .. } => run.cost(),
             Self::Member { word: ToMember::Given(part), .. } => part.cost(),
             Self::Group { word: ToGroup::Return { parts, .. }, .. } => parts.iter().map(Part::cost).sum(),
-            _ => 0, // one per connection or subscription at most, and both are bounded
+            _ => 0, // a few per connection or subscription, and both are bounded
         }
     }
 }

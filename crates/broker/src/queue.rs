@@ -166,6 +166,11 @@ impl Queue {
         self.given.take_if(|given| given.is_empty());
     }
 
+    /// Bytes of what was given and waits.
+    pub(crate) fn given_bytes(&self) -> usize {
+        self.given.as_ref().map_or(0, |given| given.bytes)
+    }
+
     /// Whether something waits that a group has given.
     pub(crate) fn has_given(&self) -> bool {
         self.given.as_ref().is_some_and(|given| !given.entries.is_empty())

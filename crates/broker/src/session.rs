@@ -124,8 +124,16 @@ impl Session {
         &self.subscriptions.get(key).expect("the caller found it").held
     }
 
+    /// Whether a subscription lives.
+    pub(crate) fn has(&self, key: SubscriptionKey) -> bool {
+        self.subscriptions.get(key).is_some()
+    }
+
     /// Its receiver was told of what was lost.
     pub(crate) fn gap_is_told(&mut self) {
+        if self.memberships == 0 {
+            return;
+        }
         for subscription in self.subscriptions() {
             self.membership(subscription.key).into_iter().for_each(|membership| membership.gap = 0);
         }
@@ -168,7 +176,12 @@ impl Session {
     pub(crate) fn leave(&mut self, key: SubscriptionKey) -> Option<Subscription> {
         let subscription = self.subscriptions.remove(key)?;
         self.asking -= u32::from(subscription.grants.is_some());
-        self.memberships -= u32::from(matches!(subscription.held, Held::Member(_)));
+        if let Held::Member(membership) = &subscription.held {
+            self.memberships -= 1;
+            if membership.is_due {
+                self.due.retain(|due| *due != key);
+            }
+        }
         Some(subscription)
     }
 

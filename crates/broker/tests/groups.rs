@@ -9,7 +9,9 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use broker::{Delivery, GroupName, Input, Limits, Marks, Qos, ShardId, Slice, SubscriptionId};
+use broker::{
+    Delivery, GroupName, HistoryRequest, Input, Limits, Marks, Qos, ShardId, Slice, SubscriptionId, Use,
+};
 use proptest::prelude::*;
 use topic::Filter;
 
@@ -259,6 +261,44 @@ fn numbers(slice: &Slice) -> Vec<usize> {
     let run = slice.run.run();
     let text = |index| std::str::from_utf8(run.payload(index)).unwrap().parse().unwrap();
     (slice.skip..slice.end).map(text).collect()
+}
+
+/// A member leaves also if it was refused; by then the group may have been opened for another one.
+#[test]
+fn who_was_refused_takes_nothing_along() {
+    let mut world = World::new(3, Limits { filter_bytes_max: 300, ..Limits::default() });
+    world.subscribe(HOME, 20, "takes/all/the/memory/that/filters/may", HistoryRequest::None);
+    world.settle();
+    let join = |world: &mut World, shard: usize| {
+        world.input(shard, Input::Connected(conn(0)));
+        let session = world.shards[shard].open(conn(0));
+        let home = ShardId(u8::try_from(HOME).unwrap());
+        let group = GroupName { share: "g".into(), filter: Filter::parse("a").unwrap(), home };
+        let id = world.shards[shard].join(world.now, session, group);
+        world.outputs(shard);
+        id
+    };
+    join(&mut world, 0);
+    world.carry(0, HOME);
+    world.carry(HOME, 0);
+    assert_eq!(world.said.last().unwrap(), "0 refused: FilterMemory");
+    world.input(HOME, Input::Closed(conn(20)));
+    world.carry(HOME, 0);
+    world.carry(HOME, 2);
+    let id = join(&mut world, 2);
+    world.carry(2, HOME);
+    // Only now the home hears that the first one has left.
+    world.carry(0, HOME);
+    world.settle();
+    assert_eq!(world.said.last().unwrap(), "0 subscribed");
+    world.input(2, Input::Unsubscribe(id));
+    world.settle();
+    for shard in [0, 2] {
+        world.input(shard, Input::Closed(conn(0)));
+    }
+    world.settle();
+    assert!(world.shards.iter().all(|shard| shard.leftovers() == [0; 4]));
+    assert_eq!(world.gauge.used_for(Use::Sessions), 0);
 }
 
 proptest! {

@@ -12,7 +12,7 @@ const PAYLOAD_PART_BYTES: usize = 16 * 1024;
 const SPARING_BYTES: usize = 8 * 1024;
 /// Work after which what there is goes to the socket first: messages may cost much more than their
 /// bytes, where each is one of very many topics and compared with very many filters.
-const FILL_WORK: u64 = 300_000;
+const FILL_WORK: u64 = 150_000;
 /// The same for a socket that has not taken what it was given: a line, or a piece of one.
 const SCARCE: PartSize = PartSize { bytes: 1, payload_bytes: 512 };
 

@@ -39,7 +39,7 @@ impl World {
 
     fn take_packet(&mut self, owner: usize, id: usize, packet: &Packet<'_>) {
         let person = self.person(owner);
-        if person.conn != id || matches!(person.stage, Stage::Away { .. }) {
+        if person.conn != id || person.gave_up {
             return self.take_late(owner, packet);
         }
         match packet {

@@ -217,7 +217,7 @@ impl World {
         if person.stage == Stage::Greeting && person.session == Session::None {
             person.session = Session::Unsure;
         }
-        person.stage = Stage::Away { until_ns: now_ns + away_ns };
+        (person.stage, person.gave_up) = (Stage::Away { until_ns: now_ns + away_ns }, true);
         self.record.mqtt.get_mut(&owner).expect("a person has a record").breaks += 1;
         let client = &mut self.clients[conn];
         client.plan.clear();

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::memory::{Gauge, Use};
 use crate::overload::{Overload, STALLED};
 use crate::session::{Ready, Session, Sessions};
+use crate::shard::take_back;
 use crate::source::{Source, Sources};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -219,6 +220,10 @@ impl Memory {
                 break;
             }
             let Some((_, session)) = c.sessions.in_slot(slot) else { continue };
+            // What groups have given is cut where it waits for all of their members.
+            if session.queue.given_bytes() > share {
+                take_back(session, None, &mut c.overload.places, c.out, c.spent);
+            }
             // Whoever has little keeps it: only the long queues make room.
             if session.queue.bytes() <= share {
                 continue;

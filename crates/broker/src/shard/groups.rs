@@ -1,5 +1,6 @@
 //! What a shard does for groups: as the home of some, and for its sessions' places in any.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Shard;
@@ -7,10 +8,10 @@ use crate::grant::{self, Grants};
 use crate::group::{Group, GroupName, Hears, MemberId, Part, Room, ToGroup, ToMember};
 use crate::history::{HistoryRequest, Replay};
 use crate::ids::{SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
-use crate::input::{Delivery, Refusal};
+use crate::input::{Delivery, Output, Refusal};
 use crate::limits::Limits;
 use crate::member::{Membership, Returned};
-use crate::overload::Flow;
+use crate::overload::{Flow, Places};
 use crate::planted::{self, Bug};
 use crate::queue::Slice;
 use crate::retained::RetainedRequest;
@@ -45,17 +46,28 @@ impl Shard {
         id
     }
 
+    /// Whether a subscription lives: a session keeps what it has called so while it was away.
+    #[must_use]
+    pub fn holds(&self, id: SubscriptionId) -> bool {
+        self.sessions.get(id.session).is_some_and(|session| session.has(id.key))
+    }
+
+    /// Whether a subscription waits for its answers.
+    #[must_use]
+    pub fn is_waiting(&self, id: SubscriptionId) -> bool {
+        self.sessions.get(id.session).is_some_and(|session| session.is_asking(id.key))
+    }
+
     /// A session's receiver has room for so many more messages of groups: tells the groups that have given it
     /// most of what they may. Constant time if there is none.
-    pub fn offer_room(&mut self, id: SessionId, messages: usize) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
+    ///
+    /// Returns whether more of them are to be told, in another call.
+    pub fn offer_room(&mut self, id: SessionId, messages: usize) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
         if session.due.is_empty() || messages == 0 {
-            return;
+            return false;
         }
-        // Shared out, but each group may give something: others may have nothing to give.
-        let messages =
-            messages.min(self.limits.share_messages_max as usize) / session.memberships.max(1) as usize;
-        let most = most(&self.limits, messages.max(1));
+        let most = most(&self.limits, messages, session.memberships);
         for _ in 0..TOLD_AT_ONCE {
             let Some(key) = session.due.pop_front() else { break };
             let Some(membership) = session.membership(key) else { continue }; // it has left
@@ -64,6 +76,7 @@ impl Shard {
             let told = membership.make_room(SubscriptionId { session: id, key }, most, Hears::Now);
             self.out.push_back(told);
         }
+        !session.due.is_empty()
     }
 
     /// What a receiver was sent and did not acknowledge goes back to the groups that gave it, for
@@ -93,10 +106,12 @@ impl Shard {
         if hears == Hears::Away {
             self.take_back(id, None);
         }
-        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(id).filter(|session| session.memberships > 0) else {
+            return;
+        };
         for subscription in session.subscriptions() {
-            let Some(membership) = session.membership(subscription.key) else { continue };
             self.spent += work::INPUT;
+            let Some(membership) = session.membership(subscription.key) else { continue };
             self.out.push_back(membership.close(subscription, hears));
             session.owe_room(subscription.key);
         }
@@ -119,7 +134,9 @@ impl Shard {
             }
             ToGroup::Return { parts, gap } => self.returned(now, name, parts, gap),
             ToGroup::Leave(member) => {
-                group.remove(MemberId { shard: from, subscription: member });
+                if !group.remove(MemberId { shard: from, subscription: member }) {
+                    return;
+                }
                 self.groups.left(1);
                 if group.is_empty() {
                     return self.end_group(name);
@@ -190,7 +207,12 @@ impl Shard {
             self.watched.insert((now.after(self.limits.share_time - untaken), id));
             return;
         }
-        self.take_back(id, None);
+        take_back(session, None, &mut self.overload.places, &mut self.out, &mut self.spent);
+        if session.conn.is_some() {
+            // It was not asked while what was given stood in front: what is its own may go out now.
+            session.listed = false;
+            self.ready.list(session);
+        }
     }
 
     /// A subscription cannot be had: one of a session, or a group's own.
@@ -202,7 +224,9 @@ impl Shard {
             Some(name) => {
                 let session = self.sessions.get(id.session).expect("it was just found");
                 let group = session.group.as_ref().expect("it was just found");
+                let before = self.out.len();
                 self.out.extend(group.members().map(|member| member.tell(&name, ToMember::Refused(why))));
+                self.spent += work::INPUT * (self.out.len() - before) as u64;
                 self.end_group(&name);
             }
         }
@@ -337,43 +361,59 @@ impl Shard {
         }
     }
 
-    /// Takes back what a session was given and has not taken, by one group or by all: these give it no
-    /// more until it has room again.
+    /// Takes back what a session was given and has not taken, by one group or by all.
     pub(super) fn take_back(&mut self, id: SessionId, of: Option<SubscriptionKey>) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        if !session.queue.has_given() {
-            return;
-        }
-        let (taken, places) = session.queue.take_given(of);
-        self.overload.places.given_back(places);
-        let hears = if session.conn.is_some() { Hears::Now } else { Hears::Away };
-        let mut last = None;
-        for slice in &taken {
-            let key = slice.asked_by.expect("what was given is a subscription's");
-            let membership = session.membership(key).expect("what waits is taken back when one leaves");
-            membership.taken(slice.room());
-            if last != Some(key) {
-                last = Some(key);
-                self.out.push_back(membership.close(SubscriptionId { session: id, key }, hears));
-                session.owe_room(key);
-            }
-        }
-        self.give_back(taken);
+        take_back(session, of, &mut self.overload.places, &mut self.out, &mut self.spent);
     }
+}
+
+/// Takes back what a session was given and has not taken, by one group or by all: these give it no
+/// more until it has room again.
+pub(crate) fn take_back(
+    session: &mut Session,
+    of: Option<SubscriptionKey>,
+    places: &mut Places,
+    out: &mut VecDeque<Output>,
+    spent: &mut u64,
+) {
+    if !session.queue.has_given() {
+        return;
+    }
+    let (taken, freed) = session.queue.take_given(of);
+    places.given_back(freed);
+    let (id, hears) = (session.id, if session.conn.is_some() { Hears::Now } else { Hears::Away });
+    let (mut last, mut returned) = (None, Returned::default());
+    for slice in &taken {
+        *spent += work::QUEUE_ENTRY;
+        returned.add(slice);
+        let key = slice.asked_by.expect("what was given is a subscription's");
+        let membership = session.membership(key).expect("what waits is taken back when one leaves");
+        membership.taken(slice.room());
+        if last != Some(key) {
+            last = Some(key);
+            out.push_back(membership.close(SubscriptionId { session: id, key }, hears));
+            session.owe_room(key);
+        }
+    }
+    returned.mail(out);
 }
 
 /// A slice that a group gave is delivered: there may be room for more.
 pub(super) fn delivered(session: &mut Session, slice: &Slice, limits: &Limits) {
     let key = slice.asked_by.expect("what was given is a subscription's");
+    let most = most(limits, usize::MAX, session.memberships);
     let Some(membership) = session.membership(key) else { return };
     membership.taken(slice.room());
-    if membership.wants_more(most(limits, usize::MAX)) && !planted::is(Bug::ForgetRoom) {
+    if membership.wants_more(most) && !planted::is(Bug::ForgetRoom) {
         session.owe_room(key);
     }
 }
 
-/// What a member may have under way, if its receiver has room for so many messages.
-fn most(limits: &Limits, messages: usize) -> Room {
-    let messages = (messages as u64).min(limits.share_messages_max);
-    Room { messages, bytes: limits.share_bytes_max as u64 }
+/// What a member may have under way, if its receiver has room for so many messages and it is in so
+/// many groups. It is shared out, but each may give something: others may have nothing to give.
+fn most(limits: &Limits, messages: usize, memberships: u32) -> Room {
+    let groups = u64::from(memberships.max(1));
+    let messages = (messages as u64).min(limits.share_messages_max) / groups;
+    Room { messages: messages.max(1), bytes: (limits.share_bytes_max as u64 / groups).max(1) }
 }

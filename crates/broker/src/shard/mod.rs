@@ -3,6 +3,8 @@
 mod figures;
 mod groups;
 
+pub(crate) use groups::take_back;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

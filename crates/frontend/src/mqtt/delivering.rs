@@ -70,7 +70,9 @@ impl Client {
         // back to them at once, if the client does.
         let shared_max = usize::try_from(env.limits.core.share_messages_max).unwrap_or(usize::MAX);
         let room = most.min(shared_max.saturating_sub(shared));
-        env.shard.offer_room(core, room);
+        if env.shard.offer_room(core, room) {
+            link.list_to_write(env);
+        }
         if most == 0 {
             if self.next_qos(env, core) > Qos::AtMostOnce {
                 return Delivered::Nothing; // an acknowledgement goes on with it
@@ -83,7 +85,8 @@ impl Client {
             Some(Delivery::Messages(slice)) => self.send(link, env, slice),
             Some(Delivery::Gap(_)) if planted::is(Bug::LostUncounted) => {}
             Some(Delivery::Gap(count)) => self.lose(count),
-            None if env.draining && !env.shard.is_asking(core) => {
+            // What is to be sent again waits for acknowledgements, and so does the end.
+            None if env.draining && !env.shard.is_asking(core) && self.resend.is_empty() => {
                 return Delivered::End(CloseReason::Shutdown);
             }
             None => return Delivered::Nothing,

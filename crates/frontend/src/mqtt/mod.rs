@@ -209,17 +209,18 @@ impl Mqtt {
         let Some(session) = env.mqtt.get_mut(key).filter(is_own) else { return };
         let core = session.core;
         let shared = session.window.take_shared();
+        env.shard.detach(core);
+        // Behind what was not sent: it goes in front of that.
+        env.shard.give_back(shared);
+        let session = env.mqtt.get_mut(key).expect("it was just looked at");
         if session.expiry.is_zero() {
-            env.shard.give_back(shared);
             let session = env.mqtt.remove(key).expect("it was just looked at");
             if let Some(will) = session.will {
                 env.publish_will(*will, &client.publisher);
             }
-            return; // the core closes what a connection leaves
+            env.shard.close(core);
+            return;
         }
-        env.shard.detach(core);
-        // Behind what was not sent: it goes in front of that.
-        env.shard.give_back(shared);
         env.mqtt.detached(env.now.mono, key);
     }
 

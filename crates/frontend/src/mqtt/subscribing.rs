@@ -124,7 +124,7 @@ impl Client {
         let limits = &link.rules.limits;
         let is_short = env.is_short_of_sessions(limits);
         let session = env.mqtt.get_mut(self.key).expect("a client has its session");
-        let known = session.filters.get(&filter).map(|subscribed| subscribed.options);
+        let known = session.filters.get(&filter).map(|subscribed| subscribed.id);
         let wanted = Options {
             qos: qos(options.qos),
             own: if options.no_local { OwnMessages::NotHeard } else { OwnMessages::Heard },
@@ -139,8 +139,13 @@ impl Client {
             _ => RetainedRequest::All,
         };
         let granted = Reason(wanted.qos as u8);
-        if known.is_some() && retained == RetainedRequest::None && history == HistoryRequest::None {
+        let asks_nothing = retained == RetainedRequest::None && history == HistoryRequest::None;
+        // It may have been refused while its client was away.
+        if let Some(id) = known.filter(|id| asks_nothing && env.shard.holds(*id)) {
             session.filters.set(&filter, wanted);
+            if env.shard.is_waiting(id) {
+                asked.waiting.push((id, asked.reasons.len()));
+            }
             return granted;
         }
         let has_most = session.filters.len() >= limits.subscriptions_max;

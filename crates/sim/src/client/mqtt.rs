@@ -112,6 +112,9 @@ pub(crate) struct Person {
     /// Which connection is its own now.
     pub(crate) conn: usize,
     pub(crate) stage: Stage,
+    /// Whether that connection is given up: what comes on it is not heard any more, also if there is
+    /// no other before the end.
+    pub(crate) gave_up: bool,
     pub(crate) session: Session,
     /// When it loses its connections, and how.
     pub(crate) breaks: VecDeque<(u64, Break)>,
@@ -150,6 +153,7 @@ impl Person {
             wishes,
             conn,
             stage: Stage::Greeting,
+            gave_up: false,
             session: Session::None,
             breaks: VecDeque::new(),
             leaves_ns: None,
@@ -208,7 +212,7 @@ impl Person {
     /// A new connection: nothing that was begun on the old one goes on.
     pub(crate) fn begins_again(&mut self, conn: usize) {
         self.conn = conn;
-        self.stage = Stage::Greeting;
+        (self.stage, self.gave_up) = (Stage::Greeting, false);
         self.dues.clear();
         self.outstanding.clear();
         self.again_at = Some(0);
