@@ -352,7 +352,11 @@ impl World {
 
     /// When everything is quiet, nobody waits for anything.
     pub(crate) fn look_at_persons(&mut self) {
+        let group = self.record.group.as_ref().filter(|group| group.moves);
         for (owner, person) in &self.persons {
+            if group.is_some_and(|group| group.members.contains(owner)) {
+                continue; // it is given a message after the other
+            }
             let messages = self.record.publishers.get(owner).map_or(0, |one| one.messages.len());
             let is_done = person.next == messages && person.flights.is_empty() && person.held.is_empty();
             if person.stage != Stage::Left && (person.stage != Stage::Connected || !is_done) {

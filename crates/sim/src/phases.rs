@@ -93,6 +93,8 @@ impl World {
         let waiting = self.group_messages();
         let Some(group) = &mut self.record.group else { return };
         group.waiting = waiting;
+        group.moves = waited > 0;
+        group.unsure = group.members.iter().any(|member| self.persons[member].raced);
         if group.waiting > 0 && group.waiting >= waited {
             let what = format!("{} messages wait for a group whose members have room", group.waiting);
             self.violations.push(Violation::new("liveness", what));
@@ -211,6 +213,10 @@ impl World {
             let undelivered = self.sites[usize::from(client.station)].station.queue_bytes(conn);
             // Who breaks the rules acknowledges nothing of what others of its kind publish.
             let is_broken = client.role == Role::Stranger && client.begins_as_mqtt;
+            let group = self.record.group.as_ref().filter(|group| group.moves);
+            if client.owner.is_some_and(|owner| group.is_some_and(|group| group.members.contains(&owner))) {
+                continue;
+            }
             // Nor does a connection that its person has forgotten. It may have taken the session over
             // from a later one, if that was faster on its way to the station where both live.
             let is_forgotten = client.owner.is_some_and(|owner| self.persons[&owner].conn != id);

@@ -237,6 +237,10 @@ pub(crate) struct GroupRecord {
     pub(crate) members: Vec<usize>,
     /// Messages that had not been given to anyone in the end.
     pub(crate) waiting: u64,
+    /// Whether messages were still on their way to members until then.
+    pub(crate) moves: bool,
+    /// Whether a connection that its member gave up may have a session, and what it does not acknowledge.
+    pub(crate) unsure: bool,
 }
 
 impl GroupRecord {
