@@ -91,10 +91,17 @@ impl World {
     /// some hundred left.
     fn look_at_group(&mut self, waited: u64) {
         let waiting = self.group_messages();
+        let members = self.record.group.as_ref().map_or(Vec::new(), |group| group.members.clone());
+        // A connection that its client gave up, and that won its session back in a race.
+        let is_forgotten = |(id, client): (usize, &client::Client)| {
+            let owner = client.owner.filter(|owner| members.contains(owner));
+            owner.is_some_and(|owner| self.persons[&owner].conn != id) && client.conn().is_some()
+        };
+        let unsure = self.clients.iter().enumerate().any(is_forgotten);
         let Some(group) = &mut self.record.group else { return };
         group.waiting = waiting;
         group.moves = waited > 0;
-        group.unsure = group.members.iter().any(|member| self.persons[member].raced);
+        group.unsure = unsure;
         if group.waiting > 0 && group.waiting >= waited {
             let what = format!("{} messages wait for a group whose members have room", group.waiting);
             self.violations.push(Violation::new("liveness", what));
