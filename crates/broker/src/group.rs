@@ -159,8 +159,9 @@ impl Group {
         self.members.keys().copied()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// Whether a connection hears any member.

@@ -113,6 +113,27 @@ impl Message {
 }
 
 impl PublisherRecord {
+    /// An MQTT client that has sent messages of these qualities of service to `t`, all accepted.
+    #[cfg(test)]
+    pub(crate) fn for_tests(sent: &[u8]) -> Self {
+        let messages = (0..).zip(sent).map(|(index, qos)| {
+            let accepted = Accepted { index, at_ns: 0, wall_ms: 0, station: 0, run_bytes: 0 };
+            Message { accepted: Some(accepted), ..Message::new(Vec::new(), *qos) }
+        });
+        Self {
+            speaks: Speaks::Mqtt,
+            addr: ([127, 0, 0, 1], 7).into(),
+            name: None,
+            topic: "t".to_owned(),
+            acks: false,
+            messages: messages.collect(),
+            too_long: false,
+            stay: Stay::UntilQuiet,
+            received: Vec::new(),
+            heard_end: false,
+        }
+    }
+
     /// Whether any of its messages was accepted more than once.
     pub(crate) fn repeats(&self) -> bool {
         self.messages.iter().any(|message| message.again > 0)

@@ -70,7 +70,7 @@ impl Shard {
         let most = most(&self.limits, messages, session.memberships);
         for _ in 0..TOLD_AT_ONCE {
             let Some(key) = session.due.pop_front() else { break };
-            let Some(membership) = session.membership(key) else { continue }; // it has left
+            let membership = session.membership(key).expect("who leaves is not due any more");
             membership.is_due = false;
             self.spent += work::INPUT;
             let told = membership.make_room(SubscriptionId { session: id, key }, most, Hears::Now);
@@ -138,7 +138,7 @@ impl Shard {
                     return;
                 }
                 self.groups.left(1);
-                if group.is_empty() {
+                if group.len() == 0 {
                     return self.end_group(name);
                 }
                 self.look_at_flow(name);
@@ -218,18 +218,13 @@ impl Shard {
     /// A subscription cannot be had: one of a session, or a group's own.
     pub(super) fn give_up(&mut self, id: SubscriptionId, why: Refusal) {
         let session = self.sessions.get(id.session);
-        let name = session.and_then(|session| session.group.as_ref()).map(|group| Arc::clone(&group.name));
-        match name {
-            None => grant::refuse(&mut self.tables(), id, why),
-            Some(name) => {
-                let session = self.sessions.get(id.session).expect("it was just found");
-                let group = session.group.as_ref().expect("it was just found");
-                let before = self.out.len();
-                self.out.extend(group.members().map(|member| member.tell(&name, ToMember::Refused(why))));
-                self.spent += work::INPUT * (self.out.len() - before) as u64;
-                self.end_group(&name);
-            }
-        }
+        let Some(group) = session.and_then(|session| session.group.as_ref()) else {
+            return grant::refuse(&mut self.tables(), id, why);
+        };
+        let name = Arc::clone(&group.name);
+        self.out.extend(group.members().map(|member| member.tell(&name, ToMember::Refused(why))));
+        self.spent += work::INPUT * group.len() as u64;
+        self.end_group(&name);
     }
 
     fn joined(&mut self, now: Instant, member: MemberId, name: &Arc<GroupName>) {
@@ -275,7 +270,7 @@ impl Shard {
     fn end_group(&mut self, name: &GroupName) {
         let Some(id) = self.groups.find(name) else { return };
         let session = self.sessions.get(id).expect("a group lives as long as its name is known");
-        let members = session.group.as_ref().map_or(0, |group| group.members().count());
+        let members = session.group.as_ref().map_or(0, |group| group.len());
         self.groups.left(members);
         self.groups.remove(name);
         self.stats.subscriptions += 1;
@@ -288,13 +283,10 @@ impl Shard {
         let is_heard = session.group.as_ref().is_some_and(|group| group.is_heard());
         if !is_heard {
             self.overload.brakes.fall_behind(session, &mut self.out);
-        } else if session.queue.is_empty() {
-            session.flow = match std::mem::replace(&mut session.flow, Flow::Keeping) {
-                Flow::Behind => Flow::Keeping,
-                flow => flow,
-            };
-        } else {
+        } else if !session.queue.is_empty() {
             self.ready.list(session);
+        } else if matches!(session.flow, Flow::Behind) {
+            session.flow = Flow::Keeping; // there is nothing that it would have to catch up with
         }
     }
 

@@ -113,30 +113,14 @@ fn check_each(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Accepted, Mark, Message, MqttHeard, PublisherRecord, Speaks};
+    use crate::record::{Mark, MqttHeard, PublisherRecord};
 
     /// Messages of these qualities of service were sent to a group of QoS 2; its members heard these
     /// numbers, lost so many messages and connections. Returns which checkers complain.
     fn complaints(sent: &[u8], members: &[(&[usize], u64, u64)]) -> String {
         let mut record = Record::default();
         record.facts.rested = true;
-        let messages = (0..).zip(sent).map(|(index, qos)| {
-            let accepted = Accepted { index, at_ns: 0, wall_ms: 0, station: 0, run_bytes: 0 };
-            Message { accepted: Some(accepted), ..Message::new(Vec::new(), *qos) }
-        });
-        let sender = PublisherRecord {
-            speaks: Speaks::Mqtt,
-            addr: ([127, 0, 0, 1], 7).into(),
-            name: None,
-            topic: "t".to_owned(),
-            acks: false,
-            messages: messages.collect(),
-            too_long: false,
-            stay: Stay::UntilQuiet,
-            received: Vec::new(),
-            heard_end: false,
-        };
-        record.publishers.insert(0, sender);
+        record.publishers.insert(0, PublisherRecord::for_tests(sent));
         let mark = Some(Mark { index: 0, wall_ms: 0 });
         for (id, (heard, lost, breaks)) in (1..).zip(members) {
             let one =

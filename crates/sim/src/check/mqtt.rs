@@ -166,30 +166,13 @@ pub(super) fn message(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Accepted, Speaks};
 
     /// Publisher 0 has sent messages of these qualities of service once a subscription of QoS 2
     /// stood; its client heard these, `!` being told that they may come again, and lost so many.
     /// Returns which checkers complain.
     fn complaints(sent: &[u8], heard: &str, lost: u64) -> String {
         let mut record = Record::default();
-        let messages = (0..).zip(sent).map(|(index, qos)| {
-            let accepted = Accepted { index, at_ns: 0, wall_ms: 0, station: 0, run_bytes: 0 };
-            Message { accepted: Some(accepted), ..Message::new(Vec::new(), *qos) }
-        });
-        let sender = PublisherRecord {
-            speaks: Speaks::Mqtt,
-            addr: ([127, 0, 0, 1], 7).into(),
-            name: None,
-            topic: "t".to_owned(),
-            acks: false,
-            messages: messages.collect(),
-            too_long: false,
-            stay: Stay::UntilQuiet,
-            received: Vec::new(),
-            heard_end: false,
-        };
-        record.publishers.insert(0, sender);
+        record.publishers.insert(0, PublisherRecord::for_tests(sent));
         let one = |word: &str| {
             let number: usize = word.trim_end_matches('!').parse().unwrap();
             MqttHeard { publisher: 0, number, qos: sent[number], dup: word.ends_with('!') }
