@@ -9,6 +9,7 @@
 //! subscribing meets live traffic), `group` and `member` (who shares what a filter brings), `history`, `work` (what each step costs), `limits`.
 
 mod fanout;
+mod filters;
 mod grant;
 mod group;
 mod history;
@@ -20,6 +21,7 @@ mod member;
 mod memory;
 mod overload;
 pub mod planted;
+mod position;
 mod queue;
 mod retained;
 mod routes;
@@ -32,10 +34,11 @@ mod stats;
 mod time;
 mod work;
 
+pub use filters::Filters;
 pub use group::{GroupName, Hears, Part, Room, ToGroup, ToMember};
 pub use history::{HistoryRequest, Kept, Replay};
 pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
-pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
+pub use input::{Delivery, Input, Mail, Output, Refusal, Resumed, Urgency};
 pub use limits::Limits;
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;

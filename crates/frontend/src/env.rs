@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use broker::{
-    ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId, Shard,
-    ShardConfig, ShardId, WallTime,
+    ConnId, Filters, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId,
+    Shard, ShardConfig, ShardId, WallTime,
 };
 use topic::Filter;
 use wire::past::Replay;
@@ -142,7 +142,8 @@ impl Env {
         let session = self.shard.open(conn);
         // Text asks for the past, which is more; but of what the broker tells there is none.
         let retained = if filter.is_system() { RetainedRequest::All } else { RetainedRequest::None };
-        let refused = self.shard.subscribe(self.now, session, filter, history, retained).err();
+        let filters = Filters::One(filter.clone());
+        let refused = self.shard.subscribe(self.now, session, &filters, history, retained).err();
         (session, refused)
     }
 }

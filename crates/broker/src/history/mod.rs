@@ -27,7 +27,7 @@ use crate::time::{Instant, WallTime};
 use crate::work;
 
 pub use replay::Replay;
-pub(crate) use replay::merge;
+pub(crate) use replay::{Found, merge};
 pub(crate) use scan::{Answer, Asker, Question, Readers};
 
 /// Bytes that a topic costs besides its name and runs: its places in four tables.
@@ -49,6 +49,8 @@ pub enum HistoryRequest {
     Last(u32),
     /// Everything that was accepted at or after this time.
     Since(WallTime),
+    /// Everything that was accepted on a shard behind so many of its messages.
+    After(u64),
 }
 
 /// A kept run without its first `skip` messages.
@@ -86,7 +88,10 @@ pub(crate) struct History {
     /// Topics that hold runs of more than their exact size, by the time they were listed.
     loose: BTreeSet<(Instant, Slot)>,
     bytes: usize,
-    sequence: u64,
+    /// Messages accepted so far: the number of the last one, counted from 1.
+    accepted: u64,
+    /// The last one of those whose topic was forgotten.
+    forgotten: u64,
     /// The latest time of any run so far: the wall clock may jump back, this does not.
     newest: WallTime,
     bounds: HistoryBounds,
@@ -109,6 +114,7 @@ type Slot = u32;
 /// A run in the log.
 #[derive(Debug, Clone, Copy)]
 struct Logged {
+    /// The number of its first message, counted from 1.
     sequence: u64,
     slot: Slot,
     /// The latest time of this run and all before it.
@@ -118,9 +124,11 @@ struct Logged {
 #[derive(Debug)]
 struct Topic {
     name: TopicName,
-    /// With the sequence number of the shard at which each run came.
+    /// With the number of each run's first message.
     runs: VecDeque<(u64, Kept)>,
     messages: u64,
+    /// The number of its last message that is not kept any more.
+    gone: u64,
     bytes: usize,
     latest_at: Instant,
     /// When it was listed as holding more than its exact size.
@@ -148,7 +156,8 @@ impl History {
             age: Age::default(),
             loose: BTreeSet::new(),
             bytes: 0,
-            sequence: 0,
+            accepted: 0,
+            forgotten: 0,
             newest: WallTime::default(),
             bounds,
             tally: Tally::new(&gauge, Use::Topics),
@@ -157,13 +166,22 @@ impl History {
         }
     }
 
-    /// Keeps the last messages of a run. Returns the topic's slot if the topic is new there.
+    /// Messages accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Keeps the last messages of a run, which has its place. Returns the topic's slot if the topic is
+    /// new there.
     pub(crate) fn record(&mut self, now: Instant, run: &Arc<Run>) -> Option<u32> {
+        assert!(run.place_of(0) == self.accepted, "what is accepted is numbered in its order");
+        let sequence = self.accepted + 1;
+        self.accepted += u64::from(run.len());
         if self.bounds.messages_max == 0 {
+            self.forgotten = self.accepted;
             return None;
         }
         self.spent += work::RECORD;
-        self.sequence += 1;
         // Never falls, so that a walk for `since` may end at the first entry that is too old.
         let falls_back = planted::is(Bug::StopAtJump);
         self.newest = if falls_back { run.time() } else { self.newest.max(run.time()) };
@@ -171,12 +189,12 @@ impl History {
             Some(slot) => (*slot, false),
             None => (self.add(run.topic()), true),
         };
-        self.log.push_back(Logged { sequence: self.sequence, slot, newest: self.newest });
+        self.log.push_back(Logged { sequence, slot, newest: self.newest });
         self.age.touch(&mut self.topics, slot);
         let topic = self.topics[slot as usize].as_mut().expect("a named slot holds a topic");
         let (bytes_before, runs_before) = (topic.bytes, topic.runs.len());
         topic.latest_at = now;
-        topic.push(self.sequence, run, self.bounds.messages_max);
+        topic.push(sequence, run, self.bounds.messages_max);
         if topic.is_loose() && topic.loose_since.is_none() {
             topic.loose_since = Some(now);
             self.loose.insert((now, slot));
@@ -288,6 +306,7 @@ impl History {
         self.named.remove(&topic.name);
         self.free.push(slot);
         self.bytes -= topic.bytes + topic.overhead();
+        self.forgotten = self.forgotten.max(topic.last());
         self.tally.subtract(topic.overhead());
         self.runs = self.runs.checked_sub(topic.runs.len()).expect("counted when they came");
         self.spent += work::RECORD + work::QUEUE_ENTRY * topic.runs.len() as u64;
@@ -344,6 +363,7 @@ impl Topic {
             name,
             runs: VecDeque::new(),
             messages: 0,
+            gone: 0,
             bytes: 0,
             latest_at: Instant::default(),
             loose_since: None,
@@ -369,6 +389,7 @@ impl Topic {
                 self.drop_oldest();
             } else {
                 oldest.skip += u32::try_from(extra).expect("less than the run holds");
+                self.gone = oldest.run.place_of(oldest.skip);
                 self.messages -= extra;
             }
         }
@@ -385,8 +406,14 @@ impl Topic {
     fn drop_oldest(&mut self) {
         // Checked, not wrapped: a sum that is wrong here would let history grow without a bound.
         let (_, oldest) = self.runs.pop_front().expect("the caller saw a run");
+        self.gone = oldest.run.place_of(oldest.run.len());
         self.messages = self.messages.checked_sub(oldest.messages()).expect("counted when it came");
         self.bytes = self.bytes.checked_sub(oldest.run.cost()).expect("counted when it came");
+    }
+
+    /// The number of its last message.
+    fn last(&self) -> u64 {
+        self.runs.back().map_or(self.gone, |(_, kept)| kept.run.place_of(kept.run.len()))
     }
 
     fn run(&self, sequence: u64) -> Option<&Kept> {
@@ -465,6 +492,7 @@ fn at(topics: &mut [Option<Topic>], slot: Slot) -> &mut Topic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filters::Filters;
     use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
     use crate::run::{About, Body, Publisher, RunBuilder};
     use proptest::prelude::*;
@@ -486,7 +514,9 @@ mod tests {
         let body = Body { bytes: body.into(), pinned_bytes };
         let topic = TopicName::parse(topic).unwrap();
         let about = About { topic: &topic, publisher: &publisher, time: WallTime(time), number: 0 };
-        Arc::new(spans.finish(about, body, gauge))
+        let mut run = spans.finish(about, body, gauge);
+        run.set_place(first.into());
+        Arc::new(run)
     }
 
     fn numbers(kept: &[Kept]) -> Vec<u32> {
@@ -511,7 +541,7 @@ mod tests {
     fn read(history: &mut History, filter: &Filter, request: HistoryRequest) -> Vec<Kept> {
         let asker = Asker { shard: ShardId(0), subscription: SubscriptionId::for_tests(0) };
         let mut readers = Readers::new(&history.gauge);
-        readers.ask(history, Question { asker, filter: filter.clone(), request }, usize::MAX);
+        readers.ask(history, Question { asker, filters: Filters::One(filter.clone()), request }, usize::MAX);
         loop {
             if let Some(answer) = readers.poll_answer() {
                 return answer.replay.kept;
@@ -580,13 +610,15 @@ mod tests {
             let gauge = Gauge::new();
             let bytes_max = 20_000;
             let mut history = history(100, bytes_max, &gauge);
+            let mut next = 0;
             for (topic, messages) in runs {
-                history.record(Instant::default(), &run(TOPICS[topic], 0, messages, 0, &gauge));
+                history.record(Instant::default(), &run(TOPICS[topic], next, messages, 0, &gauge));
+                next += messages;
                 prop_assert!(history.bytes() <= bytes_max);
                 prop_assert!(gauge.used() <= bytes_max);
                 let filter = Filter::parse(TOPICS[topic]).unwrap();
                 let kept = read(&mut history, &filter, HistoryRequest::Last(1));
-                prop_assert_eq!(numbers(&kept), [messages - 1], "the newest is kept");
+                prop_assert_eq!(numbers(&kept), [next - 1], "the newest is kept");
             }
         }
     }
