@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use super::format::{Format, Sender, TEXT_KEY, TimeField};
-use super::json;
+use crate::json;
 use crate::past::write_time;
 use crate::printable::escape_label_into;
 

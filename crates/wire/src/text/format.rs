@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::around::{write_json_head, write_json_tail, write_plain_head};
-use super::json;
 use super::lines::utf8_tail;
+use crate::json;
 use crate::printable::{escape_into, is_plain_ascii};
 
 /// How a subscriber's lines look.

@@ -1,0 +1,3 @@
+//! HTTP from outside: golden requests, what is refused, bodies in pieces, what is written.
+
+mod golden;
