@@ -65,6 +65,9 @@ impl Station {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         // Here and not at each append: what a socket takes at once was never waiting.
         connection.link.out.settle(&mut self.env.pool, &self.env.gauge);
+        if connection.is_leaving() && connection.is_written() {
+            self.env.actions.push_back(Action::Serve(conn));
+        }
         if connection.publishes() && connection.may_read() {
             self.env.actions.push_back(Action::Read(conn));
         }

@@ -278,6 +278,8 @@ fn start_shards(
     limits.check(settings.shards);
     let station_limits = Arc::new(settings.limits.station.clone());
     let home_seed = random_seed();
+    let epoch = random_seed();
+    let web = Arc::new(settings.web.clone());
     for (own, poll) in (0..settings.shards).zip(polls) {
         let setup = Setup {
             config: StationConfig {
@@ -286,6 +288,8 @@ fn start_shards(
                 limits: Arc::clone(&station_limits),
                 seed: random_seed(),
                 home_seed,
+                epoch,
+                web: Arc::clone(&web),
                 gauge: gauge.clone(),
             },
             limits: Arc::clone(&limits),

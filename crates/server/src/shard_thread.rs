@@ -350,6 +350,7 @@ impl ShardThread {
                     self.list_to_read(conn);
                 }
                 Action::Offer(offer) => self.hand_over_or_stay(now, offer),
+                Action::Serve(conn) => self.serve_elsewhere(now, conn),
                 Action::Watch(conn) => {
                     // Who has closed the sending half may have gone: the kernel asks.
                     if let Some(socket) = self.sockets.get_mut(conn) {
@@ -453,6 +454,15 @@ impl ShardThread {
         self.loads.moved(own, to);
         let hand_off = HandOff { stream, listener, handover };
         self.outbox[to].push(Parcel::Connection(Box::new(hand_off)));
+    }
+
+    /// A connection asks for what the control side serves.
+    fn serve_elsewhere(&mut self, now: Now, conn: ConnId) {
+        let Some(released) = self.station.release(now, conn) else { return };
+        let Some(Socket { transport, .. }) = self.sockets.remove(conn) else { return };
+        let stream = transport.into_stream(self.poll.registry());
+        self.loads.ended(usize::from(self.own.0));
+        drop((stream, released));
     }
 
     /// Closes a socket and gives its slot back.

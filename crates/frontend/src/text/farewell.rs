@@ -42,6 +42,7 @@ pub(crate) fn farewell_line(reason: &CloseReason, limits: &Limits) -> Option<Str
         | CloseReason::HistoryRead
         | CloseReason::Terminated
         | CloseReason::Violation(_)
+        | CloseReason::BadRequest { .. }
         | CloseReason::TakenOver
         | CloseReason::Foreign(_) => None,
     }

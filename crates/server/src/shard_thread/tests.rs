@@ -35,6 +35,8 @@ impl Pair {
                     limits: Arc::clone(&station_limits),
                     seed: 1,
                     home_seed: 1,
+                    epoch: 1,
+                    web: Arc::default(),
                     gauge: gauge.clone(),
                 },
                 limits: Arc::clone(&limits),

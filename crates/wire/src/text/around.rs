@@ -26,7 +26,7 @@ pub(super) fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeFiel
             escape_label_into(out, sender.topic);
             out.extend_from_slice(b"] (");
         }
-        Format::Json => {}
+        Format::Payload | Format::Json => return,
     }
     match format {
         Format::From | Format::FromTopic => {

@@ -23,6 +23,8 @@ const LAYERS: &[(Key, &str, &str, &str, [&str; 3])] = &[
         "--log-format json",
         ["\"json\"", "\"text\"", "\"json\""],
     ),
+    (Key::HttpHosts, "http_hosts = \"a.example\"", "b.example,c", "--http-hosts *", ["\"a.example\"", "\"b.example,c\"", "\"*\""]),
+    (Key::HttpOrigins, "http_origins = \"http://a\"", "https://b:1", "--http-origins *", ["\"http://a\"", "\"https://b:1\"", "\"*\""]),
     (Key::SysInterval, "sys_interval = 1", "2s", "--sys-interval 1m", ["\"1s\"", "\"2s\"", "\"60s\""]),
     (Key::AllowAnonymous, "allow_anonymous = true", "off", "--allow-anonymous", ["true", "false", "true"]),
     (Key::ConnectionsMax, "limits.connections_max = 1", "2", "--connections-max 3", ["1", "2", "3"]),
