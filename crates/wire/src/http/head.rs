@@ -221,15 +221,21 @@ fn cause(error: httparse::Error, request_line: &[u8]) -> HeadError {
         httparse::Error::TooManyHeaders => HeadError::TooManyHeaders,
         httparse::Error::Version if says_a_version(request_line) => HeadError::Version,
         httparse::Error::Version | httparse::Error::Status | httparse::Error::Token => HeadError::RequestLine,
-        httparse::Error::NewLine => HeadError::LineEnd,
+        // Of the request line, it is the version that is too long.
+        httparse::Error::NewLine if says_a_version(request_line) => HeadError::LineEnd,
+        httparse::Error::NewLine => HeadError::RequestLine,
     }
 }
 
-/// Whether the line ends as a request line of some other version does, that of the preface of HTTP/2
-/// among them.
+/// Whether these are the three words of a request line, in whatever version; the preface of HTTP/2 is.
 fn says_a_version(request_line: &[u8]) -> bool {
-    match request_line {
-        [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n'] => {
+    let mut words = request_line.split(|byte| *byte == b' ');
+    let (Some(_), Some(_), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return false;
+    };
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b'\r', b'\n'] => {
             major.is_ascii_digit() && minor.is_ascii_digit()
         }
         _ => false,
