@@ -432,7 +432,11 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Text(text) => text.deliver(&mut self.link, env, size),
             Protocol::Mqtt(mqtt) => mqtt.deliver(&mut self.link, env, size),
-            Protocol::Http(http) => http.deliver(&mut self.link, env, size),
+            Protocol::Http(http) => {
+                let delivered = http.deliver(&mut self.link, env, size);
+                self.count(env); // what was kept may be heard, and the next request publish
+                delivered
+            }
             Protocol::WebSocket(socket) => socket.deliver(&mut self.link, env, size),
             Protocol::Sniffing(_) => Delivered::Nothing,
         }

@@ -37,6 +37,8 @@ mod traffic;
 mod transcripts;
 mod unfinished;
 mod watch;
+#[cfg(test)]
+mod web_words;
 mod websocket;
 mod work;
 
