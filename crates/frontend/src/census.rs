@@ -1,8 +1,11 @@
 //! Who is connected, as an operator sees it.
 
+use broker::{ConnId, Page};
+
 use crate::connection::{ClientRow, Connection, RoleName};
 use crate::env::Env;
 use crate::station::Station;
+use crate::work;
 
 /// How many connections of each kind there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,11 +82,31 @@ impl Station {
     #[must_use]
     pub fn clients(&self, rows_max: usize) -> Vec<ClientRow> {
         let connections = self.connections.iter().take(rows_max);
-        let rows = connections.map(|(conn, connection)| {
-            let row = connection.row();
-            ClientRow { queued_bytes: row.queued_bytes + self.queue_bytes(conn), ..row }
-        });
-        rows.collect()
+        connections.map(|(conn, connection)| self.row(conn, connection)).collect()
+    }
+
+    /// Connections from a slot on, from looking at so many slots at most; more stand behind a slot.
+    #[must_use]
+    pub fn clients_from(&self, from: u32, looked_max: u32) -> Page<ClientRow, u32> {
+        let end = from.saturating_add(looked_max);
+        let mut page = Page { rows: Vec::new(), more_behind: None, work: work::CHUNK };
+        for (conn, connection) in self.connections.in_slots(from, end) {
+            page.work += work::ROW;
+            page.rows.push(self.row(conn, connection));
+        }
+        page.more_behind = (end < self.connections.slots()).then(|| end - 1);
+        page
+    }
+
+    /// Whether a connection is there and not about to end.
+    #[must_use]
+    pub fn is_there(&self, conn: ConnId) -> bool {
+        self.connections.get(conn).is_some_and(|connection| !connection.link.ending)
+    }
+
+    fn row(&self, conn: ConnId, connection: &Connection) -> ClientRow {
+        let row = connection.row();
+        ClientRow { queued_bytes: row.queued_bytes + self.queue_bytes(conn), ..row }
     }
 
     /// How many connections of each kind there are.

@@ -8,6 +8,7 @@
 //! its end, a budget's worth at a time (`scan`); what several shards have read is put together
 //! in `replay`.
 
+mod listing;
 mod replay;
 mod scan;
 
@@ -26,6 +27,7 @@ use crate::run::Run;
 use crate::time::{Instant, WallTime};
 use crate::work;
 
+pub use listing::{TopicRow, Wanted};
 pub use replay::Replay;
 pub(crate) use replay::merge;
 pub(crate) use scan::{Answer, Asker, Question, Readers};
@@ -121,6 +123,7 @@ struct Topic {
     /// With the sequence number of the shard at which each run came.
     runs: VecDeque<(u64, Kept)>,
     messages: u64,
+    messages_total: u64,
     bytes: usize,
     latest_at: Instant,
     /// When it was listed as holding more than its exact size.
@@ -344,6 +347,7 @@ impl Topic {
             name,
             runs: VecDeque::new(),
             messages: 0,
+            messages_total: 0,
             bytes: 0,
             latest_at: Instant::default(),
             loose_since: None,
@@ -360,6 +364,7 @@ impl Topic {
         self.runs
             .push_back((sequence, Kept { run: Arc::clone(run), skip: 0, retained: false, asked_by: None }));
         self.messages += u64::from(run.len());
+        self.messages_total += u64::from(run.len());
         self.bytes += run.cost();
         let messages_max = u64::from(messages_max);
         while self.messages > messages_max {

@@ -94,7 +94,9 @@ impl Named {
     fn behind(&self, before: Option<&str>) -> Option<(&str, NodeId)> {
         match self {
             Self::None => None,
-            Self::One(name, child) => before.is_none_or(|before| before < &**name).then_some((&**name, *child)),
+            Self::One(name, child) => {
+                before.is_none_or(|before| before < &**name).then_some((&**name, *child))
+            }
             Self::Many(children) => {
                 let from = before.map_or(Bound::Unbounded, Bound::Excluded);
                 let mut behind = children.range::<str, _>((from, Bound::Unbounded));
