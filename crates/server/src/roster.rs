@@ -122,7 +122,7 @@ mod tests {
     fn report(shard: u8, clients: Vec<ClientRow>) -> ShardReport {
         let census = Census { subscribers: clients.len() as u64, ..Census::default() };
         let at = broker::Instant(151_000_000_000);
-        ShardReport { at, census, clients, ..ShardReport::for_tests(shard) }
+        ShardReport { at, census, clients, ..ShardReport::empty(shard) }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::*;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 fn report(shard: u8) -> ShardReport {
-    ShardReport::for_tests(shard)
+    ShardReport::empty(shard)
 }
 
 /// Asks when it is time, has these answer, and shows what is told.
