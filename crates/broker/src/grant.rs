@@ -9,16 +9,18 @@ use std::collections::{BTreeSet, VecDeque};
 
 use topic::Filter;
 
+use crate::filters::Filters;
 use crate::group::{ToGroup, ToMember};
 use crate::history::{self, Answer, Asker, History, HistoryRequest, Kept, Question, Readers, Replay};
 use crate::ids::{SessionId, ShardId, ShardSet, SubscriptionId};
-use crate::input::{Mail, Output, Refusal};
-use crate::interest::Interest;
+use crate::input::{Mail, Output, Refusal, Resumed};
+use crate::interest::{Interest, Place};
 use crate::limits::Limits;
 use crate::memory::{Gauge, Use};
 use crate::planted::{self, Bug};
+use crate::position::{Arrivals, Standing};
 use crate::retained::{Retained, RetainedRequest, Stepped, Walk};
-use crate::session::{Held, Ready, Sessions};
+use crate::session::{Held, Ready, Session, Sessions};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::work;
@@ -33,7 +35,7 @@ pub(crate) struct Grants {
     request: HistoryRequest,
     retained: RetainedRequest,
     /// What each shard kept, in the order of their answers.
-    kept: Vec<(ShardId, Replay)>,
+    replays: Vec<(ShardId, Replay)>,
     /// By shard: from which retained message on its own are live.
     live_from: Vec<(ShardId, u64)>,
 }
@@ -47,7 +49,7 @@ impl Grants {
             until,
             request: HistoryRequest::None,
             retained: RetainedRequest::None,
-            kept: Vec::new(),
+            replays: Vec::new(),
             live_from: Vec::new(),
         }
     }
@@ -57,6 +59,25 @@ impl Grants {
             return ShardSet::first(64);
         }
         self.granted
+    }
+}
+
+impl Grants {
+    /// What was asked for, as far as it is the same for all shards.
+    fn request_of(&self, session: &Session) -> HistoryRequest {
+        let resumes = session.standing.as_ref().is_some_and(|standing| standing.from.is_some());
+        // Each shard has left out what is known already.
+        if resumes { HistoryRequest::After(0) } else { self.request }
+    }
+
+    /// The subscription stands, with this history: of each shard comes next what is first of it there,
+    /// or what it accepts next.
+    fn stand(&self, standing: &mut Standing, merged: &[Kept]) {
+        for (shard, replay) in &self.replays {
+            let of_shard = |kept: &&Kept| kept.run.publisher().origin.shard == *shard;
+            let first = merged.iter().find(of_shard).map(|kept| kept.run.place_of(kept.skip));
+            standing.begins_at(*shard, first.unwrap_or(replay.accepted));
+        }
     }
 }
 
@@ -83,6 +104,7 @@ pub(crate) struct Tables<'a> {
     pub(crate) ready: &'a mut Ready,
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) stats: &'a mut Stats,
+    pub(crate) arrivals: &'a mut Arrivals,
     pub(crate) neighbours: Neighbours,
     pub(crate) limits: &'a Limits,
 }
@@ -96,29 +118,44 @@ pub(crate) fn subscribe(
     now: Instant,
     gauge: &Gauge,
     session: SessionId,
-    filter: &Filter,
+    filters: &Filters,
     (request, retained): (HistoryRequest, RetainedRequest),
 ) -> Result<SubscriptionId, Refusal> {
-    if let Some(refusal) = refusal(t, gauge, filter) {
+    if let Some(refusal) = filters.as_slice().iter().find_map(|filter| refusal(t, gauge, filter)) {
         return Err(refusal);
     }
     let session = t.sessions.get_mut(session).expect("a session subscribes while it lives");
     t.stats.subscriptions += 1;
-    let place = t.interest.add_local(filter, session.next_holder());
+    let holder = session.next_holder();
+    let held = match filters {
+        Filters::One(filter) => Held::Filter(t.interest.add_local(filter, holder)),
+        Filters::Several(filters) => {
+            Held::Filters(filters.iter().map(|filter| t.interest.add_local(filter, holder)).collect())
+        }
+    };
     let mut waiting = t.neighbours.others;
     // Itself too: its own history may take several steps to read.
     waiting.insert(t.neighbours.own);
     let until = now.after(t.limits.grant_time);
     let grants = Grants { request, retained, ..Grants::new(waiting, until) };
-    let subscription = session.ask(Held::Filter(place), grants);
+    let subscription = session.ask(held, grants);
+    let from = session.standing.as_ref().and_then(|standing| standing.from.clone());
     t.deadlines.insert((until, subscription));
     // Before its own history is read: the others read meanwhile.
     for to in t.neighbours.others.iter() {
-        let mail = Mail::Want { filter: filter.clone(), subscription, history: request };
+        let history = of_shard(request, from.as_deref(), to);
+        let mail = Mail::Want { filters: filters.clone(), subscription, history };
         t.out.push_back(Output::Mail { to, mail });
     }
-    ask(t, t.neighbours.own, filter, subscription, request);
+    let request = of_shard(request, from.as_deref(), t.neighbours.own);
+    ask(t, t.neighbours.own, filters, subscription, request);
     Ok(subscription)
+}
+
+/// What one shard is asked for: who goes on where it stood wants what came behind that.
+fn of_shard(request: HistoryRequest, from: Option<&[u64]>, shard: ShardId) -> HistoryRequest {
+    let place = from.and_then(|from| from.get(usize::from(shard.0)));
+    place.map_or(request, |place| HistoryRequest::After(*place))
 }
 
 /// Why a filter that nobody here holds yet may not be added.
@@ -138,14 +175,14 @@ fn refusal(t: &Tables<'_>, gauge: &Gauge, filter: &Filter) -> Option<Refusal> {
 pub(crate) fn want(
     t: &mut Tables<'_>,
     from: ShardId,
-    filter: &Filter,
+    filters: &Filters,
     subscription: SubscriptionId,
     request: HistoryRequest,
 ) {
     if !planted::is(Bug::GrantWithoutInterest) {
-        t.interest.add_remote(filter, from);
+        filters.as_slice().iter().for_each(|filter| t.interest.add_remote(filter, from));
     }
-    ask(t, from, filter, subscription, request);
+    ask(t, from, filters, subscription, request);
 }
 
 /// A shard's subscription has gone before it was answered.
@@ -156,12 +193,12 @@ pub(crate) fn cancel(t: &mut Tables<'_>, from: ShardId, subscription: Subscripti
 fn ask(
     t: &mut Tables<'_>,
     from: ShardId,
-    filter: &Filter,
+    filters: &Filters,
     subscription: SubscriptionId,
     request: HistoryRequest,
 ) {
     let asker = Asker { shard: from, subscription };
-    let question = Question { asker, filter: filter.clone(), request };
+    let question = Question { asker, filters: filters.clone(), request };
     t.readers.ask(t.history, question, t.limits.replays_bytes_max);
 }
 
@@ -201,7 +238,8 @@ pub(crate) fn granted(
     assert!(grants.waiting.contains(from), "one answer to each question");
     grants.waiting.remove(from);
     grants.granted.insert(from);
-    grants.kept.push((from, replay));
+    t.arrivals.came(from, replay.accepted);
+    grants.replays.push((from, replay));
     if grants.retained == RetainedRequest::All {
         grants.live_from.push((from, t.retained.arrivals()));
     }
@@ -216,7 +254,7 @@ fn look_at_retained(t: &mut Tables<'_>, now: Instant, id: SubscriptionId) -> Gra
     let session = t.sessions.get_mut(id.session).expect("the caller found it");
     let place = match session.held(id.key) {
         Held::Filter(place) => *place,
-        Held::Member(_) => return stand(t, now, id, Vec::new()),
+        Held::Filters(_) | Held::Member(_) => return stand(t, now, id, Vec::new()),
     };
     let grants = session.grants(id.key).expect("the caller found it waiting");
     if grants.retained == RetainedRequest::None {
@@ -258,17 +296,24 @@ pub(crate) fn leave(t: &mut Tables<'_>, id: SubscriptionId) {
     if let Some(grants) = subscription.grants {
         give_up(t, id, &grants);
     }
-    let place = match subscription.held {
-        Held::Filter(place) => place,
+    let mut places = match subscription.held {
+        Held::Filter(place) => return leave_place(t, place),
+        Held::Filters(places) => places.into_vec(),
         Held::Member(membership) => {
             t.stats.shared_subscriptions -= 1;
             return t.out.push_back(membership.tell(ToGroup::Leave(id)));
         }
     };
+    while let Some(place) = places.pop() {
+        leave_place(t, place);
+    }
+}
+
+fn leave_place(t: &mut Tables<'_>, place: Place) {
     let left = t.interest.remove_local(place);
     if let Some(holder) = left.moved {
         let (_, other) = t.sessions.in_slot(holder.session).expect("holders leave with their session");
-        other.in_slot(holder.subscription).held = Held::Filter(place);
+        other.in_slot(holder.subscription).held.moved_to(place);
     }
     // The others route to this shard by filter, not by subscription: they hear of the last one only.
     let Some(filter) = left.last else { return };
@@ -315,17 +360,26 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
     let mut grants = session.stand(id.key).expect("the caller found it waiting");
     t.deadlines.remove(&(grants.until, id));
     // Ties in time are settled by shard, not by whose answer was first.
-    grants.kept.sort_by_key(|(shard, _)| *shard);
+    grants.replays.sort_by_key(|(shard, _)| *shard);
     let lists: Vec<Vec<Kept>> =
-        grants.kept.iter_mut().map(|(_, replay)| std::mem::take(&mut replay.kept)).collect();
+        grants.replays.iter_mut().map(|(_, replay)| std::mem::take(&mut replay.kept)).collect();
     // What is merged and what is left out of it both take their time.
     let read = lists.iter().map(Vec::len).sum::<usize>() + retained.len();
     let mut kept = VecDeque::from(retained);
-    kept.extend(history::merge(lists, grants.request, t.limits.replay_bytes_max));
+    let request = grants.request_of(session);
+    let merged = history::merge(lists, request, t.limits.replay_bytes_max);
+    let is_short = merged.is_short || grants.replays.iter().any(|(_, replay)| replay.is_short);
+    if let Some(standing) = &mut session.standing
+        && standing.begins_with(id.key)
+    {
+        grants.stand(standing, &merged.kept);
+    }
+    kept.extend(merged.kept);
     let queued = kept.len();
     kept.iter_mut().for_each(|kept| kept.asked_by = Some(id.key));
     session.queue.add_history(now, kept);
-    t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id }));
+    let resumed = if is_short { Resumed::Short } else { Resumed::Whole };
+    t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id, resumed }));
     session.owe_room(id.key);
     if let Some(group) = session.group.as_ref().filter(|_| !planted::is(Bug::JoinBeforeGrant)) {
         let before = t.out.len();

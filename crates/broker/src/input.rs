@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use topic::Filter;
 
+use crate::filters::Filters;
 use crate::group::{GroupName, Part, ToGroup, ToMember};
 use crate::history::{HistoryRequest, Replay};
 use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
@@ -38,9 +39,9 @@ pub enum Mail {
     Publish(Arc<Run>),
     /// The same, and its last message is to be retained: `message`, or nothing from now on.
     PublishRetained { run: Arc<Run>, message: Option<Arc<Run>>, stamp: Stamp },
-    /// I am interested in `filter`; answer with [`Mail::Granted`].
+    /// I am interested in `filters`; answer with [`Mail::Granted`].
     Want {
-        filter: Filter,
+        filters: Filters,
         /// Who asks, handed back in the answer.
         subscription: SubscriptionId,
         /// What to send along.
@@ -56,6 +57,10 @@ pub enum Mail {
     Cancel(SubscriptionId),
     /// I am no longer interested in `filter`.
     Unwant(Filter),
+    /// How many messages have you accepted?
+    AskCount,
+    /// So many; whatever of them you are interested in has come before this.
+    Count(u64),
     /// A subscriber of mine has a queue that grows: read less from this publisher.
     Brake(Origin),
     /// The queue is half empty again.
@@ -110,6 +115,8 @@ pub enum Output {
         /// The connection that hears it.
         conn: ConnId,
         subscription: SubscriptionId,
+        /// What became of what it asked for by its position.
+        resumed: Resumed,
     },
     /// The subscription has gone: it was not answered in time.
     Refused {
@@ -129,6 +136,15 @@ pub enum Output {
     Pause(ConnId),
     /// Read from this connection again.
     Resume(ConnId),
+}
+
+/// Whether a subscription goes on where its session stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// Nothing is missing, or nothing was asked for.
+    Whole,
+    /// Something of what was asked for is not kept any more, or was too much.
+    Short,
 }
 
 /// Why a subscription cannot be had.

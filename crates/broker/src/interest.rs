@@ -45,6 +45,12 @@ pub(crate) struct Place {
     index: usize,
 }
 
+impl Place {
+    pub(crate) fn is_of_filter_of(self, other: Self) -> bool {
+        self.filter == other.filter
+    }
+}
+
 /// What leaving changed.
 #[derive(Debug)]
 pub(crate) struct Left {

@@ -10,6 +10,7 @@
 //! `listing` (pages for operators), `work` (what each step costs), `limits`.
 
 mod fanout;
+mod filters;
 mod grant;
 mod group;
 mod history;
@@ -22,6 +23,7 @@ mod member;
 mod memory;
 mod overload;
 pub mod planted;
+mod position;
 mod queue;
 mod retained;
 mod routes;
@@ -34,10 +36,11 @@ mod stats;
 mod time;
 mod work;
 
+pub use filters::Filters;
 pub use group::{GroupName, Hears, Part, Room, ToGroup, ToMember};
 pub use history::{HistoryRequest, Kept, Replay, TopicRow, Wanted};
 pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
-pub use input::{Delivery, Input, Mail, Output, Refusal, Urgency};
+pub use input::{Delivery, Input, Mail, Output, Refusal, Resumed, Urgency};
 pub use limits::Limits;
 pub use listing::{FilterRow, Page};
 pub use memory::{Charge, Gauge, Use};

@@ -128,11 +128,17 @@ pub enum Bug {
     JoinBeforeGrant,
     /// A group is not told that a member has room again.
     ForgetRoom,
+    /// A position is one message too far.
+    PositionAhead,
+    /// Who goes on where it stood is not told that something is gone.
+    ResumeUntold,
+    /// The answer to a message that was published over HTTP names another one.
+    WrongMessageId,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 64] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -194,6 +200,9 @@ impl Bug {
         Self::ShareGone,
         Self::JoinBeforeGrant,
         Self::ForgetRoom,
+        Self::PositionAhead,
+        Self::ResumeUntold,
+        Self::WrongMessageId,
     ];
 }
 

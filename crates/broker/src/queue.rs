@@ -90,6 +90,16 @@ struct Part<T> {
     bytes: usize,
 }
 
+/// What comes next, apart from what groups give.
+#[derive(Debug)]
+pub(crate) enum Next<'a> {
+    Gap,
+    /// A run of history without so many messages at its front, and who asked for it.
+    History(&'a Run, u32, Option<SubscriptionKey>),
+    Live(&'a Slice),
+    Nothing,
+}
+
 /// What was dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
@@ -302,6 +312,24 @@ impl Queue {
             rest.end = begun.end;
         }
         self.begun = Some(rest).filter(|_| !planted::is(Bug::LoseRest));
+    }
+
+    /// What [`Queue::pop`] would begin with.
+    pub(crate) fn next(&self) -> Next<'_> {
+        if let Some(begun) = &self.begun {
+            return match begun.asked_by {
+                Some(_) => Next::History(begun.run.run(), begun.skip, begun.asked_by),
+                None => Next::Live(begun),
+            };
+        }
+        if self.history.gap > 0 || (self.history.is_empty() && self.live.gap > 0) {
+            return Next::Gap;
+        }
+        match (self.history.entries.front(), self.live.entries.front()) {
+            (Some(kept), _) => Next::History(&kept.run, kept.skip, kept.asked_by),
+            (None, Some(slice)) => Next::Live(slice),
+            (None, None) => Next::Nothing,
+        }
     }
 
     /// The run that [`Queue::pop`] would begin with; `None` as well if that is a gap.

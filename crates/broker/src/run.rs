@@ -98,6 +98,8 @@ pub struct Run {
     time: WallTime,
     /// Messages of this publisher before the first one here.
     number: u64,
+    /// Messages that its shard accepted before the first one here.
+    place: u64,
     body: Bytes,
     spans: Spans,
     payload_bytes: usize,
@@ -135,6 +137,18 @@ impl Run {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// How many messages its shard accepted before this one of it. What the broker itself publishes has
+    /// no such number.
+    #[must_use]
+    pub fn place_of(&self, message: u32) -> u64 {
+        self.place + u64::from(message)
+    }
+
+    /// Its shard has accepted so many messages before it.
+    pub(crate) fn set_place(&mut self, place: u64) {
+        self.place = place;
     }
 
     /// How many messages it holds: one at least.
@@ -281,7 +295,9 @@ impl Run {
         }
         let number = self.number + u64::from(skip);
         let about = About { topic: &self.topic, publisher: &self.publisher, time: self.time, number };
-        spans.finish(about, Body::exact(body.into()), gauge).marked(self.marks.clone())
+        let mut run = spans.finish(about, Body::exact(body.into()), gauge).marked(self.marks.clone());
+        run.place = self.place_of(skip);
+        run
     }
 }
 
@@ -375,6 +391,7 @@ impl RunBuilder {
             publisher: Arc::clone(publisher),
             time,
             number,
+            place: 0,
             exact: body.pinned_bytes == body.bytes.len(),
             body: body.bytes,
             spans,
@@ -391,19 +408,26 @@ impl RunBuilder {
 pub struct LocalRun {
     run: Arc<Run>,
     group: Option<Arc<GroupName>>,
+    /// By shard: how many of its messages had come when this came, if anyone wants to know.
+    noted: Option<Rc<[u64]>>,
 }
 
 impl LocalRun {
     /// Takes a run into this shard.
     #[must_use]
     pub fn new(run: Arc<Run>) -> Rc<Self> {
-        Rc::new(Self { run, group: None })
+        Self::noted_with(run, None)
+    }
+
+    /// The same, with what had come of every shard.
+    pub(crate) fn noted_with(run: Arc<Run>, noted: Option<Rc<[u64]>>) -> Rc<Self> {
+        Rc::new(Self { run, group: None, noted })
     }
 
     /// The same for what a group has given to one of its members here.
     #[must_use]
     pub fn given_by(group: Arc<GroupName>, run: Arc<Run>) -> Rc<Self> {
-        Rc::new(Self { run, group: Some(group) })
+        Rc::new(Self { run, group: Some(group), noted: None })
     }
 
     /// The group that gave it, which has it back if it is not delivered.
@@ -415,6 +439,13 @@ impl LocalRun {
     #[must_use]
     pub fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// By shard: how many of its messages had come when this came, as far as anyone here hears them.
+    /// Only where a session keeps its position, and not for history.
+    #[must_use]
+    pub fn noted(&self) -> Option<&[u64]> {
+        self.noted.as_deref()
     }
 }
 

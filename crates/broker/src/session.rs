@@ -8,6 +8,7 @@ use crate::ids::{ConnId, SessionId, ShardId, SubscriptionId, SubscriptionKey};
 use crate::interest::{Holder, Place};
 use crate::member::Membership;
 use crate::overload::Flow;
+use crate::position::Standing;
 use crate::queue::Queue;
 use crate::run::{Qos, Run};
 use crate::slab::{Key as _, Slab};
@@ -55,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) due: VecDeque<SubscriptionKey>,
     /// Whether it stands among those with something given that may not be taken.
     pub(crate) watched: bool,
+    /// Where it stands, if it wants to know.
+    pub(crate) standing: Option<Box<Standing>>,
 }
 
 /// One filter of a session, or one group that it is a member of.
@@ -74,8 +77,23 @@ pub(crate) struct Subscription {
 pub(crate) enum Held {
     /// A place among those who hold the filter.
     Filter(Place),
+    /// The same for several filters that are one subscription.
+    Filters(Box<[Place]>),
     /// A place in a group.
     Member(Box<Membership>),
+}
+
+impl Held {
+    /// Its place among those who hold a filter is another one now.
+    pub(crate) fn moved_to(&mut self, moved: Place) {
+        let places = match self {
+            Self::Filter(place) => std::slice::from_mut(place),
+            Self::Filters(places) => places,
+            Self::Member(_) => return,
+        };
+        let place = places.iter_mut().find(|place| place.is_of_filter_of(moved));
+        *place.expect("who moves within a filter holds it") = moved;
+    }
 }
 
 impl Session {
@@ -103,6 +121,7 @@ impl Session {
             memberships: 0,
             due: VecDeque::new(),
             watched: false,
+            standing: None,
         }
     }
 
@@ -143,7 +162,7 @@ impl Session {
     pub(crate) fn membership(&mut self, key: SubscriptionKey) -> Option<&mut Membership> {
         match &mut self.subscriptions.get_mut(key)?.held {
             Held::Member(membership) => Some(membership),
-            Held::Filter(_) => None,
+            Held::Filter(_) | Held::Filters(_) => None,
         }
     }
 

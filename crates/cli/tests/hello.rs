@@ -199,13 +199,6 @@ fn other_protocols_are_told_from_the_first_bytes() {
     spoken.send(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00");
     server.wait_for_log(&format!("@{}] MQTT, new session", spoken.addr()));
     refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS").assert_end();
-    for request in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], b"POST /publish HTTP/1.1\r\n\r\n"] {
-        let answer = refused(request, "HTTP").rest();
-        let answer = String::from_utf8(answer).expect("text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{head}");
-        assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
-    }
 }
 
 /// Longer than the server waits for the rest of a hello, or for a hello at all.

@@ -2,7 +2,7 @@
 
 use broker::{ConnId, Page};
 
-use crate::connection::{ClientRow, Connection, RoleName};
+use crate::connection::{ClientRow, Connection, ProtocolName, RoleName};
 use crate::env::Env;
 use crate::station::Station;
 use crate::work;
@@ -20,17 +20,40 @@ pub struct Census {
     pub others: u64,
     /// Sessions of MQTT clients that are not connected.
     pub absent: u64,
+    /// All whose first bytes have decided, by what they speak.
+    pub by_protocol: ByProtocol,
+}
+
+/// Connections by what they speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ByProtocol {
+    pub text: u64,
+    pub mqtt: u64,
+    pub http: u64,
+    pub websocket: u64,
+}
+
+/// As what a connection is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    role: RoleName,
+    protocol: ProtocolName,
+}
+
+impl Counted {
+    /// One that has not said anything.
+    pub(crate) const NOTHING: Self = Self { role: RoleName::Unknown, protocol: ProtocolName::Unknown };
 }
 
 impl Census {
-    /// One of those in the role `from` has the role `to` from now on.
-    pub(crate) fn change(&mut self, from: RoleName, to: RoleName) {
-        if let Some(count) = self.of(from) {
-            *count = count.checked_sub(1).expect("who goes was counted");
-        }
-        if let Some(count) = self.of(to) {
-            *count += 1;
-        }
+    /// One of those that were `from` is `to` from now on.
+    pub(crate) fn change(&mut self, from: Counted, to: Counted) {
+        let less = |count: &mut u64| *count = count.checked_sub(1).expect("who goes was counted");
+        let more = |count: &mut u64| *count += 1;
+        self.of(from.role).map(less);
+        self.by_protocol.of(from.protocol).map(less);
+        self.of(to.role).map(more);
+        self.by_protocol.of(to.protocol).map(more);
     }
 
     /// How many there are in a role; those without one are all the others.
@@ -50,6 +73,7 @@ impl Census {
         self.clients += other.clients;
         self.others += other.others;
         self.absent += other.absent;
+        self.by_protocol.add(&other.by_protocol);
     }
 
     /// Clients that have said who they are.
@@ -59,21 +83,53 @@ impl Census {
     }
 }
 
+impl ByProtocol {
+    /// How many speak it; those of whom nobody knows are all the others.
+    fn of(&mut self, protocol: ProtocolName) -> Option<&mut u64> {
+        match protocol {
+            ProtocolName::Text => Some(&mut self.text),
+            ProtocolName::Mqtt => Some(&mut self.mqtt),
+            ProtocolName::Http => Some(&mut self.http),
+            ProtocolName::WebSocket => Some(&mut self.websocket),
+            ProtocolName::Unknown => None,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.text += other.text;
+        self.mqtt += other.mqtt;
+        self.http += other.http;
+        self.websocket += other.websocket;
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.text + self.mqtt + self.http + self.websocket
+    }
+}
+
 impl Connection {
-    /// Its role may have changed: the census is told.
+    /// What it is may have changed: the census is told.
     pub(crate) fn count(&mut self, env: &mut Env) {
-        let role = self.role();
-        if role != self.counted {
-            env.census.change(self.counted, role);
-            env.traffic.greeted += u64::from(self.counted == RoleName::Unknown);
-            self.counted = role;
+        let (before, now) = (self.counted, self.counts_as());
+        if now != before {
+            env.census.change(before, now);
+            let is_greeted = before.role == RoleName::Unknown && now.role != RoleName::Unknown;
+            env.traffic.greeted += u64::from(is_greeted);
+            self.counted = now;
         }
     }
 
     /// It goes: the census has it no more.
     pub(crate) fn uncount(&mut self, env: &mut Env) {
-        env.census.change(self.counted, RoleName::Unknown);
-        self.counted = RoleName::Unknown;
+        env.census.change(self.counted, Counted::NOTHING);
+        self.counted = Counted::NOTHING;
+    }
+
+    /// What it is now.
+    pub(crate) fn counts_as(&self) -> Counted {
+        Counted { role: self.role(), protocol: self.speaks() }
     }
 }
 

@@ -56,7 +56,9 @@ impl Station {
             }
         }
         self.drain_core(now);
-        self.connections.get_mut(conn).map(|connection| &mut connection.link.out)
+        let connection = self.connections.get_mut(conn)?;
+        connection.link.out.close_frame();
+        Some(&mut connection.link.out)
     }
 
     /// Tells that a connection's socket was written to: it may be read again, and what still
@@ -65,6 +67,9 @@ impl Station {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         // Here and not at each append: what a socket takes at once was never waiting.
         connection.link.out.settle(&mut self.env.pool, &self.env.gauge);
+        if connection.is_leaving() && connection.is_written() {
+            self.env.actions.push_back(Action::Serve(conn));
+        }
         if connection.publishes() && connection.may_read() {
             self.env.actions.push_back(Action::Read(conn));
         }

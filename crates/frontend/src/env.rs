@@ -7,15 +7,18 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use broker::{
-    ConnId, Gauge, HistoryRequest, Input, Instant, Now, Refusal, RetainedRequest, Run, SessionId, Shard,
-    ShardConfig, ShardId, WallTime,
+    About, Body, ConnId, Filters, Gauge, HistoryRequest, Input, Instant, Marks, Now, Publisher, Refusal,
+    RetainedRequest, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId, WallTime,
 };
-use topic::Filter;
+use bytes::Bytes;
+use topic::{Filter, TopicName};
 use wire::past::Replay;
 
 use crate::census::Census;
 use crate::event::Event;
+use crate::feed;
 use crate::half_closed::HalfClosedOnes;
+use crate::http;
 use crate::limits::Limits;
 use crate::mqtt;
 use crate::outgoing::Pool;
@@ -48,6 +51,9 @@ pub(crate) struct Env {
     pub(crate) encoder: text::Encoder,
     /// The same for MQTT's packets.
     pub(crate) publishes: mqtt::Encoder,
+    /// The same for streams over HTTP.
+    pub(crate) streams: feed::Encoder,
+    pub(crate) web: Arc<http::WebAccess>,
     pub(crate) deadlines: BTreeSet<(Instant, ConnId)>,
     /// What outlives the connections of MQTT's clients.
     pub(crate) mqtt: mqtt::Sessions,
@@ -87,6 +93,8 @@ impl Env {
             pool: Pool::default(),
             encoder: text::Encoder::new(config.gauge.clone()),
             publishes: mqtt::Encoder::new(config.gauge.clone()),
+            streams: feed::Encoder::new(config.gauge.clone(), config.epoch),
+            web: config.web,
             deadlines: BTreeSet::new(),
             mqtt: mqtt::Sessions::default(),
             assigned: 0,
@@ -116,9 +124,25 @@ impl Env {
         self.shard.handle(self.now, Input::Publish(run.into()));
     }
 
+    /// A publisher has one message that stands alone, its `number`.
+    pub(crate) fn publish_one(
+        &mut self,
+        publisher: &Arc<Publisher>,
+        topic: &TopicName,
+        number: u64,
+        payload: Bytes,
+        marks: Marks,
+    ) {
+        let mut spans = RunBuilder::default();
+        spans.push(0..payload.len());
+        let about = About { topic, publisher, time: self.now.wall, number };
+        let run = spans.finish(about, Body::exact(payload), &self.gauge);
+        self.publish(run.marked(marks));
+    }
+
     /// What has been spent on encoding, and on what to encode.
     pub(crate) fn spent_on_delivery(&self) -> u64 {
-        self.spent + self.encoder.spent + self.publishes.spent
+        self.spent + self.encoder.spent + self.publishes.spent + self.streams.spent
     }
 
     /// What of the past a client asks for.
@@ -142,7 +166,8 @@ impl Env {
         let session = self.shard.open(conn);
         // Text asks for the past, which is more; but of what the broker tells there is none.
         let retained = if filter.is_system() { RetainedRequest::All } else { RetainedRequest::None };
-        let refused = self.shard.subscribe(self.now, session, filter, history, retained).err();
+        let filters = Filters::One(filter.clone());
+        let refused = self.shard.subscribe(self.now, session, &filters, history, retained).err();
         (session, refused)
     }
 }

@@ -10,12 +10,15 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod batch;
 mod census;
 mod connection;
 mod delivering;
 mod env;
 mod event;
+mod feed;
 mod half_closed;
+mod http;
 pub mod limits;
 mod link;
 mod mqtt;
@@ -34,15 +37,17 @@ mod traffic;
 mod transcripts;
 mod unfinished;
 mod watch;
+mod websocket;
 mod work;
 
-pub use census::Census;
-pub use connection::{ClientRow, Handover, RoleName, Rules, Spoken};
+pub use census::{ByProtocol, Census};
+pub use connection::{ClientRow, Handover, ProtocolName, RoleName, Rules, Spoken};
 pub use event::{CloseReason, Event};
+pub use http::WebAccess;
 pub use limits::{LONG_CARRY_READS, Limits};
 pub use link::{Chunk, ReadEnd};
 pub use mqtt::Violation;
 pub use outgoing::Outgoing;
-pub use station::{Action, Lane, MayStay, Offer, Placement, Station, StationConfig, Waits};
+pub use station::{Action, Lane, MayStay, Offer, Placement, Released, Station, StationConfig, Waits};
 pub use text::TopicPrompt;
 pub use traffic::{Sent, Traffic};

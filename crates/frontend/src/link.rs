@@ -151,7 +151,8 @@ impl Link {
 
     /// Keeps what is left over; a long message is counted. What fills most of its allocation keeps
     /// that, so that a long message which comes byte by byte is not copied each time.
-    pub(crate) fn keep(&mut self, env: &mut Env, rest: Chunk, leftover: Leftover) {
+    /// What the protocol holds of the message besides counts as well.
+    pub(crate) fn keep(&mut self, env: &mut Env, rest: Chunk, leftover: Leftover, held_bytes: usize) {
         let counts = leftover != Leftover::Bounded;
         if planted::is(Bug::LoseCarry) && counts {
             return;
@@ -159,11 +160,11 @@ impl Link {
         // A few bytes of a large read must not keep all of it.
         let fills = rest.bytes.len() * 2 >= rest.pinned_bytes;
         self.carry = if fills { rest.bytes.into() } else { rest.bytes.to_vec() };
-        if !counts || self.carry.len() <= self.rules.limits.unfinished_bytes_free {
+        if !counts || self.carry.len() + held_bytes <= self.rules.limits.unfinished_bytes_free {
             self.forget_unfinished(env);
             return;
         }
-        let (now, bytes) = (env.now.mono, self.carry.capacity());
+        let (now, bytes) = (env.now.mono, self.carry.capacity() + held_bytes);
         match &mut self.unfinished {
             Some(unfinished) => {
                 unfinished.charge.set(bytes);

@@ -36,6 +36,8 @@ pub(crate) enum Decided {
     Text { first: First, opened: Instant },
     /// MQTT, from a client that was not prompted.
     Mqtt,
+    /// HTTP, from a client that was not prompted.
+    Http,
     /// It ends.
     End(CloseReason),
 }
@@ -62,6 +64,7 @@ impl Sniffing {
             Sniffed::Undecided => Decided::Wait(now.after(limits.prompt_delay).min(self.latest(limits))),
             // What was said to it is no MQTT, and cannot be taken back.
             Sniffed::Mqtt if self.first == First::Client => Decided::Mqtt,
+            Sniffed::Http if self.first == First::Client => Decided::Http,
             foreign => Decided::End(CloseReason::Foreign(foreign)),
         }
     }
@@ -95,5 +98,5 @@ pub(crate) fn farewell(begun: Sniffed) -> Option<&'static str> {
     }
 }
 
-const HTTP_ANSWER: &str = "HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
-    Content-Length: 49\r\nConnection: close\r\n\r\nThis port speaks text and MQTT, not HTTP, so far\n";
+const HTTP_ANSWER: &str = "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain\r\n\
+    Content-Length: 48\r\nConnection: close\r\n\r\nToo late for HTTP: you were asked for your role\n";

@@ -59,6 +59,8 @@ impl Stage {
             limits: Arc::clone(limits),
             seed: 7,
             home_seed: 7,
+            epoch: 1,
+            web: Arc::default(),
             gauge: gauge.clone(),
         };
         Self {
@@ -124,6 +126,15 @@ impl Stage {
         }
     }
 
+    /// What the control side would get is shown in place of an answer, and the socket closed.
+    fn serve(&mut self, conn: ConnId) {
+        let Some(released) = self.station.release(self.now, conn) else { return };
+        self.sockets.remove(&conn);
+        let received = self.received.entry(conn).or_default();
+        received.extend_from_slice(b"(elsewhere) ");
+        received.extend_from_slice(&released.bytes);
+    }
+
     /// Whether the socket is still open.
     #[must_use]
     pub fn is_open(&self, conn: ConnId) -> bool {
@@ -185,6 +196,7 @@ impl Stage {
                         to_read.push(conn);
                     }
                     Action::Watch(_) => {}
+                    Action::Serve(conn) => self.serve(conn),
                     Action::Mail { .. } | Action::Offer(_) => panic!("a lone shard has no others"),
                 }
             }

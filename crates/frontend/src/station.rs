@@ -18,16 +18,19 @@
 //! - **A turn ends** with `end_turn`; `end_round` comes when everyone who was named was written.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker::planted::{self, Bug};
 use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardId, Slab};
+use bytes::Bytes;
 
 use crate::connection::{Connection, Handover, Rules, Settling, Towards};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::http::WebAccess;
 use crate::limits::Limits;
 use crate::link::{Chunk, ReadEnd};
 use crate::work;
@@ -59,6 +62,10 @@ pub struct StationConfig {
     pub seed: u64,
     /// Decides on which shard a client id lives: the same in all of them, unpredictable to clients.
     pub home_seed: u64,
+    /// Tells this life of the server from all others: the same in all of them. 48 bits count.
+    pub epoch: u64,
+    /// Which pages may ask, and under which names.
+    pub web: Arc<WebAccess>,
     /// The process-wide memory account.
     pub gauge: Gauge,
 }
@@ -98,6 +105,17 @@ pub enum Action {
     /// Nobody knows whether this connection still listens: its socket is to ask the peer's
     /// kernel soon.
     Watch(ConnId),
+    /// A connection asks for what the control side serves: answer with [`Station::release`], and hand
+    /// what comes of it on with the socket.
+    Serve(ConnId),
+}
+
+/// A connection that is served elsewhere from here on.
+#[derive(Debug)]
+pub struct Released {
+    pub addr: SocketAddr,
+    /// What it has said that nobody has answered: begins with a request.
+    pub bytes: Bytes,
 }
 
 /// Whether a new publisher may live on another shard than the one that accepted it.
@@ -149,6 +167,22 @@ impl Station {
     /// The next thing that the driver has to do.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.env.actions.pop_front()
+    }
+
+    /// A connection goes to the control side: takes it out of this shard. `None` if it has ended
+    /// meanwhile.
+    pub fn release(&mut self, now: Now, conn: ConnId) -> Option<Released> {
+        self.connections.get(conn).filter(|connection| connection.is_leaving())?;
+        let mut connection = self.connections.take(conn)?;
+        self.env.now = now;
+        connection.uncount(&mut self.env);
+        let link = &mut connection.link;
+        let bytes = Bytes::from(std::mem::take(&mut link.carry));
+        link.drop_carry(&mut self.env);
+        link.set_deadline(&mut self.env, None);
+        let addr = link.addr;
+        self.handle(now, Input::Closed(conn));
+        Some(Released { addr, bytes })
     }
 
     /// The publisher goes: takes it out of this shard, for [`Station::adopt`] of the other.
@@ -300,7 +334,9 @@ impl Station {
     /// What everything since the last call has cost, in nanoseconds of a slow core, estimated.
     pub fn take_work(&mut self) -> u64 {
         let env = &mut self.env;
-        let encoding = std::mem::take(&mut env.encoder.spent) + std::mem::take(&mut env.publishes.spent);
+        let encoding = std::mem::take(&mut env.encoder.spent)
+            + std::mem::take(&mut env.publishes.spent)
+            + std::mem::take(&mut env.streams.spent);
         std::mem::take(&mut env.spent) + encoding + env.shard.take_work()
     }
 
@@ -368,6 +404,7 @@ impl Station {
     pub fn end_round(&mut self) {
         self.env.encoder.forget();
         self.env.publishes.forget();
+        self.env.streams.forget();
     }
 
     /// The events since the last call.
@@ -461,7 +498,7 @@ impl Station {
     fn settle(&mut self, now: Now, conn: ConnId, rest: Chunk, read_end: ReadEnd) {
         let Some(connection) = self.connections.get(conn) else { return };
         connection.announce(&mut self.env);
-        if !rest.bytes.is_empty() || read_end == ReadEnd::Closed {
+        if !rest.bytes.is_empty() || connection.has_data() || read_end == ReadEnd::Closed {
             self.receive(now, conn, rest, read_end);
         }
     }
@@ -525,7 +562,9 @@ impl Station {
         };
         let Some(connection) = self.connections.get_mut(conn) else { return };
         match output {
-            Output::Subscribed { subscription, .. } => connection.subscribed(&mut self.env, subscription),
+            Output::Subscribed { subscription, resumed, .. } => {
+                connection.subscribed(&mut self.env, subscription, resumed);
+            }
             Output::Refused { subscription, why, .. } => connection.refused(&mut self.env, subscription, why),
             Output::Accepted { upto, .. } => connection.accepted(&mut self.env, upto),
             Output::Pause(_) => connection.link.paused = true,

@@ -67,6 +67,7 @@ impl Station {
         let mut traffic = self.env.traffic;
         traffic.sent.add(&self.env.encoder.sent);
         traffic.sent.add(&self.env.publishes.sent);
+        traffic.sent.add(&self.env.streams.sent);
         traffic
     }
 }

@@ -118,7 +118,7 @@ impl Station {
     }
 
     fn unfinished_bytes(&mut self, conn: ConnId) -> usize {
-        self.connection(conn).map_or(0, |connection| connection.link.carry.len())
+        self.connection(conn).map_or(0, |connection| connection.link.carry.len() + connection.held_bytes())
     }
 
     /// Lets a connection be read on that waited for memory.
@@ -166,6 +166,8 @@ mod tests {
             limits,
             seed: 1,
             home_seed: 1,
+            epoch: 1,
+            web: Arc::default(),
             gauge: gauge.clone(),
         });
         let conn = ConnId { slot: 0, generation: 0 };

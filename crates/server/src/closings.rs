@@ -3,7 +3,7 @@
 use frontend::{CloseReason, Event};
 
 /// Reasons as the API and the metrics name them, in the order of the counters.
-pub(crate) const REASONS: [&str; 13] = [
+pub(crate) const REASONS: [&str; 15] = [
     "gone",
     "untaken",
     "history_read",
@@ -14,6 +14,8 @@ pub(crate) const REASONS: [&str; 13] = [
     "out_of_memory",
     "foreign",
     "violation",
+    "bad_frame",
+    "bad_request",
     "taken_over",
     "kicked",
     "shutdown",
@@ -56,9 +58,11 @@ fn index(reason: &CloseReason) -> usize {
         CloseReason::OutOfMemory => 7,
         CloseReason::Foreign(_) => 8,
         CloseReason::Violation(_) => 9,
-        CloseReason::TakenOver => 10,
-        CloseReason::Kicked => 11,
-        CloseReason::Shutdown => 12,
+        CloseReason::BadFrame { .. } => 10,
+        CloseReason::BadRequest { .. } => 11,
+        CloseReason::TakenOver => 12,
+        CloseReason::Kicked => 13,
+        CloseReason::Shutdown => 14,
     }
 }
 

@@ -290,7 +290,7 @@ mod tests {
             assert!(rows.iter().any(|row| row.name == field), "{field} has no row");
             seen += 1;
         }
-        assert_eq!(seen, 62, "{station:?}");
+        assert_eq!(seen, 69, "{station:?}");
     }
 
     /// Every setting that the configuration accepts keeps what the code relies on.

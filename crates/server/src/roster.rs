@@ -114,6 +114,7 @@ mod tests {
             since: broker::Instant(1_000_000_000),
             name: (!name.is_empty()).then(|| name.into()),
             role: RoleName::Subscriber,
+            protocol: frontend::ProtocolName::Text,
             topic: topic.to_owned(),
             queued_bytes: 3_000_000,
         }

@@ -6,15 +6,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Now, ShardId, Slab};
-use bytes::Bytes;
-use frontend::{Action, CloseReason, MayStay, Offer, Placement, Rules, Station, StationConfig};
+use frontend::{Action, CloseReason, MayStay, Offer, Placement, Released, Rules, Station, StationConfig};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
@@ -365,6 +363,7 @@ impl ShardThread {
                     self.list_to_read(conn);
                 }
                 Action::Offer(offer) => self.hand_over_or_stay(now, offer),
+                Action::Serve(conn) => self.serve_elsewhere(now, conn),
                 Action::Watch(conn) => {
                     // Who has closed the sending half may have gone: the kernel asks.
                     if let Some(socket) = self.sockets.get_mut(conn) {
@@ -473,12 +472,13 @@ impl ShardThread {
         self.outbox[to].push(Parcel::Connection(Box::new(hand_off)));
     }
 
-    /// Gives a connection away that the station has released, with what was read of it and not used.
-    #[cfg_attr(not(test), expect(dead_code, reason = "front ends that know HTTP release connections"))]
-    pub(crate) fn hand_to_web(&mut self, conn: ConnId, peer: SocketAddr, bytes: Bytes) {
+    /// A connection asks for what the control side serves.
+    fn serve_elsewhere(&mut self, now: Now, conn: ConnId) {
+        let Some(released) = self.station.release(now, conn) else { return };
         let Some(Socket { transport, .. }) = self.sockets.remove(conn) else { return };
         self.loads.ended(usize::from(self.own.0));
-        self.web.serve(transport.into_stream(self.poll.registry()), peer, bytes);
+        let Released { addr, bytes } = released;
+        self.web.serve(transport.into_stream(self.poll.registry()), addr, bytes);
     }
 
     /// Closes a socket and gives its slot back.

@@ -70,6 +70,8 @@ pub(crate) fn start(settings: &Settings, shared: &Shared, boxes: Boxes) -> Resul
     limits.check(settings.shards);
     let station_limits = Arc::new(settings.limits.station.clone());
     let home_seed = random_seed();
+    let epoch = random_seed();
+    let access = Arc::new(settings.web.clone());
     for (own, poll) in (0..settings.shards).zip(boxes.polls) {
         let setup = Setup {
             config: StationConfig {
@@ -78,6 +80,8 @@ pub(crate) fn start(settings: &Settings, shared: &Shared, boxes: Boxes) -> Resul
                 limits: Arc::clone(&station_limits),
                 seed: random_seed(),
                 home_seed,
+                epoch,
+                web: Arc::clone(&access),
                 gauge: shared.gauge.clone(),
             },
             limits: Arc::clone(limits),

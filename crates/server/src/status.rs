@@ -287,6 +287,7 @@ mod tests {
             since: broker::Instant(0),
             name: Some("eve".into()),
             role: RoleName::Publisher,
+            protocol: frontend::ProtocolName::Text,
             topic: "a".to_owned(),
             queued_bytes: 0,
         };

@@ -43,6 +43,7 @@ impl World {
                 }
                 Action::Offer(offer) => self.place(site, offer, &mut told),
                 Action::Watch(_) => {} // who has gone is found out in any case here
+                Action::Serve(_) => panic!("nobody here asks for what the control side serves"),
             }
         }
         told

@@ -34,6 +34,7 @@ pub enum Reached {
     OutOfMemory,
     /// Another protocol.
     Foreign,
+    BadRequest,
     /// An operator ended it.
     Kicked,
     /// The server shut down.
@@ -60,7 +61,7 @@ pub enum Reached {
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -73,6 +74,7 @@ impl Reached {
         Self::TooLong,
         Self::OutOfMemory,
         Self::Foreign,
+        Self::BadRequest,
         Self::Kicked,
         Self::Shutdown,
         Self::MqttHeard,
@@ -100,6 +102,7 @@ impl Reached {
             CloseReason::TooLong => Some(Self::TooLong),
             CloseReason::OutOfMemory => Some(Self::OutOfMemory),
             CloseReason::Foreign(_) => Some(Self::Foreign),
+            CloseReason::BadRequest { .. } | CloseReason::BadFrame { .. } => Some(Self::BadRequest),
             CloseReason::Kicked => Some(Self::Kicked),
             CloseReason::Shutdown => Some(Self::Shutdown),
         }

@@ -97,6 +97,8 @@ impl World {
                 limits: swarm.limits.clone(),
                 seed,
                 home_seed: seed,
+                epoch: seed,
+                web: std::sync::Arc::default(),
                 gauge: gauge.clone(),
             });
             station.set_placement(swarm.placement);

@@ -109,12 +109,13 @@ mod tests {
         let mut history = History::new(bounds, 1, gauge.clone());
         let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
         let publisher = Publisher::for_tests(origin);
-        for name in topics.split_whitespace() {
+        for (place, name) in (0..).zip(topics.split_whitespace()) {
             let topic = TopicName::parse(name).unwrap();
             let about = About { topic: &topic, publisher: &publisher, time: WallTime(7), number: 0 };
             let mut spans = RunBuilder::default();
             spans.push(0..1);
-            let run = spans.finish(about, Body::exact("x".into()), &gauge);
+            let mut run = spans.finish(about, Body::exact("x".into()), &gauge);
+            run.set_place(place);
             history.record(Instant(0), &Arc::new(run));
         }
         history

@@ -29,7 +29,7 @@ use crate::work;
 
 pub use listing::{TopicRow, Wanted};
 pub use replay::Replay;
-pub(crate) use replay::merge;
+pub(crate) use replay::{Found, merge};
 pub(crate) use scan::{Answer, Asker, Question, Readers};
 
 /// Bytes that a topic costs besides its name and runs: its places in four tables.
@@ -51,6 +51,8 @@ pub enum HistoryRequest {
     Last(u32),
     /// Everything that was accepted at or after this time.
     Since(WallTime),
+    /// Everything that was accepted on a shard behind so many of its messages.
+    After(u64),
 }
 
 /// A kept run without its first `skip` messages.
@@ -88,7 +90,10 @@ pub(crate) struct History {
     /// Topics that hold runs of more than their exact size, by the time they were listed.
     loose: BTreeSet<(Instant, Slot)>,
     bytes: usize,
-    sequence: u64,
+    /// Messages accepted so far: the number of the last one, counted from 1.
+    accepted: u64,
+    /// The last one of those whose topic was forgotten.
+    forgotten: u64,
     /// The latest time of any run so far: the wall clock may jump back, this does not.
     newest: WallTime,
     bounds: HistoryBounds,
@@ -111,6 +116,7 @@ type Slot = u32;
 /// A run in the log.
 #[derive(Debug, Clone, Copy)]
 struct Logged {
+    /// The number of its first message, counted from 1.
     sequence: u64,
     slot: Slot,
     /// The latest time of this run and all before it.
@@ -120,10 +126,12 @@ struct Logged {
 #[derive(Debug)]
 struct Topic {
     name: TopicName,
-    /// With the sequence number of the shard at which each run came.
+    /// With the number of each run's first message.
     runs: VecDeque<(u64, Kept)>,
     messages: u64,
     messages_total: u64,
+    /// The number of its last message that is not kept any more.
+    gone: u64,
     bytes: usize,
     latest_at: Instant,
     /// When it was listed as holding more than its exact size.
@@ -151,7 +159,8 @@ impl History {
             age: Age::default(),
             loose: BTreeSet::new(),
             bytes: 0,
-            sequence: 0,
+            accepted: 0,
+            forgotten: 0,
             newest: WallTime::default(),
             bounds,
             tally: Tally::new(&gauge, Use::Topics),
@@ -160,13 +169,22 @@ impl History {
         }
     }
 
-    /// Keeps the last messages of a run. Returns the topic's slot if the topic is new there.
+    /// Messages accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Keeps the last messages of a run, which has its place. Returns the topic's slot if the topic is
+    /// new there.
     pub(crate) fn record(&mut self, now: Instant, run: &Arc<Run>) -> Option<u32> {
+        assert!(run.place_of(0) == self.accepted, "what is accepted is numbered in its order");
+        let sequence = self.accepted + 1;
+        self.accepted += u64::from(run.len());
         if self.bounds.messages_max == 0 {
+            self.forgotten = self.accepted;
             return None;
         }
         self.spent += work::RECORD;
-        self.sequence += 1;
         // Never falls, so that a walk for `since` may end at the first entry that is too old.
         let falls_back = planted::is(Bug::StopAtJump);
         self.newest = if falls_back { run.time() } else { self.newest.max(run.time()) };
@@ -174,12 +192,12 @@ impl History {
             Some(slot) => (*slot, false),
             None => (self.add(run.topic()), true),
         };
-        self.log.push_back(Logged { sequence: self.sequence, slot, newest: self.newest });
+        self.log.push_back(Logged { sequence, slot, newest: self.newest });
         self.age.touch(&mut self.topics, slot);
         let topic = self.topics[slot as usize].as_mut().expect("a named slot holds a topic");
         let (bytes_before, runs_before) = (topic.bytes, topic.runs.len());
         topic.latest_at = now;
-        topic.push(self.sequence, run, self.bounds.messages_max);
+        topic.push(sequence, run, self.bounds.messages_max);
         if topic.is_loose() && topic.loose_since.is_none() {
             topic.loose_since = Some(now);
             self.loose.insert((now, slot));
@@ -291,6 +309,7 @@ impl History {
         self.named.remove(&topic.name);
         self.free.push(slot);
         self.bytes -= topic.bytes + topic.overhead();
+        self.forgotten = self.forgotten.max(topic.last());
         self.tally.subtract(topic.overhead());
         self.runs = self.runs.checked_sub(topic.runs.len()).expect("counted when they came");
         self.spent += work::RECORD + work::QUEUE_ENTRY * topic.runs.len() as u64;
@@ -348,6 +367,7 @@ impl Topic {
             runs: VecDeque::new(),
             messages: 0,
             messages_total: 0,
+            gone: 0,
             bytes: 0,
             latest_at: Instant::default(),
             loose_since: None,
@@ -374,6 +394,7 @@ impl Topic {
                 self.drop_oldest();
             } else {
                 oldest.skip += u32::try_from(extra).expect("less than the run holds");
+                self.gone = oldest.run.place_of(oldest.skip);
                 self.messages -= extra;
             }
         }
@@ -390,8 +411,14 @@ impl Topic {
     fn drop_oldest(&mut self) {
         // Checked, not wrapped: a sum that is wrong here would let history grow without a bound.
         let (_, oldest) = self.runs.pop_front().expect("the caller saw a run");
+        self.gone = oldest.run.place_of(oldest.run.len());
         self.messages = self.messages.checked_sub(oldest.messages()).expect("counted when it came");
         self.bytes = self.bytes.checked_sub(oldest.run.cost()).expect("counted when it came");
+    }
+
+    /// The number of its last message.
+    fn last(&self) -> u64 {
+        self.runs.back().map_or(self.gone, |(_, kept)| kept.run.place_of(kept.run.len()))
     }
 
     fn run(&self, sequence: u64) -> Option<&Kept> {
@@ -468,131 +495,4 @@ fn at(topics: &mut [Option<Topic>], slot: Slot) -> &mut Topic {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
-    use crate::run::{About, Body, Publisher, RunBuilder};
-    use proptest::prelude::*;
-
-    const TOPICS: [&str; 3] = ["a", "a/b", "c"];
-    const FILTERS: [&str; 4] = ["a", "a/#", "+", "#"];
-
-    fn run(topic: &str, first: u32, messages: u32, time: u64, gauge: &Gauge) -> Arc<Run> {
-        let origin = Origin { shard: ShardId(0), conn: ConnId { slot: 0, generation: 0 } };
-        let publisher = Publisher::for_tests(origin);
-        let mut body = Vec::new();
-        let mut spans = RunBuilder::default();
-        for number in first..first + messages {
-            let start = body.len();
-            body.extend_from_slice(number.to_string().as_bytes());
-            spans.push(start..body.len());
-        }
-        let pinned_bytes = body.len() + 4096;
-        let body = Body { bytes: body.into(), pinned_bytes };
-        let topic = TopicName::parse(topic).unwrap();
-        let about = About { topic: &topic, publisher: &publisher, time: WallTime(time), number: 0 };
-        Arc::new(spans.finish(about, body, gauge))
-    }
-
-    fn numbers(kept: &[Kept]) -> Vec<u32> {
-        kept.iter()
-            .flat_map(|kept| kept.run.payloads(kept.skip))
-            .map(|payload| std::str::from_utf8(payload).unwrap().parse().unwrap())
-            .collect()
-    }
-
-    fn history(messages_max: u32, bytes_max: usize, gauge: &Gauge) -> History {
-        let bounds = HistoryBounds { messages_max, bytes_max, replay_bytes_max: usize::MAX };
-        History::new(bounds, 1, gauge.clone())
-    }
-
-    fn compact_all(history: &mut History, now: Instant) {
-        while history.poll_timeout().is_some_and(|due| due <= now) {
-            history.compact(now);
-        }
-    }
-
-    /// What a subscriber gets, read in steps of one entry.
-    fn read(history: &mut History, filter: &Filter, request: HistoryRequest) -> Vec<Kept> {
-        let asker = Asker { shard: ShardId(0), subscription: SubscriptionId::for_tests(0) };
-        let mut readers = Readers::new(&history.gauge);
-        readers.ask(history, Question { asker, filter: filter.clone(), request }, usize::MAX);
-        loop {
-            if let Some(answer) = readers.poll_answer() {
-                return answer.replay.kept;
-            }
-            readers.step(history, 1, usize::MAX);
-        }
-    }
-
-    /// Everything that was published, and the last of it per topic.
-    fn naive(log: &[(usize, u32, u64)], filter: &str, keep: usize) -> Vec<(u32, u64)> {
-        let kept = |index: &usize| {
-            let (topic, ..) = log[*index];
-            log[index + 1..].iter().filter(|(other, ..)| *other == topic).count() < keep
-        };
-        (0..log.len())
-            .filter(|index| topic::naive::matches(filter, TOPICS[log[*index].0]))
-            .filter(kept)
-            .map(|index| (log[index].1, log[index].2))
-            .collect()
-    }
-
-    proptest! {
-        #[test]
-        fn history_is_the_last_of_each_topic(
-            runs in proptest::collection::vec((0..TOPICS.len(), 1u32..6, 0u64..3), 1..40),
-            keep in 1u32..8,
-            last in 0u32..12,
-            quiet_after in 0usize..40,
-        ) {
-            let gauge = Gauge::new();
-            let mut history = history(keep, usize::MAX, &gauge);
-            let (mut log, mut next, mut time, mut now) = (Vec::new(), 0, 0, Instant::default());
-            for (index, (topic, messages, pause)) in runs.into_iter().enumerate() {
-                time += pause;
-                history.record(now, &run(TOPICS[topic], next, messages, time, &gauge));
-                log.extend((next..next + messages).map(|number| (topic, number, time)));
-                next += messages;
-                if index == quiet_after {
-                    now = now.after(QUIET * 2);
-                    compact_all(&mut history, now);
-                }
-            }
-            for filter in FILTERS {
-                let all = naive(&log, filter, keep as usize);
-                let filter = Filter::parse(filter).unwrap();
-                let newest: Vec<u32> =
-                    all.iter().skip(all.len().saturating_sub(last as usize)).map(|m| m.0).collect();
-                prop_assert_eq!(numbers(&read(&mut history, &filter, HistoryRequest::Last(last))), newest);
-                let since: Vec<u32> = all.iter().filter(|m| m.1 >= time / 2).map(|m| m.0).collect();
-                let request = HistoryRequest::Since(WallTime(time / 2));
-                prop_assert_eq!(numbers(&read(&mut history, &filter, request)), since);
-            }
-            // Once everything is quiet, nothing pins more than it shows.
-            now = now.after(QUIET * 4);
-            compact_all(&mut history, now);
-            prop_assert!(history.poll_timeout().is_none());
-            prop_assert!(gauge.used() < 64 * 512, "{} bytes", gauge.used());
-            drop(history);
-            prop_assert_eq!(gauge.used(), 0);
-        }
-
-        #[test]
-        fn bytes_are_bounded_and_the_quietest_topic_goes_first(
-            runs in proptest::collection::vec((0..TOPICS.len(), 1u32..6), 1..60),
-        ) {
-            let gauge = Gauge::new();
-            let bytes_max = 20_000;
-            let mut history = history(100, bytes_max, &gauge);
-            for (topic, messages) in runs {
-                history.record(Instant::default(), &run(TOPICS[topic], 0, messages, 0, &gauge));
-                prop_assert!(history.bytes() <= bytes_max);
-                prop_assert!(gauge.used() <= bytes_max);
-                let filter = Filter::parse(TOPICS[topic]).unwrap();
-                let kept = read(&mut history, &filter, HistoryRequest::Last(1));
-                prop_assert_eq!(numbers(&kept), [messages - 1], "the newest is kept");
-            }
-        }
-    }
-}
+mod tests;

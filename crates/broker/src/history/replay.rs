@@ -1,7 +1,5 @@
 //! What several shards have read of their history, put together for one subscriber.
 
-use std::collections::VecDeque;
-
 use crate::history::{HistoryRequest, Kept};
 use crate::memory::{Charge, Gauge, Use};
 use crate::planted::{self, Bug};
@@ -12,20 +10,34 @@ use crate::queue::PLACE_BYTES;
 #[derive(Debug)]
 pub struct Replay {
     pub(crate) kept: Vec<Kept>,
+    /// Messages that the shard had accepted when it answered: the next one is live.
+    pub(crate) accepted: u64,
+    /// Whether something that was asked for is not kept any more.
+    pub(crate) is_short: bool,
     _charge: Charge,
 }
 
 impl Replay {
-    pub(crate) fn new(kept: Vec<Kept>, gauge: &Gauge) -> Self {
+    pub(crate) fn new(found: Found, accepted: u64, gauge: &Gauge) -> Self {
+        let Found { kept, is_short } = found;
         let charge = gauge.charge(Use::Queues, kept.len() * PLACE_BYTES);
-        Self { kept, _charge: charge }
+        Self { kept, accepted, is_short, _charge: charge }
     }
+}
+
+/// What was found of what is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Oldest first.
+    pub(crate) kept: Vec<Kept>,
+    /// Whether something that was asked for is not kept any more, or is too much.
+    pub(crate) is_short: bool,
 }
 
 /// Merges what several shards have kept, by time, and cuts it to what was asked for and to
 /// `bytes_max`. Within a shard the order stays, even if its clock jumped; where times are
 /// equal, later lists are later.
-pub(crate) fn merge(lists: Vec<Vec<Kept>>, request: HistoryRequest, bytes_max: usize) -> VecDeque<Kept> {
+pub(crate) fn merge(lists: Vec<Vec<Kept>>, request: HistoryRequest, bytes_max: usize) -> Found {
     if planted::is(Bug::HistoryUnmerged) {
         return cut(lists.into_iter().flatten().rev(), request, bytes_max);
     }
@@ -43,17 +55,17 @@ pub(crate) fn cut(
     newest_first: impl Iterator<Item = Kept>,
     request: HistoryRequest,
     bytes_max: usize,
-) -> VecDeque<Kept> {
+) -> Found {
     let mut cut = Cut::new(request, bytes_max);
-    let mut taken = VecDeque::new();
+    let mut taken = Vec::new();
     for kept in newest_first {
         taken.extend(cut.take(kept));
         if cut.is_done() {
             break;
         }
     }
-    taken.make_contiguous().reverse();
-    taken
+    taken.reverse();
+    Found { kept: taken, is_short: cut.is_short() }
 }
 
 /// How much of a request is still open, while runs come newest first.
@@ -62,6 +74,7 @@ pub(crate) struct Cut {
     messages_left: u64,
     bytes_left: Option<usize>,
     from: Option<crate::time::WallTime>,
+    after: Option<u64>,
 }
 
 impl Cut {
@@ -71,13 +84,17 @@ impl Cut {
             HistoryRequest::Last(count) => {
                 u64::from(count) - u64::from(planted::is(Bug::HistoryOneShort) && count > 0)
             }
-            HistoryRequest::Since(_) => u64::MAX,
+            HistoryRequest::Since(_) | HistoryRequest::After(_) => u64::MAX,
+        };
+        let after = match request {
+            HistoryRequest::After(place) => Some(place),
+            _ => None,
         };
         let from = match request {
             HistoryRequest::Since(from) => Some(from),
             _ => None,
         };
-        Self { messages_left, bytes_left: Some(bytes_max), from }
+        Self { messages_left, bytes_left: Some(bytes_max), from, after }
     }
 
     /// What of the next run is wanted. A run that is too old is passed by and costs nothing: the
@@ -86,6 +103,13 @@ impl Cut {
         if self.is_done() || self.from.is_some_and(|from| kept.run.time() < from) {
             return None;
         }
+        if let Some(after) = self.after {
+            let known = after.saturating_sub(kept.run.place_of(0));
+            kept.skip = kept.skip.max(u32::try_from(known).unwrap_or(u32::MAX));
+            if kept.skip >= kept.run.len() {
+                return None;
+            }
+        }
         // Whole runs only: half of one would still pin all of it.
         self.bytes_left = self.bytes_left.and_then(|left| left.checked_sub(kept.run.cost()));
         self.bytes_left?;
@@ -93,6 +117,11 @@ impl Cut {
         kept.skip += u32::try_from(extra).expect("less than the run holds");
         self.messages_left = self.messages_left.checked_sub(kept.messages()).expect("cut to what is left");
         Some(kept)
+    }
+
+    /// Whether something was asked for by its place and left out because it is too much.
+    pub(crate) fn is_short(&self) -> bool {
+        self.after.is_some() && self.bytes_left.is_none()
     }
 
     /// Whether nothing more is wanted.
@@ -130,6 +159,7 @@ mod tests {
     fn check(lists: &[&[(&str, u64)]], request: HistoryRequest, bytes_max: usize, expected: &str) {
         let merged = merge(lists.iter().map(|runs| list(runs)).collect(), request, bytes_max);
         let texts: Vec<&str> = merged
+            .kept
             .iter()
             .flat_map(|kept| kept.run.payloads(kept.skip))
             .map(|payload| std::str::from_utf8(payload).unwrap())

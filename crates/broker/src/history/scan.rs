@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use topic::Filter;
 
-use crate::history::replay::{Cut, Replay};
+use crate::filters::Filters;
+use crate::history::replay::{Cut, Found, Replay};
 use crate::history::{History, HistoryRequest, Kept, Slot, is_kept};
 use crate::ids::{ShardId, SubscriptionId};
 use crate::memory::{Gauge, Use};
@@ -33,7 +34,7 @@ pub(crate) struct Asker {
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) asker: Asker,
-    pub(crate) filter: Filter,
+    pub(crate) filters: Filters,
     pub(crate) request: HistoryRequest,
 }
 
@@ -68,8 +69,12 @@ struct Scan {
     /// What came while it walked, oldest first.
     newer: VecDeque<(super::Logged, Kept)>,
     newer_bytes: usize,
+    /// Whether that was more than is wanted at all.
+    was_flooded: bool,
     seen_to: u64,
     verdicts: Vec<Verdict>,
+    /// Slots of topics that are wanted.
+    wanted: Vec<Slot>,
 }
 
 /// Whether the topic in a slot is one of those that are wanted.
@@ -95,13 +100,13 @@ impl Readers {
     /// Takes a question, and answers it at once if that is cheap and there is room.
     pub(crate) fn ask(&mut self, history: &mut History, question: Question, replays_max: usize) {
         if question.request == HistoryRequest::None {
-            self.answer(question.asker, Vec::new());
+            self.answer(history, question.asker, Found::default());
             return;
         }
         if self.has_room(replays_max)
-            && let Some(kept) = history.read_named(&question)
+            && let Some(found) = history.read_named(&question)
         {
-            self.answer(question.asker, kept);
+            self.answer(history, question.asker, found);
             return;
         }
         self.next_ticket += 1;
@@ -149,8 +154,8 @@ impl Readers {
             }
             let Some((_, question)) = self.line.pop_first() else { return };
             self.tickets.remove(&question.asker);
-            if let Some(kept) = history.read_named(&question) {
-                self.answer(question.asker, kept);
+            if let Some(found) = history.read_named(&question) {
+                self.answer(history, question.asker, found);
                 return;
             }
             self.scan = Some(Scan::new(question, history));
@@ -158,9 +163,9 @@ impl Readers {
         let done = self.scan.as_mut().is_some_and(|scan| scan.walk(history, budget));
         if done && let Some(scan) = self.scan.take() {
             let asker = scan.question.asker;
-            let kept = scan.finish(history);
-            history.spent += work::REPLAY_ENTRY * kept.len() as u64;
-            self.answer(asker, kept);
+            let found = scan.finish(history);
+            history.spent += work::REPLAY_ENTRY * found.kept.len() as u64;
+            self.answer(history, asker, found);
         }
     }
 
@@ -174,16 +179,17 @@ impl Readers {
         self.gauge.used_for(Use::Replays) <= replays_max
     }
 
-    fn answer(&mut self, asker: Asker, kept: Vec<Kept>) {
-        self.answers.push_back(Answer { asker, replay: Replay::new(kept, &self.gauge) });
+    fn answer(&mut self, history: &History, asker: Asker, found: Found) {
+        let replay = Replay::new(found, history.accepted(), &self.gauge);
+        self.answers.push_back(Answer { asker, replay });
     }
 }
 
 impl History {
     /// What is kept of the topics that a question names, oldest first, if they are few and reading
     /// them is cheap. Looks at no more than is wanted.
-    fn read_named(&mut self, question: &Question) -> Option<Vec<Kept>> {
-        let slots = self.named_like(&question.filter)?;
+    fn read_named(&mut self, question: &Question) -> Option<Found> {
+        let slots = self.named_like_any(question.filters.as_slice())?;
         let topics = || slots.iter().filter_map(|slot| self.topics[*slot as usize].as_ref());
         let wanted = match question.request {
             HistoryRequest::Last(count) => count as usize,
@@ -200,9 +206,34 @@ impl History {
             let newest = rests.iter_mut().max_by_key(|runs| (**runs).clone().next_back().map(|run| run.0))?;
             newest.next_back().map(|(_, kept)| kept.clone())
         });
-        let kept = super::replay::cut(newest_first, question.request, self.bounds.replay_bytes_max).into();
+        let mut found = super::replay::cut(newest_first, question.request, self.bounds.replay_bytes_max);
+        found.is_short |= self.has_lost(question.request, &slots);
         self.spent += work::REPLAY_ENTRY * (looked_at + slots.len() as u64);
-        Some(kept)
+        Some(found)
+    }
+
+    /// The slots of the topics that filters name, if they are few.
+    fn named_like_any(&self, filters: &[Filter]) -> Option<Vec<Slot>> {
+        let mut slots = Vec::new();
+        for filter in filters {
+            slots.extend(self.named_like(filter)?);
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        Some(slots)
+    }
+
+    /// Whether something that is asked for by its place is gone: of these topics, or of one that is
+    /// forgotten. Of what a forgotten one was called nothing is known, so it may have been any.
+    fn has_lost(&self, request: HistoryRequest, slots: &[Slot]) -> bool {
+        let HistoryRequest::After(place) = request else { return false };
+        if planted::is(Bug::ResumeUntold) {
+            return false;
+        }
+        let is_gone =
+            |slot: &Slot| self.topics[*slot as usize].as_ref().is_some_and(|topic| topic.gone > place);
+        // A place that is still to come is none of this shard's.
+        self.forgotten > place || place > self.accepted || slots.iter().any(is_gone)
     }
 }
 
@@ -212,11 +243,13 @@ impl Scan {
             cut: Cut::new(question.request, history.bounds.replay_bytes_max),
             question,
             older: Vec::new(),
-            below: Some(history.sequence + 1),
+            below: Some(history.accepted + 1),
             newer: VecDeque::new(),
             newer_bytes: 0,
-            seen_to: history.sequence,
+            was_flooded: false,
+            seen_to: history.accepted,
             verdicts: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 
@@ -254,6 +287,7 @@ impl Scan {
             self.newer_bytes -= oldest.run.cost();
             self.below = None;
             self.older = Vec::new();
+            self.was_flooded = true;
         }
     }
 
@@ -274,6 +308,10 @@ impl Scan {
             if let Some(kept) = self.look(history, logged, left) {
                 self.older.extend(self.cut.take(kept).map(|kept| (logged, kept)));
             }
+            // Whatever stands further down ends where this begins.
+            if matches!(self.question.request, HistoryRequest::After(place) if logged.sequence <= place) {
+                return None;
+            }
         }
         None
     }
@@ -292,19 +330,28 @@ impl Scan {
         if self.verdicts[slot] == Verdict::Unknown {
             // Once per topic and walk: names are long, and a topic has many runs.
             *left = left.saturating_sub(work::MATCH);
-            let wanted = self.question.filter.matches(&topic.name);
+            let filters = self.question.filters.as_slice();
+            *left = left.saturating_sub(work::MATCH * (filters.len() as u64 - 1));
+            let wanted = filters.iter().any(|filter| filter.matches(&topic.name));
             self.verdicts[slot] = if wanted { Verdict::Wanted } else { Verdict::Unwanted };
+            self.wanted.extend(wanted.then_some(logged.slot));
         }
         (self.verdicts[slot] == Verdict::Wanted).then(|| topic.run(logged.sequence).cloned())?
     }
 
     /// What was asked for, oldest first.
-    fn finish(self, history: &History) -> Vec<Kept> {
+    fn finish(self, history: &mut History) -> Found {
         let bytes_max = history.bounds.replay_bytes_max;
         // What came meanwhile may have taken the place of what was found first.
         let found = self.newer.into_iter().rev().chain(self.older);
         let still_kept = found.filter(|(logged, _)| is_kept(&history.topics, *logged));
         let newest_first = still_kept.map(|(_, kept)| kept);
-        super::replay::cut(newest_first, self.question.request, bytes_max).into()
+        let mut found = super::replay::cut(newest_first, self.question.request, bytes_max);
+        // Some of it may have gone while it was read, and what was found so far may have been too much.
+        let was_cut = self.cut.is_short() || self.was_flooded;
+        let by_place = matches!(self.question.request, HistoryRequest::After(_));
+        found.is_short |= (by_place && was_cut) || history.has_lost(self.question.request, &self.wanted);
+        history.spent += work::SCAN * self.wanted.len() as u64;
+        found
     }
 }

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Shard;
+use crate::filters::Filters;
 use crate::grant::{self, Grants};
 use crate::group::{Group, GroupName, Hears, MemberId, Part, Room, ToGroup, ToMember};
-use crate::history::{HistoryRequest, Replay};
+use crate::history::{Found, HistoryRequest, Replay};
 use crate::ids::{SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
 use crate::input::{Delivery, Output, Refusal};
 use crate::limits::Limits;
@@ -157,7 +158,7 @@ impl Shard {
     ) {
         match word {
             ToMember::Joined => {
-                let replay = Replay::new(Vec::new(), self.memory.gauge());
+                let replay = Replay::new(Found::default(), 0, self.memory.gauge());
                 self.granted(now, from, id, replay);
             }
             ToMember::Refused(why) => self.give_up(id, why),
@@ -252,7 +253,8 @@ impl Shard {
         self.sessions.insert(Session::of_group(id, Group::new(Arc::clone(name))));
         let gauge = self.memory.gauge().clone();
         let nothing = (HistoryRequest::None, RetainedRequest::None);
-        let asked = grant::subscribe(&mut self.tables(), now, &gauge, id, &name.filter, nothing);
+        let filters = Filters::One(name.filter.clone());
+        let asked = grant::subscribe(&mut self.tables(), now, &gauge, id, &filters, nothing);
         match asked {
             Ok(_) => {
                 // Its members are counted, and not what they share.

@@ -2,6 +2,7 @@
 
 mod figures;
 mod groups;
+mod positions;
 
 pub(crate) use groups::take_back;
 
@@ -9,9 +10,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use topic::{Filter, FilterId, TopicName};
+use topic::{FilterId, TopicName};
 
 use crate::fanout::{self, Receivers};
+use crate::filters::Filters;
 use crate::grant::{self, Deadlines, Granted, Neighbours, Tables};
 use crate::group::{Groups, Hears};
 use crate::history::{History, HistoryBounds, HistoryRequest, Readers, Replay};
@@ -22,6 +24,7 @@ use crate::limits::Limits;
 use crate::memory::Gauge;
 use crate::overload::{Crowd, Flow, Memory, Overload, Pauses};
 use crate::planted::{self, Bug};
+use crate::position::Arrivals;
 use crate::queue::Slice;
 use crate::retained::{Retained, RetainedRequest};
 use crate::routes::{RouteBounds, Routes};
@@ -77,6 +80,7 @@ pub struct Shard {
     stats: Stats,
     /// When those who wait for history while memory for it is short look again.
     line_check: Option<Instant>,
+    arrivals: Arrivals,
     fan_outs: u64,
     spent: u64,
 }
@@ -120,6 +124,7 @@ impl Shard {
             out: VecDeque::new(),
             stats: Stats::default(),
             line_check: None,
+            arrivals: Arrivals::new(config.shards),
             fan_outs: 0,
             spent: 0,
             limits,
@@ -190,8 +195,9 @@ impl Shard {
         self.close_session(session);
     }
 
-    /// A session wants to hear what matches `filter`, and before that what is retained and what
-    /// `history` says of the past.
+    /// A session wants to hear what matches any of `filters`, and before that what is retained, if it is
+    /// one filter, and what `history` says of the past, or what it has missed since it stood where it
+    /// wants to go on.
     /// [`Output::Subscribed`] tells when the subscription stands.
     ///
     /// # Errors
@@ -203,14 +209,14 @@ impl Shard {
         &mut self,
         now: Now,
         session: SessionId,
-        filter: &Filter,
+        filters: &Filters,
         history: HistoryRequest,
         retained: RetainedRequest,
     ) -> Result<SubscriptionId, Refusal> {
         self.spent += work::INPUT + work::SESSION;
         let gauge = self.memory.gauge().clone();
         let subscribed =
-            grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filter, (history, retained));
+            grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filters, (history, retained));
         self.answer(now.mono);
         subscribed
     }
@@ -299,6 +305,9 @@ impl Shard {
             return None;
         };
         self.overload.queue_shrank(session, &popped, &self.limits, &mut self.out);
+        if let Some(standing) = &mut session.standing {
+            standing.delivers(&popped.delivery, session.queue.next(), &self.arrivals);
+        }
         match &popped.delivery {
             Delivery::Messages(slice) => {
                 self.stats.delivered += slice.len();
@@ -367,7 +376,10 @@ impl Shard {
         sole.filter(|_| !own && another.is_none())
     }
 
-    fn publish(&mut self, now: Now, run: Arc<Run>) {
+    fn publish(&mut self, now: Now, mut run: Arc<Run>) {
+        let place = self.history.accepted();
+        Arc::get_mut(&mut run).expect("nobody else has it before it is published").set_place(place);
+        self.arrivals.came(self.neighbours.own, place + u64::from(run.len()));
         let conn = run.publisher().origin.conn;
         let body_bytes = run.body_bytes();
         let messages = u64::from(run.len());
@@ -396,7 +408,8 @@ impl Shard {
         }
         self.spent += work::INPUT;
         let own = self.neighbours.own;
-        fanout::deliver(&mut self.receivers(), now, &LocalRun::new(run), own, &filters);
+        let run = LocalRun::noted_with(run, self.arrivals.note());
+        fanout::deliver(&mut self.receivers(), now, &run, own, &filters);
     }
 
     fn mail_to_interested(&mut self, run: &Arc<Run>, filters: &[FilterId]) {
@@ -431,17 +444,19 @@ impl Shard {
 
     fn mail(&mut self, now: Instant, from: ShardId, mail: Mail) {
         match mail {
-            Mail::Publish(run) => {
-                let filters = self.interest.route(run.topic());
-                fanout::deliver(&mut self.receivers(), now, &LocalRun::new(run), from, &filters);
+            Mail::Publish(run) => self.publish_from(now, from, run),
+            Mail::AskCount => {
+                let mail = Mail::Count(self.history.accepted());
+                self.out.push_back(Output::Mail { to: from, mail });
             }
+            Mail::Count(accepted) => self.arrivals.came(from, accepted),
             Mail::PublishRetained { run, message, stamp } => {
                 self.spent += work::RECORD;
                 self.retained.store(now, run.topic(), message, stamp);
                 self.mail(now, from, Mail::Publish(run));
             }
-            Mail::Want { filter, subscription, history } => {
-                grant::want(&mut self.tables(), from, &filter, subscription, history);
+            Mail::Want { filters, subscription, history } => {
+                grant::want(&mut self.tables(), from, &filters, subscription, history);
                 self.answer(now);
             }
             Mail::Granted { subscription, history } => self.granted(now, from, subscription, history),
@@ -453,6 +468,16 @@ impl Shard {
             Mail::Group { group, word } => self.group_hears(now, from, &group, word),
             Mail::Member { group, member, word } => self.member_hears(now, from, group, member, word),
         }
+    }
+
+    /// Another shard hands on what was published there.
+    fn publish_from(&mut self, now: Instant, from: ShardId, run: Arc<Run>) {
+        let filters = self.interest.route(run.topic());
+        if !run.publisher().is_broker() {
+            self.arrivals.came(from, run.place_of(run.len()));
+        }
+        let run = LocalRun::noted_with(run, self.arrivals.note());
+        fanout::deliver(&mut self.receivers(), now, &run, from, &filters);
     }
 
     fn closed(&mut self, conn: ConnId) {
@@ -474,6 +499,9 @@ impl Shard {
         }
         // Subscriptions first: while one of them stands, a holder names this session's slot.
         let Some(mut session) = self.sessions.remove(id) else { return };
+        if session.standing.is_some() {
+            self.arrivals.session_went();
+        }
         // Dropping a queue drops its references one by one, and some of them are the last.
         self.spent += work::QUEUE_ENTRY * session.queue.places().0 as u64;
         self.overload.forget(&mut session, &mut self.out);
@@ -555,6 +583,7 @@ impl Shard {
             ready: &mut self.ready,
             out: &mut self.out,
             stats: &mut self.stats,
+            arrivals: &mut self.arrivals,
             neighbours: self.neighbours,
             limits: &self.limits,
         }

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use broker::{
-    About, Body, ConnId, Delivery, Gauge, HistoryRequest, Input, Introduced, Limits, Mail, Marks, Now,
-    Origin, Output, Publisher, RetainedRequest, Run, RunBuilder, SessionId, Shard, ShardConfig, ShardId,
-    SubscriptionId, WallTime,
+    About, Body, ConnId, Delivery, Filters, Gauge, HistoryRequest, Input, Introduced, Limits, Mail, Marks,
+    Now, Origin, Output, Publisher, Resumed, RetainedRequest, Run, RunBuilder, SessionId, Shard, ShardConfig,
+    ShardId, SubscriptionId, WallTime,
 };
 use topic::{Filter, TopicName};
 
@@ -25,6 +25,8 @@ pub(crate) struct World {
     /// The sessions that connections have opened, and their last subscriptions.
     pub(crate) sessions: BTreeMap<(usize, u32), SessionId>,
     pub(crate) subscriptions: BTreeMap<(usize, u32), SubscriptionId>,
+    /// What became of what connections asked for by their position.
+    pub(crate) resumed: BTreeMap<(usize, u32), Resumed>,
     pub(crate) gauge: Gauge,
     pub(crate) now: Now,
 }
@@ -50,6 +52,7 @@ impl World {
             accepted: Vec::new(),
             sessions: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            resumed: BTreeMap::new(),
             gauge: gauge.clone(),
             now: Now::default(),
         }
@@ -64,7 +67,8 @@ impl World {
         while let Some(output) = self.shards[shard].poll_output() {
             match output {
                 Output::Mail { to, mail } => self.mail[shard][usize::from(to.0)].push_back(mail),
-                Output::Subscribed { conn, subscription } => {
+                Output::Subscribed { conn, subscription, resumed } => {
+                    self.resumed.insert((shard, conn.slot), resumed);
                     self.said.push(format!("{} subscribed", conn.slot));
                     self.stood.push((shard, subscription));
                 }
@@ -136,7 +140,13 @@ impl World {
         retained: RetainedRequest,
     ) {
         let session = self.sessions[&(shard, slot)];
-        match self.shards[shard].subscribe(self.now, session, filter, history, retained) {
+        match self.shards[shard].subscribe(
+            self.now,
+            session,
+            &Filters::One(filter.clone()),
+            history,
+            retained,
+        ) {
             Ok(subscription) => drop(self.subscriptions.insert((shard, slot), subscription)),
             Err(why) => self.said.push(format!("{slot} refused: {why:?}")),
         }

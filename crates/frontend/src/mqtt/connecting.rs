@@ -19,7 +19,7 @@ use crate::link::{Chunk, Link, ReadEnd};
 use crate::mqtt::aliases::Sent;
 use crate::mqtt::answers::{Answer, Answers};
 use crate::mqtt::farewell::{Violation, refusal};
-use crate::mqtt::publishing::{kept, publish_one, qos};
+use crate::mqtt::publishing::{kept, qos};
 use crate::mqtt::refusing::{Problems, Refused, is_reserved};
 use crate::mqtt::sessions::{ClientKey, Will};
 use crate::mqtt::window::Window;
@@ -263,7 +263,7 @@ impl Env {
         }
         let Will { topic, payload, mut marks, expiry, .. } = will;
         marks.expires = expiry.map(|time| self.now.mono.after(time));
-        publish_one(self, publisher, &topic, payload, marks);
+        self.publish_one(publisher, &topic, 0, payload, marks);
     }
 }
 

@@ -38,7 +38,9 @@ fn reason_for(reason: &CloseReason) -> Option<(Reason, Option<&str>)> {
         CloseReason::Kicked => (Reason::ADMINISTRATIVE_ACTION, None),
         CloseReason::Shutdown => (Reason::SERVER_SHUTTING_DOWN, None),
         CloseReason::Refused(_) => (Reason::UNSPECIFIED_ERROR, None),
-        CloseReason::Gone
+        CloseReason::BadRequest { .. }
+        | CloseReason::BadFrame { .. }
+        | CloseReason::Gone
         | CloseReason::Untaken
         | CloseReason::HistoryRead
         | CloseReason::Terminated

@@ -31,6 +31,7 @@ use broker::{Instant, Publisher, Refusal, SubscriptionId, Use};
 use topic::TopicName;
 use wire::mqtt::{Kind, Packet, Property, Reason, Version, decode, frame};
 
+use crate::batch::Batch;
 use crate::connection::{Next, Taken};
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
@@ -39,7 +40,6 @@ use crate::limits::Limits;
 use crate::link::{Chunk, Link, ReadEnd};
 use aliases::{Given, Sent};
 use answers::{Answer, Answers};
-use publishing::Batch;
 use refusing::Problems;
 use sessions::{ClientKey, Due};
 use subscribing::Asking;
@@ -270,7 +270,7 @@ impl Client {
         let (mut batch, mut used) = (Batch::default(), 0);
         let before = self.published;
         let next = self.receive_packets(link, env, chunk, &mut batch, &mut used);
-        self.flush(env, &mut batch, chunk);
+        batch.flush(env, &self.publisher, &mut self.published, chunk);
         self.list_answers(link, env);
         if used > 0 {
             // Packets count, and not bytes of one that never ends (MQTT5-3.1.2-22).
@@ -327,7 +327,7 @@ impl Client {
             }
             if !batch.is_empty() {
                 // What it subscribes to comes after what it has published before.
-                self.flush(env, batch, chunk);
+                batch.flush(env, &self.publisher, &mut self.published, chunk);
             }
             match self.take(link, env, &packet) {
                 Took::Whole(work) => spent += work,

@@ -1,13 +1,12 @@
 //! A client's PUBLISH packets to runs.
 
-use std::sync::Arc;
-
 use broker::planted::{self, Bug};
-use broker::{About, Body, Marks, Qos, Run, RunBuilder};
+use broker::{Marks, Qos};
 use bytes::Bytes;
 use topic::TopicName;
 use wire::mqtt::{Ack, Packet, Properties, Property, Publish, QoS, Reason, Version, forwarded};
 
+use crate::batch::{Added, Batch};
 use crate::env::Env;
 use crate::link::Chunk;
 use crate::mqtt::aliases::{Given, Named};
@@ -15,41 +14,6 @@ use crate::mqtt::answers::Answer;
 use crate::mqtt::farewell::Violation;
 use crate::mqtt::refusing::{Refused, is_reserved};
 use crate::mqtt::{Client, PACKET_WORK, RUN_WORK, number_of_seconds};
-
-/// The messages of one chunk, until they are published.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    runs: Vec<Gathered>,
-    /// Whether others of the same chunk were published before these.
-    is_rest: bool,
-}
-
-/// Consecutive messages that are one run.
-#[derive(Debug)]
-struct Gathered {
-    topic: TopicName,
-    marks: Marks,
-    spans: RunBuilder,
-}
-
-impl Batch {
-    pub(super) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-
-    /// Adds a message, and says what that costs.
-    fn add(&mut self, topic: TopicName, marks: Marks, payload: std::ops::Range<usize>) -> usize {
-        let goes_on = |run: &Gathered| run.topic == topic && run.marks == marks;
-        if let Some(run) = self.runs.last_mut().filter(|run| goes_on(run)) {
-            run.spans.push(payload);
-            return PACKET_WORK;
-        }
-        let mut spans = RunBuilder::default();
-        spans.push(payload);
-        self.runs.push(Gathered { topic, marks, spans });
-        RUN_WORK
-    }
-}
 
 impl Client {
     /// Takes a PUBLISH whose body begins at `body_at` of the chunk, and says what it costs.
@@ -91,7 +55,10 @@ impl Client {
             session.received.insert(id);
         }
         let start = body_at + packet.payload_start;
-        let work = batch.add(topic, marks(env, packet), start..start + packet.payload.len());
+        let work = match batch.add(topic, marks(env, packet), start..start + packet.payload.len()) {
+            Added::GoesOn => PACKET_WORK,
+            Added::Begins => RUN_WORK,
+        };
         self.answers.published += 1;
         match (packet.qos, id) {
             (QoS::AtLeastOnce, Some(id)) => {
@@ -121,8 +88,7 @@ impl Client {
         }
         if !batch.is_empty() {
             // What is in front of it may take the last place.
-            self.flush(env, batch, chunk);
-            batch.is_rest = true;
+            batch.flush(env, &self.publisher, &mut self.published, chunk);
         }
         env.shard.may_retain(topic)
     }
@@ -171,36 +137,6 @@ impl Client {
         }
         Ok(named)
     }
-
-    /// Publishes what was gathered.
-    pub(super) fn flush(&mut self, env: &mut Env, batch: &mut Batch, chunk: &Chunk) {
-        let is_one = batch.runs.len() == 1 && !batch.is_rest;
-        for Gathered { topic, marks, spans } in batch.runs.drain(..) {
-            let number = self.published;
-            self.published += spans.len() as u64;
-            let body = Body { bytes: chunk.bytes.clone(), pinned_bytes: chunk.pinned_bytes };
-            let about = About { topic: &topic, publisher: &self.publisher, time: env.now.wall, number };
-            let run = spans.finish(about, body, &env.gauge);
-            // One run may have the read for itself; several would each be charged for all of it.
-            let run: Run = if is_one { run } else { run.compacted(0, &env.gauge) };
-            env.publish(run.marked(marks));
-        }
-    }
-}
-
-/// Publishes one message that stands alone.
-pub(super) fn publish_one(
-    env: &mut Env,
-    publisher: &Arc<broker::Publisher>,
-    topic: &TopicName,
-    payload: Bytes,
-    marks: Marks,
-) {
-    let mut spans = RunBuilder::default();
-    spans.push(0..payload.len());
-    let about = About { topic, publisher, time: env.now.wall, number: 0 };
-    let run = spans.finish(about, Body::exact(payload), &env.gauge);
-    env.publish(run.marked(marks));
 }
 
 fn alias_of(properties: Properties<'_>) -> Result<Option<u16>, Violation> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
-use broker::{GroupName, HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
+use broker::{Filters, GroupName, HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
 use topic::Filter;
 use wire::mqtt::{
     Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
@@ -155,7 +155,9 @@ impl Client {
         }
         let subscribed = match group {
             Some(group) => Ok(env.shard.join(env.now, session.core, group)),
-            None => env.shard.subscribe(env.now, session.core, &filter, history, retained),
+            None => {
+                env.shard.subscribe(env.now, session.core, &Filters::One(filter.clone()), history, retained)
+            }
         };
         match subscribed {
             Err(why) => decline(Reason::QUOTA_EXCEEDED, words(why), &mut asked.words),

@@ -118,18 +118,7 @@ fn lines(
     size: PartSize,
     spent: &mut u64,
 ) -> Option<Position> {
-    let publisher = run.publisher();
-    frame.set(
-        style.format,
-        style.time,
-        &Sender {
-            topic: run.topic().as_str(),
-            addr: publisher.addr,
-            name: publisher.name.as_deref(),
-            time_ms: run.time().0,
-            source: source(publisher),
-        },
-    );
+    frame.set(style.format, style.time, &sender(run));
     let payloads = run.payloads(from.message);
     let start = out.len();
     // Escapes are rare, so room for the plain bytes is room enough.
@@ -167,6 +156,18 @@ fn lines(
     let bytes = (out.len() - start) as u64;
     *spent += work::LINE * u64::from(at.message - from.message) + bytes / work::BYTES_PER_UNIT;
     (at.message < run.len()).then_some(at)
+}
+
+/// What a line says of its publisher.
+pub(crate) fn sender(run: &Run) -> Sender<'_> {
+    let publisher = run.publisher();
+    Sender {
+        topic: run.topic().as_str(),
+        addr: publisher.addr,
+        name: publisher.name.as_deref(),
+        time_ms: run.time().0,
+        source: source(publisher),
+    }
 }
 
 /// What the ids of a publisher's messages begin with.

@@ -42,6 +42,8 @@ pub(crate) fn farewell_line(reason: &CloseReason, limits: &Limits) -> Option<Str
         | CloseReason::HistoryRead
         | CloseReason::Terminated
         | CloseReason::Violation(_)
+        | CloseReason::BadRequest { .. }
+        | CloseReason::BadFrame { .. }
         | CloseReason::TakenOver
         | CloseReason::Foreign(_) => None,
     }

@@ -45,7 +45,7 @@ pub(super) enum Reload {
     Restart,
 }
 
-pub(super) const ENTRIES: [Entry; 13] = [
+pub(super) const ENTRIES: [Entry; 15] = [
     Entry {
         key: Key::Port,
         name: "port",
@@ -144,6 +144,30 @@ pub(super) const ENTRIES: [Entry; 13] = [
         meaning: "How often the topics under $SYS/broker tell what has changed, 0 for never [default: 10s]",
         set: |to, text| value::seconds(text, SYS_INTERVAL_MAX).map(|interval| to.sys_interval = interval),
         text: |of| format!("{}s", of.sys_interval.as_secs()),
+    },
+    Entry {
+        key: Key::HttpHosts,
+        name: "http_hosts",
+        option: "--http-hosts",
+        placeholder: "NAMES",
+        table: Table::Top,
+        kind: Kind::Text,
+        reload: Reload::Restart,
+        meaning: "Names under which browsers may ask, besides localhost and addresses: NAME,NAME or *",
+        set: |to, text| value::names(text).map(|names| to.web.hosts = names),
+        text: |of| of.web.hosts.join(","),
+    },
+    Entry {
+        key: Key::HttpOrigins,
+        name: "http_origins",
+        option: "--http-origins",
+        placeholder: "ORIGINS",
+        table: Table::Top,
+        kind: Kind::Text,
+        reload: Reload::Restart,
+        meaning: "Origins whose pages may ask, besides its own: https://NAME,https://NAME:PORT or *",
+        set: |to, text| value::origins(text).map(|origins| to.web.origins = origins),
+        text: |of| of.web.origins.join(","),
     },
     Entry {
         key: Key::ConnectionsMax,

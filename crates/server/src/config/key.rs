@@ -15,6 +15,8 @@ pub enum Key {
     Shards,
     LogFormat,
     SysInterval,
+    HttpHosts,
+    HttpOrigins,
     ConnectionsMax,
     QueueMax,
     MemoryMax,
@@ -40,7 +42,7 @@ impl Key {
     pub(super) const ONE_LISTENER: [Self; 3] = keys_in(&[Table::OneListener]);
 
     /// The others at the top of a file.
-    pub(super) const TOP: [Self; 4] = keys_in(&[Table::Top]);
+    pub(super) const TOP: [Self; 6] = keys_in(&[Table::Top]);
 
     /// The keys of a file's table `[limits]`.
     pub(super) const LIMITS: [Self; 5] = keys_in(&[Table::Limits]);

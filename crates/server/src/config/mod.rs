@@ -28,7 +28,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use frontend::{Spoken, TopicPrompt};
+use frontend::{Spoken, TopicPrompt, WebAccess};
 
 use crate::limits::Limits;
 
@@ -54,6 +54,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How often what has changed is published under `$SYS`; zero for never.
     pub sys_interval: Duration,
+    /// Which pages may ask, and under which names.
+    pub web: WebAccess,
     /// Who may reach it without authentication.
     pub allow_anonymous: AnonymousAccess,
     /// The broker's bounds.
@@ -130,6 +132,7 @@ impl Default for Settings {
             shards: u8::try_from(cores).unwrap_or(u8::MAX).clamp(1, SHARDS_MAX),
             log_format: LogFormat::default(),
             sys_interval: SYS_INTERVAL_DEFAULT,
+            web: WebAccess::default(),
             allow_anonymous: AnonymousAccess::default(),
             limits: Limits::default(),
             config_file: None,

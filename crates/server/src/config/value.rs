@@ -54,6 +54,12 @@ pub enum ValueError {
         /// The most.
         max: Duration,
     },
+    /// Not names of hosts.
+    #[error("expected names of hosts such as tidings.example, or *")]
+    Names,
+    /// Not origins.
+    #[error("expected origins such as https://tidings.example, or *")]
+    Origins,
     /// Not a yes or no.
     #[error("expected true or false")]
     Switch,
@@ -79,6 +85,26 @@ impl From<ListenUrl> for ListenerSettings {
             topic_prompt: url.topic_prompt.unwrap_or(TopicPrompt::Off),
         }
     }
+}
+
+/// Names with commas between them; none is none.
+pub(super) fn names(text: &str) -> Result<Vec<String>, ValueError> {
+    let is_name = |name: &str| {
+        let authority = wire::http::Authority::parse(name.as_bytes());
+        name == "*" || authority.is_some_and(|authority| authority.port.is_none())
+    };
+    list(text, is_name).ok_or(ValueError::Names)
+}
+
+/// Origins with commas between them; none is none.
+pub(super) fn origins(text: &str) -> Result<Vec<String>, ValueError> {
+    let is_origin = |origin: &str| origin == "*" || wire::http::Origin::parse(origin.as_bytes()).is_some();
+    list(text, is_origin).ok_or(ValueError::Origins)
+}
+
+fn list(text: &str, is_meant: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    items.map(|item| is_meant(item).then(|| item.to_owned())).collect()
 }
 
 pub(super) fn host(text: &str) -> Result<IpAddr, ValueError> {

@@ -1,7 +1,7 @@
 //! Shards' threads without threads: their turns are taken by the test, in the order that it wants.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use broker::{Gauge, Stats};
 use frontend::{Handover, Spoken, TopicPrompt};
@@ -36,6 +36,8 @@ impl Pair {
                     limits: Arc::clone(&station_limits),
                     seed: 1,
                     home_seed: 1,
+                    epoch: 1,
+                    web: Arc::default(),
                     gauge: gauge.clone(),
                 },
                 limits: Arc::clone(&limits),
@@ -327,17 +329,14 @@ fn a_slot_s_next_client_has_another_id() {
 /// Its socket goes with what was said, and the shard has no part in it any more. This web thread has
 /// no place for anyone, and says so.
 #[test]
-fn a_connection_that_is_given_away_is_nobody_s_here() {
+fn a_request_of_operators_is_handed_on() {
     let mut pair = Pair::new(Limits::default());
-    let mut client = pair.connect(0, "");
-    pair.turn_until(|pair| pair.shards[0].sockets.len() == 1);
-    let (conn, _) = pair.shards[0].sockets.iter().next().unwrap();
-    let now = pair.clock.now();
-    pair.shards[0].station.remove(now, conn, CloseReason::Gone);
-    pair.shards[0].hand_to_web(conn, "127.0.0.1:1".parse().unwrap(), Bytes::from_static(b"GET / HTTP/1.1"));
-    assert_eq!((pair.shards[0].sockets.len(), pair.shards[0].loads.connections()), (0, 0));
+    let mut client = pair.connect(0, "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    pair.turn_until(|pair| pair.shards[0].loads.connections() == 0);
+    assert_eq!(pair.shards[0].sockets.len(), 0);
     assert!(client.lines()[0].starts_with("HTTP/1.1 503 "));
-    pair.turns(0, 3);
+    let report = pair.shards[0].report(pair.clock.now(), 0);
+    assert_eq!((report.census, report.closed), (frontend::Census::default(), Closings::default()));
 }
 
 #[test]

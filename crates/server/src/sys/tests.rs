@@ -76,7 +76,14 @@ fn figures_are_those_of_all_shards() {
             shared_subscriptions: 6,
             ..Stats::default()
         },
-        census: Census { publishers: 1, subscribers: 2, clients: 3, others: 4, absent: 5 },
+        census: Census {
+            publishers: 1,
+            subscribers: 2,
+            clients: 3,
+            others: 4,
+            absent: 5,
+            ..Census::default()
+        },
         traffic: Traffic {
             greeted: 7,
             received: 8,

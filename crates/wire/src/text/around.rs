@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use super::format::{Format, Sender, TEXT_KEY, TimeField};
-use super::json;
+use crate::json;
 use crate::past::write_time;
 use crate::printable::escape_label_into;
 
@@ -26,7 +26,7 @@ pub(super) fn write_plain_head(out: &mut Vec<u8>, format: Format, time: TimeFiel
             escape_label_into(out, sender.topic);
             out.extend_from_slice(b"] (");
         }
-        Format::Json => {}
+        Format::Payload | Format::Json => return,
     }
     match format {
         Format::From | Format::FromTopic => {

@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::around::{write_json_head, write_json_tail, write_plain_head};
-use super::json;
 use super::lines::utf8_tail;
+use crate::json;
 use crate::printable::{escape_into, is_plain_ascii};
 
 /// How a subscriber's lines look.
@@ -25,6 +25,8 @@ pub enum Format {
     Tuple,
     /// `[sports] ('127.0.0.1', 54321): text`
     TupleTopic,
+    /// `text`: the payload and nothing else. Not for the text protocol, whose lines say who speaks.
+    Payload,
     Json,
 }
 
@@ -366,8 +368,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FORMATS: [Format; 5] =
-        [Format::From, Format::FromTopic, Format::Tuple, Format::TupleTopic, Format::Json];
+    const FORMATS: [Format; 6] =
+        [Format::From, Format::FromTopic, Format::Tuple, Format::TupleTopic, Format::Payload, Format::Json];
 
     fn frame(format: Format, time: TimeField, sender: &Sender<'_>) -> Frame {
         let mut frame = Frame::new();

@@ -1,13 +1,12 @@
 //! The line protocol of the two founding documents (docs/protocol/text.md).
 //!
 //! `hello` reads what a client says first, `lines` finds the messages in what a
-//! publisher sends, `format` writes what a subscriber gets, `around` what stands around each
-//! payload and `json` the strings in it.
+//! publisher sends, `format` writes what a subscriber gets and `around` what stands around
+//! each payload.
 
 mod around;
 mod format;
 mod hello;
-mod json;
 mod lines;
 
 pub use format::{Format, Frame, LinePart, Sender, TimeField, gap_line};

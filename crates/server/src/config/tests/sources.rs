@@ -19,7 +19,7 @@ fn each_value_is_told_with_what_gave_it_last() {
     let place = format!("{}:1:10: shards", file.0.display());
     assert_eq!(find("shards"), ("3", Source::File, place.as_str()));
     assert_eq!(find("limits.memory_max"), ("1GiB", Source::Default, "default"));
-    assert_eq!(told.len(), 10);
+    assert_eq!(told.len(), 12);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use broker::{ConnId, Origin, ShardId};
-use frontend::{ClientRow, RoleName};
+use frontend::{ClientRow, ProtocolName, RoleName};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -35,6 +35,8 @@ pub(in super::super) struct Asked {
 enum Protocol {
     Text,
     Mqtt,
+    Http,
+    WebSocket,
     Unknown,
 }
 
@@ -208,7 +210,7 @@ impl Search {
                 || in_row(&row.addr.to_string())
                 || in_row(&row.topic)
         };
-        self.protocol.is_none_or(|wanted| wanted == protocol(row.role))
+        self.protocol.is_none_or(|wanted| wanted == protocol(row.protocol))
             && self.text.as_deref().is_none_or(holds)
     }
 
@@ -255,7 +257,7 @@ fn before(shard: usize, slot: u32) -> Option<Place> {
 fn describe(row: &ClientRow, at: broker::Instant) -> Client {
     Client {
         id: row.id.to_string(),
-        protocol: protocol(row.role),
+        protocol: protocol(row.protocol),
         role: match row.role {
             RoleName::Publisher => "publisher",
             RoleName::Subscriber => "subscriber",
@@ -270,10 +272,12 @@ fn describe(row: &ClientRow, at: broker::Instant) -> Client {
     }
 }
 
-fn protocol(role: RoleName) -> Protocol {
-    match role {
-        RoleName::Publisher | RoleName::Subscriber => Protocol::Text,
-        RoleName::Client => Protocol::Mqtt,
-        RoleName::Unknown => Protocol::Unknown,
+fn protocol(name: ProtocolName) -> Protocol {
+    match name {
+        ProtocolName::Text => Protocol::Text,
+        ProtocolName::Mqtt => Protocol::Mqtt,
+        ProtocolName::Http => Protocol::Http,
+        ProtocolName::WebSocket => Protocol::WebSocket,
+        ProtocolName::Unknown => Protocol::Unknown,
     }
 }

@@ -51,6 +51,16 @@ pub(super) struct Connections {
     subscribers: u64,
     mqtt: u64,
     others: u64,
+    by_protocol: ByProtocol,
+}
+
+#[derive(Debug, Serialize)]
+struct ByProtocol {
+    text: u64,
+    mqtt: u64,
+    http: u64,
+    websocket: u64,
+    unknown: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,8 +173,12 @@ fn memory(gauge: &Gauge, max_bytes: usize, history_bytes: usize) -> Memory {
 
 impl From<&Census> for Connections {
     fn from(census: &Census) -> Self {
-        let Census { publishers, subscribers, clients, others, absent: _ } = *census;
-        Self { total: census.greeted() + others, publishers, subscribers, mqtt: clients, others }
+        let Census { publishers, subscribers, clients, others, absent: _, by_protocol } = *census;
+        let total = census.greeted() + others;
+        let frontend::ByProtocol { text, mqtt, http, websocket } = by_protocol;
+        let unknown = total.saturating_sub(by_protocol.sum());
+        let by_protocol = ByProtocol { text, mqtt, http, websocket, unknown };
+        Self { total, publishers, subscribers, mqtt: clients, others, by_protocol }
     }
 }
 

@@ -67,22 +67,34 @@ fn connections(view: &View, figures: &Figures) -> Vec<Family> {
     });
     let open = figures.0.iter().flat_map(|ShardFigures { report, .. }| {
         let census = report.census;
-        let kinds = [
-            ("text", "publisher", census.publishers),
-            ("text", "subscriber", census.subscribers),
-            ("mqtt", "client", census.clients),
-            ("unknown", "unknown", census.others),
+        let by_role = [
+            ("publisher", census.publishers),
+            ("subscriber", census.subscribers),
+            ("client", census.clients),
+            ("unknown", census.others),
         ];
-        kinds.map(|(protocol, role, count)| {
-            (vec![shard(report), ("protocol", protocol.to_owned()), ("role", role.to_owned())], count)
-        })
+        by_role.map(|(role, count)| (vec![shard(report), ("role", role.to_owned())], count))
+    });
+    let speaking = figures.0.iter().flat_map(|ShardFigures { report, .. }| {
+        let census = report.census;
+        let spoken = census.by_protocol;
+        let by_protocol = [
+            ("text", spoken.text),
+            ("mqtt", spoken.mqtt),
+            ("http", spoken.http),
+            ("websocket", spoken.websocket),
+            ("unknown", (census.greeted() + census.others).saturating_sub(spoken.sum())),
+        ];
+        by_protocol.map(|(protocol, count)| (vec![shard(report), ("protocol", protocol.to_owned())], count))
     });
     vec![
+        gauge("tidings_connections", "Open connections by what for; client is MQTT, which may do both")
+            .with(open),
         gauge(
-            "tidings_connections",
-            "Open connections; unknown have not said what they speak, or are ending",
+            "tidings_connections_speaking",
+            "Open connections by what they speak, as far as they have said it",
         )
-        .with(open),
+        .with(speaking),
         gauge("tidings_connections_max", "Connections at a time (connections_max)")
             .plain(view.limits.connections_max as u64),
         counter("tidings_connections_closed", "Connections that ended, by reason").with(closed),

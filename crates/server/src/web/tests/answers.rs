@@ -24,6 +24,8 @@ fn status_counts_every_message() {
     assert_eq!(status["messages"]["lost_total"], 0);
     assert_eq!(status["bytes"]["accepted_payload_total"], 11);
     assert_eq!(status["connections"]["total"], 2);
+    let by_protocol = json!({ "text": 2, "mqtt": 0, "http": 0, "websocket": 0, "unknown": 0 });
+    assert_eq!(status["connections"]["by_protocol"], by_protocol);
     assert_eq!(status["listeners"], json!(["tcp://127.0.0.1:8071"]));
     let by_use = status["memory"]["by_use"].as_object().unwrap();
     let sum: u64 = by_use.values().filter_map(Value::as_u64).sum();
@@ -33,6 +35,24 @@ fn status_counts_every_message() {
     drop(subscriber);
     let status = scene.json_once("/api/v1/status", |status| status["connections"]["subscribers"] == 0);
     assert_eq!(status["closed_total"]["gone"], 1);
+}
+
+/// A connection that has not said what it speaks is counted as nothing else, and one that ends is not
+/// counted any more.
+#[test]
+fn connections_are_counted_by_what_they_speak() {
+    let scene = Scene::running();
+    let spoken = |expected: Value| {
+        scene.json_once("/api/v1/status", |status| status["connections"]["by_protocol"] == expected);
+    };
+    let connect = "\x10\x0f\0\x04MQTT\x04\x02\0\0\0\x03ann";
+    let mqtt = scene.client(0, connect);
+    let http = scene.client(1, "GET /t/news HTTP/1.1\r\nHost: localhost\r\nAcc");
+    let silent = scene.client(1, "");
+    spoken(json!({ "text": 0, "mqtt": 1, "http": 1, "websocket": 0, "unknown": 1 }));
+    assert_eq!(names(&scene.json("/api/v1/clients?protocol=mqtt")["clients"], "name"), ["ann"]);
+    drop((mqtt, http, silent));
+    spoken(json!({ "text": 0, "mqtt": 0, "http": 0, "websocket": 0, "unknown": 0 }));
 }
 
 #[test]

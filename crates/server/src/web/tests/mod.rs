@@ -183,6 +183,16 @@ fn a_request_may_come_in_any_pieces() {
     assert_eq!(Answer::of(client).status(), 200);
 }
 
+/// As peers ask: a shard accepts the connection and finds that the request is not for it.
+#[test]
+fn a_shard_hands_a_request_on() {
+    let scene = Scene::running();
+    let answer = Answer::of(scene.client(1, "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    assert_eq!(answer.json()["connections"]["total"], 0, "it is no connection of a shard any more");
+    assert_eq!(scene.loads.connections(), 0);
+}
+
 /// What comes behind the request is for nobody: the answer is not lost for it.
 #[test]
 fn one_connection_is_one_request() {

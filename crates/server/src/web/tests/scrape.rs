@@ -41,7 +41,8 @@ fn counters_are_those_of_what_happened() {
     let text = scrape(&scene);
     assert_eq!(value(&text, "tidings_messages_accepted_total{shard=\"0\"}"), 2.0);
     assert_eq!(value(&text, "tidings_messages_accepted_total{shard=\"1\"}"), 0.0);
-    assert_eq!(value(&text, "tidings_connections{shard=\"1\",protocol=\"text\",role=\"subscriber\"}"), 1.0);
+    assert_eq!(value(&text, "tidings_connections{shard=\"1\",role=\"subscriber\"}"), 1.0);
+    assert_eq!(value(&text, "tidings_connections_speaking{shard=\"1\",protocol=\"text\"}"), 1.0);
     assert_eq!(value(&text, "tidings_subscriptions{shard=\"1\"}"), 1.0);
     assert_eq!(value(&text, "tidings_shard_answers{shard=\"0\"}"), 1.0);
     let turns = value(&text, "tidings_turn_seconds_count{shard=\"0\"}");

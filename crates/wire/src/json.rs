@@ -8,13 +8,13 @@ use crate::printable::is_control;
 
 /// True when every byte stands in a JSON string as it is.
 #[inline]
-pub(super) fn is_plain(bytes: &[u8]) -> bool {
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     // No branch, so that the compiler uses vector instructions.
     bytes.iter().fold(true, |plain, b| plain & (b.wrapping_sub(0x20) < 0x5f) & (*b != b'"') & (*b != b'\\'))
 }
 
 /// Appends `text`, escaped, without the quotes around it.
-pub(super) fn escape_into(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(may_need_escape) {
         // Such a byte is ASCII or leads a character, so the text can be cut before it.

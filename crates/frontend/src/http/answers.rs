@@ -1,0 +1,161 @@
+//! What a client gets for its requests, in their order.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+
+use broker::planted::{self, Bug};
+use broker::{Origin, WallTime};
+use wire::http::{Framing, Status, write_head, write_problem};
+
+/// An answer to one published message, about.
+const ANSWER_BYTES: usize = 160;
+
+/// What is wrong with a request. The connection ends with it: what stands behind it may not be what it
+/// looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) status: Status,
+    pub(crate) detail: String,
+    /// A field that the status asks for.
+    field: Option<(&'static str, &'static str)>,
+}
+
+impl Problem {
+    pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), field: None }
+    }
+
+    pub(super) fn with_field(self, name: &'static str, value: &'static str) -> Self {
+        Self { field: Some((name, value)), ..self }
+    }
+
+    /// As a whole answer, behind which nothing comes.
+    pub(super) fn write(&self, out: &mut Vec<u8>, page: Option<&str>) {
+        let mut fields = vec![("connection", "close")];
+        fields.extend(self.field);
+        push_page(&mut fields, page);
+        write_problem(out, self.status, &fields, &self.detail);
+    }
+}
+
+/// Adds what lets a page of another origin read an answer.
+pub(super) fn push_page<'a>(fields: &mut Vec<(&'a str, &'a str)>, page: Option<&'a str>) {
+    if let Some(page) = page {
+        fields.push(("access-control-allow-origin", page));
+        fields.push(("vary", "origin"));
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+enum Answer {
+    /// To a message or several: the number of the last one among its publisher's, and how many.
+    Published { number: u64, messages: u32, page: Option<Box<str>>, closes: bool },
+    /// As it goes out.
+    Whole(Box<[u8]>),
+}
+
+/// The answers that one connection owes.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// By how many messages have to be accepted before.
+    waiting: VecDeque<(u64, Answer)>,
+    bytes: usize,
+    /// Messages that were published, and how many of them are accepted.
+    pub(crate) published: u64,
+    accepted: u64,
+}
+
+impl Answers {
+    /// So many messages were published by a request.
+    pub(crate) fn published(&mut self, messages: u32, page: Option<&str>, closes: bool) {
+        let number = self.published.saturating_sub(1);
+        let answer = Answer::Published { number, messages, page: page.map(Box::from), closes };
+        self.bytes += ANSWER_BYTES;
+        self.waiting.push_back((self.published, answer));
+    }
+
+    /// An answer that is known already.
+    pub(crate) fn whole(&mut self, bytes: Vec<u8>) {
+        self.bytes += bytes.len();
+        self.waiting.push_back((self.published, Answer::Whole(bytes.into())));
+    }
+
+    pub(crate) fn accepted(&mut self, upto: u64) {
+        self.accepted = upto;
+    }
+
+    /// Whether the next one may be given.
+    pub(crate) fn is_due(&self) -> bool {
+        self.waiting.front().is_some_and(|(count, _)| *count <= self.accepted)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Bytes of all of them, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Writes those that are due, until there are so many bytes.
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, bytes_max: usize, publisher: (Origin, WallTime)) {
+        let full = out.len().saturating_add(bytes_max);
+        while self.is_due() && out.len() < full {
+            let Some((_, answer)) = self.waiting.pop_front() else { return };
+            match answer {
+                Answer::Whole(bytes) => {
+                    self.bytes -= bytes.len();
+                    out.extend_from_slice(&bytes);
+                }
+                Answer::Published { number, messages, page, closes } => {
+                    self.bytes -= ANSWER_BYTES;
+                    let number = if planted::is(Bug::WrongMessageId) { number + 1 } else { number };
+                    write_published(out, (number, messages), page.as_deref(), closes, publisher);
+                }
+            }
+        }
+        if self.waiting.is_empty() && self.waiting.capacity() > 64 {
+            self.waiting = VecDeque::new();
+        }
+    }
+}
+
+fn write_published(
+    out: &mut Vec<u8>,
+    (number, messages): (u64, u32),
+    page: Option<&str>,
+    closes: bool,
+    (origin, began): (Origin, WallTime),
+) {
+    let Origin { shard, conn } = origin;
+    let mut body = [0; 160];
+    let mut room = &mut body[..];
+    let (shard, slot, generation, began) = (shard.0, conn.slot, conn.generation, began.0);
+    let written = match messages {
+        0 => writeln!(room, "{{\"accepted\":0}}"),
+        1 => writeln!(room, "{{\"id\":\"{shard}-{slot}-{generation}-{began}-{number}\"}}"),
+        _ => writeln!(
+            room,
+            "{{\"id\":\"{shard}-{slot}-{generation}-{began}-{number}\",\"accepted\":{messages}}}"
+        ),
+    };
+    written.expect("six numbers fit");
+    let left = room.len();
+    let body = body.get(..body.len() - left).unwrap_or_default();
+    if page.is_none() && !closes {
+        // Nearly always, and the fastest way that there is.
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
+        out.extend_from_slice(head.as_bytes());
+        write!(out, "{}\r\n\r\n", body.len()).expect("a Vec takes every write");
+    } else {
+        let mut fields = vec![("content-type", "application/json")];
+        push_page(&mut fields, page);
+        if closes {
+            fields.push(("connection", "close"));
+        }
+        write_head(out, Status::OK, &fields, Framing::Sized(body.len() as u64));
+    }
+    out.extend_from_slice(body);
+}

@@ -1,0 +1,75 @@
+//! Several messages in one body: a JSON object per line.
+
+use std::sync::Arc;
+
+use broker::{Charge, Gauge, Publisher, Use};
+use wire::http::Status;
+
+use crate::env::Env;
+use crate::http::answers::Problem;
+use crate::http::said::Said;
+
+/// What one call may cost, about.
+const WORK_MAX: u64 = 100_000;
+/// A message of its own run, read from JSON.
+const LINE_WORK: u64 = 4000;
+
+/// A body whose messages are published one after the other.
+#[derive(Debug)]
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+    /// Where the next one begins.
+    at: usize,
+    /// Lines that were read.
+    number: u32,
+    published: u32,
+    _charge: Charge,
+}
+
+impl Lines {
+    pub(super) fn new(bytes: Vec<u8>, gauge: &Gauge) -> Self {
+        let charge = gauge.charge(Use::Unfinished, bytes.capacity());
+        Self { bytes, at: 0, number: 0, published: 0, _charge: charge }
+    }
+
+    /// Publishes the next ones. Returns how many there were once all are published.
+    ///
+    /// # Errors
+    /// For the first line that is no message; those before it are published.
+    pub(super) fn publish_some(
+        &mut self,
+        env: &mut Env,
+        publisher: &Arc<Publisher>,
+        count: &mut u64,
+    ) -> Result<Option<u32>, Problem> {
+        let spent_max = env.spent + WORK_MAX;
+        while let Some(rest) = self.bytes.get(self.at..).filter(|rest| !rest.is_empty()) {
+            if env.spent >= spent_max {
+                return Ok(None);
+            }
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = rest.get(..end).unwrap_or_default().trim_ascii();
+            self.at += end + 1;
+            self.number += 1;
+            env.spent += LINE_WORK + end as u64;
+            if line.is_empty() {
+                continue;
+            }
+            let said: Said =
+                serde_json::from_slice(line).map_err(|error| self.problem(&error.to_string()))?;
+            let (topic, payload, marks) = said.message(env).map_err(|detail| self.problem(&detail))?;
+            env.traffic.received += 1;
+            env.publish_one(publisher, &topic, *count, payload.into(), marks);
+            *count += 1;
+            self.published += 1;
+        }
+        Ok(Some(self.published))
+    }
+
+    /// What is wrong with the line that was read last.
+    fn problem(&self, detail: &str) -> Problem {
+        let Self { number, published, .. } = self;
+        let detail = format!("Line {number}: {detail}. The {published} messages before it are published");
+        Problem::new(Status::BAD_REQUEST, detail)
+    }
+}
