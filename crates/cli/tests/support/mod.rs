@@ -12,6 +12,7 @@
 mod client;
 mod python;
 mod server;
+mod web;
 mod wire;
 
 use std::process::Command;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::Client;
 pub(crate) use python::{Script, node, python};
 pub(crate) use server::{LogTo, Server, Start, signal};
+pub(crate) use web::{Curl, Got, web_script};
 pub(crate) use wire::Wire;
 
 /// The program that is tested, without the variables that configure it from outside.
