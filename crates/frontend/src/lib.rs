@@ -16,6 +16,7 @@ mod connection;
 mod delivering;
 mod env;
 mod event;
+mod feed;
 mod half_closed;
 mod http;
 pub mod limits;
@@ -36,6 +37,7 @@ mod traffic;
 mod transcripts;
 mod unfinished;
 mod watch;
+mod websocket;
 mod work;
 
 pub use census::Census;

@@ -493,7 +493,7 @@ impl Station {
     fn settle(&mut self, now: Now, conn: ConnId, rest: Chunk, read_end: ReadEnd) {
         let Some(connection) = self.connections.get(conn) else { return };
         connection.announce(&mut self.env);
-        if !rest.bytes.is_empty() || read_end == ReadEnd::Closed {
+        if !rest.bytes.is_empty() || connection.has_data() || read_end == ReadEnd::Closed {
             self.receive(now, conn, rest, read_end);
         }
     }

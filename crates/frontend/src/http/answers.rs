@@ -57,53 +57,60 @@ enum Answer {
 
 /// The answers that one connection owes.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// By how many messages have to be accepted before.
     waiting: VecDeque<(u64, Answer)>,
+    bytes: usize,
     /// Messages that were published, and how many of them are accepted.
-    pub(super) published: u64,
+    pub(crate) published: u64,
     accepted: u64,
 }
 
 impl Answers {
     /// So many messages were published by a request.
-    pub(super) fn published(&mut self, messages: u32, page: Option<&str>, closes: bool) {
+    pub(crate) fn published(&mut self, messages: u32, page: Option<&str>, closes: bool) {
         let number = self.published.saturating_sub(1);
         let answer = Answer::Published { number, messages, page: page.map(Box::from), closes };
+        self.bytes += ANSWER_BYTES;
         self.waiting.push_back((self.published, answer));
     }
 
     /// An answer that is known already.
-    pub(super) fn whole(&mut self, bytes: Vec<u8>) {
+    pub(crate) fn whole(&mut self, bytes: Vec<u8>) {
+        self.bytes += bytes.len();
         self.waiting.push_back((self.published, Answer::Whole(bytes.into())));
     }
 
-    pub(super) fn accepted(&mut self, upto: u64) {
+    pub(crate) fn accepted(&mut self, upto: u64) {
         self.accepted = upto;
     }
 
     /// Whether the next one may be given.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.waiting.front().is_some_and(|(count, _)| *count <= self.accepted)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// Bytes of all of them, about.
-    pub(super) fn bytes(&self) -> usize {
-        self.waiting.len() * ANSWER_BYTES
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Writes those that are due, until there are so many bytes.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, bytes_max: usize, publisher: (Origin, WallTime)) {
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, bytes_max: usize, publisher: (Origin, WallTime)) {
         let full = out.len().saturating_add(bytes_max);
         while self.is_due() && out.len() < full {
             let Some((_, answer)) = self.waiting.pop_front() else { return };
             match answer {
-                Answer::Whole(bytes) => out.extend_from_slice(&bytes),
+                Answer::Whole(bytes) => {
+                    self.bytes -= bytes.len();
+                    out.extend_from_slice(&bytes);
+                }
                 Answer::Published { number, messages, page, closes } => {
+                    self.bytes -= ANSWER_BYTES;
                     let number = if planted::is(Bug::WrongMessageId) { number + 1 } else { number };
                     write_published(out, (number, messages), page.as_deref(), closes, publisher);
                 }
