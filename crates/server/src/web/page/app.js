@@ -3,7 +3,7 @@
 import { ask, everySoOften } from "/api.js";
 import { showClients, sortClients, startClients } from "/clients.js";
 import { $, setClass } from "/dom.js";
-import { concerns, showHead, showNotices, showSilence, showStatus, startFigures } from "/figures.js";
+import { concerns, showHead, showLongestQueue, showNotices, showSilence, showStatus, startFigures } from "/figures.js";
 import { showMemory, showSettings, showShards } from "/inside.js";
 import { listenAtFirst, startTalk } from "/talk.js";
 import { showTopics, startTopics } from "/topics.js";
@@ -40,6 +40,16 @@ async function lookAtStatus() {
   isFirst = false;
   setClass(document.body, "stale", refusals.has("status"));
   notice();
+}
+
+async function lookAtQueues() {
+  try {
+    const { clients } = await ask("/api/v1/clients?sort=queued&limit=1");
+    showLongestQueue(clients[0]);
+  } catch {
+    // The status says why.
+    showLongestQueue(null);
+  }
 }
 
 function compareLives(before, now) {
@@ -108,7 +118,8 @@ function select(tab) {
     button.tabIndex = other === tab ? 0 : -1;
     $(other).hidden = other !== tab;
   }
-  history.replaceState(null, "", `#${tab}`);
+  // Not the id of the panel: the browser would scroll to it.
+  history.replaceState(null, "", `#see-${tab}`);
   lookNow();
 }
 
@@ -129,7 +140,7 @@ function startTabs() {
       $(`tab-${TABS[to]}`).focus();
     });
   }
-  const named = location.hash.slice(1);
+  const named = location.hash.replace("#see-", "");
   if (TABS.includes(named)) select(named);
 }
 
@@ -137,6 +148,7 @@ startTalk();
 startFigures();
 startTabs();
 const lookAtStatusNow = everySoOften(STATUS_MS, lookAtStatus);
+everySoOften(TABLE_MS, lookAtQueues);
 lookNow = everySoOften(TABLE_MS, lookAtTab);
 startClients(lookNow);
 startTopics(lookNow);

@@ -37,7 +37,8 @@ export class Chart {
     const colour = (name) => style.getPropertyValue(name).trim();
     context.fillStyle = colour("--line");
     context.fillRect(0, height - 1, width, 1);
-    const highest = Math.max(1, ...points.flatMap((point) => point.values ?? []));
+    // A little room above, so that what stands still does not look like what is full.
+    const highest = 1.15 * Math.max(1, ...points.flatMap((point) => point.values ?? []));
     const newest = points.at(-1)?.at ?? 0;
     const x = (point) => width - ((newest - point.at) / WINDOW_SECONDS) * width;
     const y = (value) => height - 1.5 - (value / highest) * (height - 4);

@@ -2,15 +2,16 @@
 
 import { Chart } from "/chart.js";
 import { $, el, keyed, setClass, setText } from "/dom.js";
-import { bytes, clock, count, plural, rate, span } from "/words.js";
+import { bytes, clock, count, plural, rate, span, visible } from "/words.js";
 
 // How long a loss is told of.
 const RECENT_SECONDS = 60;
+const SECONDS_MIN = 0.5;
 
 const TILES = [
   { id: "messages", title: "Messages per second", names: ["in", "out"], lines: ["--in", "--out"] },
   { id: "bytes", title: "Bytes per second", names: ["in", "out"], lines: ["--in", "--out"] },
-  { id: "waiting", title: "Waiting for subscribers", names: [""], lines: ["--wait"] },
+  { id: "queue", title: "Longest queue", names: [""], lines: ["--wait"] },
   { id: "connections", title: "Connections", names: [""], lines: ["--in"] },
   { id: "memory", title: "Memory of the budget", names: [""], lines: ["--out"] },
   { id: "lost", title: "Lost per second", names: [""], lines: ["--lost"] },
@@ -20,6 +21,7 @@ const tiles = {};
 let before = null;
 // Samples of counters over the last minute.
 let recent = [];
+let lately = { lostLately: 0, pausesLately: 0 };
 
 export function startFigures() {
   for (const { id, title, names, lines } of TILES) {
@@ -52,14 +54,18 @@ function show(id, values, words, note, mood = "") {
   setClass(tile.node, "warn", mood === "warn");
 }
 
-// What waits in queues: all that is accounted, but for what is kept and what is no message.
-export function waitingBytes({ memory }) {
-  const { messages, topics, queues, replays, encoded } = memory.by_use;
-  return Math.max(0, messages + topics - memory.history_bytes + queues + replays + encoded);
+// The client for which most is queued, if anybody may know that.
+export function showLongestQueue(client) {
+  const size = client?.queued_bytes ?? 0;
+  const note = size ? visible(client.name ?? client.address) : "nobody waits";
+  show("queue", client === null ? null : [size], [client === null ? "–" : bytes(size)], client === null ? "" : note);
 }
 
 export function showStatus(status) {
   const { messages, bytes: sizes, connections, memory } = status;
+  // Two answers at nearly the same time tell no rate.
+  const isTooSoon = before?.started_at === status.started_at && status.uptime_seconds - before.uptime_seconds < SECONDS_MIN;
+  if (isTooSoon) return lately;
   const isNext = before?.started_at === status.started_at && status.uptime_seconds > before.uptime_seconds;
   const seconds = isNext ? status.uptime_seconds - before.uptime_seconds : 0;
   if (!isNext) recent = [];
@@ -75,16 +81,18 @@ export function showStatus(status) {
   const words = (values, word) => values.map((value) => (isNext ? word(value) : "–"));
   show("messages", known(rates), words(rates, rate), `${count(messages.accepted_total)} in, ${count(messages.delivered_total)} out`);
   show("bytes", known(flows), words(flows, bytes), `${bytes(sizes.received_total)} in, ${bytes(sizes.sent_total)} out`);
-  const waiting = waitingBytes(status);
-  show("waiting", [waiting], [bytes(waiting)], plural(status.subscriptions, "subscription", "subscriptions"));
   show("connections", [connections.total], [count(connections.total)], byProtocol(connections));
   const share = memory.used_bytes / memory.max_bytes;
   const mood = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
-  show("memory", [memory.used_bytes], [`${Math.round(share * 100)} %`], `${bytes(memory.used_bytes)} of ${bytes(memory.max_bytes)}`, mood);
+  show("memory", [memory.used_bytes], [percent(share)], `${bytes(memory.used_bytes)} of ${bytes(memory.max_bytes)}`, mood);
+  const paused = status.pauses_total ? `, ${plural(status.pauses_total, "pause", "pauses")}` : "";
   const lostLately = messages.lost_total - recent[0].lost;
-  show("lost", known([lostRate]), words([lostRate], rate), `${count(messages.lost_total)} in all`, lostLately ? "bad" : "");
-  return { lostLately, pausesLately: status.pauses_total - recent[0].pauses };
+  show("lost", known([lostRate]), words([lostRate], rate), `${count(messages.lost_total)} in all${paused}`, lostLately ? "bad" : "");
+  lately = { lostLately, pausesLately: status.pauses_total - recent[0].pauses };
+  return lately;
 }
+
+const percent = (share) => (share > 0 && share < 0.01 ? "<1 %" : `${Math.round(share * 100)} %`);
 
 // Nothing is known: the lines break, the last numbers stay and are told to be old.
 export function showSilence() {

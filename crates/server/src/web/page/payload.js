@@ -4,6 +4,9 @@ import { bytes, count, visibleLines } from "/words.js";
 
 const JSON_CHARS_MAX = 8192;
 const DUMP_BYTES_MAX = 64;
+// As much JSON as reads well in one line.
+const LINE_CHARS = 64;
+const DEPTH_MAX = 20;
 
 // `message` has payload or payload_b64, as an excerpt, and the whole size: chars or bytes.
 // Returns { text, kind, note }.
@@ -35,11 +38,12 @@ function dump(base64, size) {
     lines.push(`${hex.padEnd(47)}  ${ascii}`);
   }
   const rest = size > DUMP_BYTES_MAX ? `, the first ${DUMP_BYTES_MAX} of them` : "";
-  return { text: lines.join("\n"), kind: "binary", note: `${bytes(size)} that are no text${rest}` };
+  return { text: lines.join("\n"), kind: "binary", note: `${bytes(size)}, not text${rest}` };
 }
 
-// JSON with line breaks, every token as it was written: numbers keep their digits and objects their
-// double keys, which parsing and writing again would change. `null` if it is no object or array.
+// JSON with line breaks, or in one line if it is short; every token as it was written: numbers keep
+// their digits and objects their double keys, which parsing and writing again would change. `null` if it
+// is no object or array.
 function indented(text) {
   const first = text.trimStart()[0];
   if ((first !== "{" && first !== "[") || text.length > JSON_CHARS_MAX) return null;
@@ -48,18 +52,26 @@ function indented(text) {
   } catch {
     return null;
   }
+  // Strings, brackets, commas, colons, and whatever else stands between them.
+  const tokens = Array.from(text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g), ([token]) => token);
+  const line = tokens.map((token) => (token === "," || token === ":" ? `${token} ` : token)).join("");
+  return line.length <= LINE_CHARS ? line : lines(tokens);
+}
+
+function lines(tokens) {
   let out = "";
   let depth = 0;
-  const line = () => "\n" + "  ".repeat(Math.min(depth, 20));
-  // Strings, brackets, commas, colons, and whatever else stands between them.
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g)) {
+  let previous = "";
+  for (const token of tokens) {
     const closes = token === "}" || token === "]";
+    const opened = previous === "{" || previous === "[";
     if (closes) depth -= 1;
-    const opened = out.endsWith("{") || out.endsWith("[");
-    if (closes && !opened) out += line();
-    else if (!closes && (opened || out.endsWith(","))) out += line();
+    if (closes !== opened || previous === ",") {
+      out += "\n" + "  ".repeat(Math.min(depth, DEPTH_MAX));
+    }
     out += token === ":" ? ": " : token;
     if (token === "{" || token === "[") depth += 1;
+    previous = token;
   }
   return out;
 }
