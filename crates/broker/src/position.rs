@@ -77,6 +77,11 @@ impl Standing {
         Self { from: from.map(Box::from), done, first: None }
     }
 
+    /// Whether what is delivered moves it: not what a later subscription asked for of the past.
+    pub(crate) fn is_moved_by(&self, slice: &Slice) -> bool {
+        slice.asked_by.is_none() || slice.asked_by == self.first
+    }
+
     pub(crate) fn done(&self) -> &[u64] {
         &self.done
     }
@@ -118,7 +123,7 @@ impl Standing {
 
     fn goes_to(&mut self, slice: &Slice, end: u32) {
         let run = slice.run.run();
-        if slice.asked_by.is_some() && slice.asked_by != self.first {
+        if !self.is_moved_by(slice) {
             return;
         }
         // History is read from every shard, and what is noted with it says nothing of the others.

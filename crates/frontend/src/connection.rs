@@ -13,6 +13,7 @@ use broker::{Input, Instant, Origin, RUN_OVERHEAD_BYTES, Refusal, Resumed, Shard
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
+use crate::census::Counted;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
@@ -116,6 +117,18 @@ pub enum RoleName {
     Client,
 }
 
+/// What a connection speaks, as far as anyone knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtocolName {
+    /// Its first bytes have not decided, or it ends.
+    Unknown,
+    Text,
+    Mqtt,
+    Http,
+    /// Whatever is in its frames.
+    WebSocket,
+}
+
 /// A connection as an operator sees it.
 #[derive(Debug, Clone)]
 pub struct ClientRow {
@@ -125,6 +138,7 @@ pub struct ClientRow {
     pub since: Instant,
     pub name: Option<Box<str>>,
     pub role: RoleName,
+    pub protocol: ProtocolName,
     /// The topic it publishes to or the filter it hears.
     pub topic: String,
     /// Bytes that wait for it.
@@ -135,8 +149,8 @@ pub struct ClientRow {
 pub(crate) struct Connection {
     pub(crate) link: Link,
     protocol: Protocol,
-    /// The role in which the census has it.
-    pub(crate) counted: RoleName,
+    /// As what the census has it.
+    pub(crate) counted: Counted,
 }
 
 /// What a connection speaks. A protocol gets bytes and time, and acts on [`Env`] and [`Link`];
@@ -206,10 +220,10 @@ impl Connection {
                 Protocol::WebSocket(Box::new(WebSocket::arrived(*moving)))
             }
         };
-        let mut connection = Self { link, protocol, counted: RoleName::Unknown };
+        let mut connection = Self { link, protocol, counted: Counted::NOTHING };
         // One that comes from another shard has said there who it is.
-        connection.counted = connection.role();
-        env.census.change(RoleName::Unknown, connection.counted);
+        connection.counted = connection.counts_as();
+        env.census.change(Counted::NOTHING, connection.counted);
         connection
     }
 
@@ -432,7 +446,11 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Text(text) => text.deliver(&mut self.link, env, size),
             Protocol::Mqtt(mqtt) => mqtt.deliver(&mut self.link, env, size),
-            Protocol::Http(http) => http.deliver(&mut self.link, env, size),
+            Protocol::Http(http) => {
+                let delivered = http.deliver(&mut self.link, env, size);
+                self.count(env); // what was kept may be heard, and the next request publish
+                delivered
+            }
             Protocol::WebSocket(socket) => socket.deliver(&mut self.link, env, size),
             Protocol::Sniffing(_) => Delivered::Nothing,
         }
@@ -579,6 +597,17 @@ impl Connection {
         }
     }
 
+    pub(crate) fn speaks(&self) -> ProtocolName {
+        match &self.protocol {
+            _ if self.link.ending => ProtocolName::Unknown,
+            Protocol::Sniffing(_) => ProtocolName::Unknown,
+            Protocol::Text(_) => ProtocolName::Text,
+            Protocol::Mqtt(_) => ProtocolName::Mqtt,
+            Protocol::Http(_) => ProtocolName::Http,
+            Protocol::WebSocket(_) => ProtocolName::WebSocket,
+        }
+    }
+
     /// The row that an operator sees; the station adds what the core knows.
     pub(crate) fn row(&self) -> ClientRow {
         let (name, topic) = match &self.protocol {
@@ -589,7 +618,8 @@ impl Connection {
             _ => (None, String::new()),
         };
         let Link { id, addr, since, ref out, .. } = self.link;
-        ClientRow { id, addr, since, name, role: self.role(), topic, queued_bytes: out.bytes() }
+        let (role, protocol) = (self.role(), self.speaks());
+        ClientRow { id, addr, since, name, role, protocol, topic, queued_bytes: out.bytes() }
     }
 }
 

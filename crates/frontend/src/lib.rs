@@ -37,11 +37,13 @@ mod traffic;
 mod transcripts;
 mod unfinished;
 mod watch;
+#[cfg(test)]
+mod web_words;
 mod websocket;
 mod work;
 
-pub use census::Census;
-pub use connection::{ClientRow, Handover, RoleName, Rules, Spoken};
+pub use census::{ByProtocol, Census};
+pub use connection::{ClientRow, Handover, ProtocolName, RoleName, Rules, Spoken};
 pub use event::{CloseReason, Event};
 pub use http::WebAccess;
 pub use limits::{LONG_CARRY_READS, Limits};

@@ -340,6 +340,11 @@ impl Station {
         std::mem::take(&mut env.spent) + encoding + env.shard.take_work()
     }
 
+    /// Something that only reads has cost so much.
+    pub fn spend(&mut self, work: u64) {
+        self.env.spent += work;
+    }
+
     /// How soon a connection is to be read.
     #[must_use]
     pub fn lane(&self, conn: ConnId) -> Lane {

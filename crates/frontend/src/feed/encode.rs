@@ -57,6 +57,8 @@ pub(super) enum Standing<'a> {
     /// The same as all others who get this run.
     AsNoted(&'a [u64]),
     Own(&'a [u64]),
+    /// The same, and this run does not move it.
+    Still(&'a [u64]),
 }
 
 /// Encodes for all streams of a station.
@@ -209,7 +211,10 @@ const POSITION_WORK: u64 = 150;
 /// Where a receiver stands behind a message of a shard that has accepted so many with it; what the broker
 /// tells of itself does not count.
 fn write_position(out: &mut Vec<u8>, epoch: Epoch, standing: Standing<'_>, own: Option<(usize, u64)>) {
-    let (Standing::AsNoted(places) | Standing::Own(places)) = standing;
+    let (places, own) = match standing {
+        Standing::AsNoted(places) | Standing::Own(places) => (places, own),
+        Standing::Still(places) => (places, None),
+    };
     let place = |(index, at): (usize, &u64)| match own {
         Some((shard, place)) if shard == index => place,
         _ => *at,

@@ -32,8 +32,16 @@ struct Begun {
     /// The run, from that message on.
     slice: Slice,
     part: LinePart,
-    /// Where its receiver stands.
+    /// Where its receiver stands, and whether the message moves it.
     own: Box<[u64]>,
+    moves: Moves,
+}
+
+/// Whether a message moves the position of its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    Yes,
+    No,
 }
 
 /// Why a client does not go on where it wanted to.
@@ -127,7 +135,8 @@ impl Feed {
             Some(noted) if slice.asked_by.is_none() && is_alike(noted, own, shard) => {
                 Standing::AsNoted(noted)
             }
-            _ => Standing::Own(own),
+            _ if env.shard.moves_position(session, &slice) => Standing::Own(own),
+            _ => Standing::Still(own),
         };
         let from = Cursor { message: slice.skip, part: None };
         let outgoing = (&mut link.out, &mut env.pool);
@@ -137,8 +146,9 @@ impl Feed {
         slice.skip = to.message;
         let mut rest = slice.clone();
         if let Some(part) = to.part {
+            let moves = if matches!(standing, Standing::Still(_)) { Moves::No } else { Moves::Yes };
             let own = own.into();
-            self.begun = Some(Begun { slice, part, own });
+            self.begun = Some(Begun { slice, part, own, moves });
             rest.skip += 1;
         }
         // The rest is the core's again, but for a message that is written in part.
@@ -149,12 +159,13 @@ impl Feed {
 
     /// Encodes more of a message that was begun; false if there is none.
     pub(crate) fn go_on(&mut self, link: &mut Link, env: &mut Env, size: PartSize) -> bool {
-        let Some(Begun { slice, part, own }) = self.begun.take() else { return false };
+        let Some(Begun { slice, part, own, moves }) = self.begun.take() else { return false };
         let from = Cursor { message: slice.skip, part: Some(part) };
-        let (standing, outgoing) = (Standing::Own(&own), (&mut link.out, &mut env.pool));
+        let standing = if moves == Moves::Yes { Standing::Own(&own) } else { Standing::Still(&own) };
+        let outgoing = (&mut link.out, &mut env.pool);
         let to = env.streams.encode(&slice.run, from, self.style, (standing, size), outgoing);
         if let Some(part) = to.and_then(|to| to.part) {
-            self.begun = Some(Begun { slice, part, own });
+            self.begun = Some(Begun { slice, part, own, moves });
         }
         true
     }

@@ -18,22 +18,28 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// A field that the status asks for.
     field: Option<(&'static str, &'static str)>,
+    /// The origin whose page may read it.
+    page: Option<Box<str>>,
 }
 
 impl Problem {
     pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), field: None }
+        Self { status, detail: detail.into(), field: None, page: None }
     }
 
     pub(super) fn with_field(self, name: &'static str, value: &'static str) -> Self {
         Self { field: Some((name, value)), ..self }
     }
 
+    pub(super) fn for_page(self, page: Option<&str>) -> Self {
+        Self { page: page.map(Box::from), ..self }
+    }
+
     /// As a whole answer, behind which nothing comes.
-    pub(super) fn write(&self, out: &mut Vec<u8>, page: Option<&str>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut fields = vec![("connection", "close")];
         fields.extend(self.field);
-        push_page(&mut fields, page);
+        push_page(&mut fields, self.page.as_deref());
         write_problem(out, self.status, &fields, &self.detail);
     }
 }

@@ -190,9 +190,9 @@ impl Http {
     /// Says why it ends, in the form of what it was sent so far.
     pub(crate) fn farewell(&mut self, link: &mut Link, env: &mut Env, reason: &CloseReason) {
         let says = match reason {
-            CloseReason::BadRequest { status, detail } => {
+            CloseReason::BadRequest { .. } => {
                 let mut out = Vec::new();
-                Problem::new(Status(*status), detail.as_str()).write(&mut out, None);
+                self.problem.take().into_iter().for_each(|problem| problem.write(&mut out));
                 return self.answers.whole(out);
             }
             CloseReason::Shutdown => "\"reason\":\"shutdown\"",
@@ -208,9 +208,10 @@ impl Http {
 
     /// The core has given the subscription up.
     pub(crate) fn refused(&mut self, why: Refusal) -> CloseReason {
-        let Problem { status, detail, .. } = unheard(Unheard::Refused(why));
-        self.state = State::Over;
-        CloseReason::BadRequest { status: status.0, detail }
+        let problem = unheard(Unheard::Refused(why));
+        let reason = CloseReason::BadRequest { status: problem.status.0, detail: problem.detail.clone() };
+        (self.state, self.problem) = (State::Over, Some(problem));
+        reason
     }
 }
 

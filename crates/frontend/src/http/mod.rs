@@ -60,6 +60,8 @@ pub(crate) struct Http {
     is_greeted: bool,
     /// Whether the next request waits for the answers to those before it.
     is_held: bool,
+    /// What is wrong with the last request.
+    problem: Option<Problem>,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Http {
             scanned: 0,
             is_greeted: false,
             is_held: false,
+            problem: None,
         }
     }
 
@@ -118,7 +121,7 @@ impl Http {
             if env.spent >= spent_max {
                 break Next::Again;
             }
-            match self.step(link, env, &mut batch, (chunk, used), read_end) {
+            match self.step(link, env, &mut batch, (chunk, used)) {
                 Step::Used(bytes) => used += bytes,
                 Step::Waits => break Next::GoOn,
                 Step::Again => break Next::Again,
@@ -128,6 +131,9 @@ impl Http {
         self.flush(env, &mut batch, chunk);
         if !self.answers.is_empty() {
             link.list_to_write(env);
+        }
+        if matches!(self.state, State::Head) && read_end != ReadEnd::Closed {
+            wait_for_head(link, env, used < chunk.bytes.len());
         }
         match next {
             Next::GoOn if self.answers.published > published => Taken { used, next: Next::Published },
@@ -141,7 +147,6 @@ impl Http {
         env: &mut Env,
         batch: &mut Batch,
         (chunk, at): (&Chunk, usize),
-        read_end: ReadEnd,
     ) -> Step {
         let bytes = chunk.bytes.get(at..).unwrap_or_default();
         match &self.state {
@@ -154,7 +159,6 @@ impl Http {
                     }
                     Ok(None) => {
                         self.scanned = bytes.len();
-                        self.wait_for_head(link, env, bytes, read_end);
                         Step::Waits
                     }
                     Err(error) => Step::Refused(bad_head(error)),
@@ -214,7 +218,7 @@ impl Http {
         };
         match done {
             Ok(used) => Step::Used(used),
-            Err(problem) => Step::Refused(problem),
+            Err(problem) => Step::Refused(problem.for_page(page)),
         }
     }
 
@@ -285,21 +289,9 @@ impl Http {
 
     fn refuse(&mut self, problem: Problem) -> Next {
         self.state = State::Over;
-        Next::End(CloseReason::BadRequest { status: problem.status.0, detail: problem.detail })
-    }
-
-    fn wait_for_head(&self, link: &mut Link, env: &mut Env, bytes: &[u8], read_end: ReadEnd) {
-        if read_end == ReadEnd::Closed {
-            return;
-        }
-        // A head that comes byte by byte has the time of one that comes at once.
-        let limits = &link.rules.limits;
-        let until = match (bytes.is_empty(), link.deadline) {
-            (true, _) => env.now.mono.after(limits.http_idle_time),
-            (false, Some(at)) if at <= env.now.mono.after(limits.head_time) => at,
-            (false, _) => env.now.mono.after(limits.head_time),
-        };
-        link.set_deadline(env, Some(until));
+        let reason = CloseReason::BadRequest { status: problem.status.0, detail: problem.detail.clone() };
+        self.problem = Some(problem);
+        Next::End(reason)
     }
 
     /// The time of the deadline has come.
@@ -410,6 +402,15 @@ impl Http {
     fn began(&self) -> broker::WallTime {
         self.publisher.as_ref().map_or_else(broker::WallTime::default, |publisher| publisher.began)
     }
+}
+
+/// The next request has its time, and more of it before it begins.
+fn wait_for_head(link: &mut Link, env: &mut Env, has_begun: bool) {
+    let limits = &link.rules.limits;
+    let until = env.now.mono.after(if has_begun { limits.head_time } else { limits.http_idle_time });
+    // A head that comes byte by byte has the time of one that comes at once.
+    let until = link.deadline.filter(|at| has_begun && *at <= until).unwrap_or(until);
+    link.set_deadline(env, Some(until));
 }
 
 fn bad_head(error: HeadError) -> Problem {

@@ -269,7 +269,10 @@ impl Json {
             return Delivered::Something;
         }
         let Some(session) = link.session.filter(|_| !link.ending) else {
-            return if env.draining { Delivered::End(CloseReason::Shutdown) } else { Delivered::Nothing };
+            return match env.draining && !link.ending {
+                true => Delivered::End(CloseReason::Shutdown),
+                false => Delivered::Nothing,
+            };
         };
         match env.shard.poll_delivery(env.now, session, u32::MAX, usize::MAX) {
             Some(Delivery::Messages(slice)) => self.feed.encode(link, env, session, slice, size),

@@ -99,14 +99,11 @@ export function showSilence() {
   for (const tile of Object.values(tiles)) tile.chart.add(null);
 }
 
+const PROTOCOLS = { mqtt: "MQTT", http: "HTTP", websocket: "WebSocket", unknown: "new" };
+
 function byProtocol(connections) {
-  const { publishers, subscribers, total, ...others } = connections;
-  const parts = [[publishers, "pub"], [subscribers, "sub"]];
-  for (const [name, number] of Object.entries(others)) {
-    parts.push([number, { mqtt: "MQTT", http: "HTTP", websocket: "WS" }[name] ?? name]);
-  }
-  const shown = parts.filter(([number]) => number > 0).map(([number, name]) => `${count(number)} ${name}`);
-  return shown.join(", ") || "none";
+  const all = Object.entries(connections.by_protocol).filter(([, number]) => number > 0);
+  return all.map(([name, number]) => `${count(number)} ${PROTOCOLS[name] ?? name}`).join(", ") || "none";
 }
 
 // What an operator should see first, worst first: { key, mood, text, button }.

@@ -89,6 +89,8 @@ const CLOSED = {
   out_of_memory: "No memory for its message",
   foreign: "A protocol that the port does not speak",
   violation: "Broke a rule of its protocol",
+  bad_frame: "A WebSocket frame that is none",
+  bad_request: "A request that is none",
   taken_over: "Another connection has its client id",
   kicked: "Kicked by an operator",
   shutdown: "The server ended",
