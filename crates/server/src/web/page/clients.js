@@ -28,7 +28,7 @@ const COLUMNS = [
   { title: "Address", sort: "address", cell: text((client) => client.address) },
   { title: "Name", sort: "name", className: "long", cell: text((client) => client.name ?? "") },
   { title: "Speaks", sort: "protocol", cell: text((client) => speaks(client)) },
-  { title: "Topic", sort: "topic", className: "long", cell: text((client) => client.topic) },
+  { title: "Topic", sort: "topic", className: "long topic", cell: text((client) => client.topic) },
   {
     title: "Queued", sort: "queued", number: true,
     cell(cell, client) {
@@ -36,9 +36,9 @@ const COLUMNS = [
       setClass(cell, "bad", client.queued_bytes >= LONG_QUEUE_BYTES);
     },
   },
-  { title: "Age", sort: "age", number: true, cell: text((client) => span(client.age_seconds)) },
+  { title: "Age", sort: "age", number: true, cell: text((client) => span(client.age_seconds, 1)) },
   {
-    title: "End the connection", unseen: true,
+    title: "End the connection", unseen: true, className: "act",
     make(cell, client) {
       const button = el("button", { type: "button", className: "small", onclick: () => askToKick(cell.parentNode.item) }, "Kick");
       button.setAttribute("aria-label", `Kick ${visible(client.name ?? client.address)}`);
@@ -49,7 +49,8 @@ const COLUMNS = [
 
 function speaks({ protocol, role }) {
   const name = { mqtt: "MQTT", http: "HTTP", websocket: "WebSocket" }[protocol] ?? protocol;
-  return role === "client" || role === "unknown" || role === protocol ? name : `${name} ${role}`;
+  const what = { publisher: " pub", subscriber: " sub" }[role] ?? "";
+  return name + what;
 }
 
 export function startClients(refreshNow) {

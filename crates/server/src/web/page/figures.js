@@ -128,9 +128,11 @@ export function concerns(status, { lostLately, pausesLately }) {
   return found;
 }
 
-// All notices of the page: those above and those of the connection.
+// All notices of the page: those above and those of the connection. Read out when one comes, and not
+// whenever a number in it changes.
 export function showNotices(list, onButton) {
-  keyed($("notices"), list, ({ key }) => key, ({ key }) => {
+  keyed($("notices"), list, ({ key }) => key, ({ key, text }) => {
+    setText($("announcer"), text);
     const node = el("li", { className: "notice" }, el("span"));
     node.append(el("button", { type: "button", onclick: () => onButton(key) }));
     return node;

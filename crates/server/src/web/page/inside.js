@@ -31,8 +31,8 @@ const SHARDS = [
       setText(cell.lastChild, before ? `${share} %` : "–");
     },
   },
-  { title: "Connections", number: true, cell: number((shard) => shard.connections.total) },
-  { title: "Subscriptions", number: true, cell: number((shard) => shard.subscriptions) },
+  { title: "Clients", number: true, cell: number((shard) => shard.connections.total) },
+  { title: "Subscr.", number: true, cell: number((shard) => shard.subscriptions) },
   { title: "In/s", number: true, cell: perSecond((shard) => shard.messages.accepted_total) },
   { title: "Out/s", number: true, cell: perSecond((shard) => shard.messages.delivered_total) },
   {
@@ -43,7 +43,7 @@ const SHARDS = [
     },
   },
   { title: "Pauses", number: true, cell: number((shard) => shard.pauses_total) },
-  { title: "Mail waiting", number: true, cell: (cell, shard) => setText(cell, bytes(shard.mail_waiting_bytes)) },
+  { title: "Mail", number: true, cell: (cell, shard) => setText(cell, bytes(shard.mail_waiting_bytes)) },
   { title: "History", number: true, cell: (cell, shard) => setText(cell, bytes(shard.history_bytes)) },
 ];
 
@@ -62,7 +62,7 @@ export async function showShards() {
   table($("shards").querySelector("table"), SHARDS, shards, ({ shard }) => shard);
   const silent = shards.filter(({ answers }) => !answers).length;
   const note = $("shards").querySelector(".note");
-  setText(note, silent ? `${plural(silent, "shard does", "shards do")} not answer: their figures are old` : "Threads that serve connections; busy is the share of time at work");
+  setText(note, silent ? `${plural(silent, "shard does", "shards do")} not answer: their figures are old` : "Threads that serve connections. Busy: share of time at work. Mail: what other shards sent and it has not taken");
 }
 
 // What the server calls a use, and what it is.

@@ -1,5 +1,6 @@
 // Publishing and hearing: the forms, and what the worker behind them tells.
 
+import { startOver } from "/again.js";
 import { $, el, setText } from "/dom.js";
 import { MessageList } from "/messages.js";
 import { clock, visible } from "/words.js";
@@ -118,7 +119,12 @@ const told = {
 };
 
 export function startTalk() {
-  worker.onmessage = ({ data }) => told[data.is](data);
+  worker.onmessage = ({ data }) => {
+    worker.onerror = null;
+    told[data.is](data);
+  };
+  // It did not load.
+  worker.onerror = startOver;
   worker.postMessage({ do: "ready" });
   $("publish").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -25,14 +25,14 @@ export function bytes(number) {
   return `${number.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-// How long ago, or how long: the two largest units.
-export function span(seconds) {
+// How long ago, or how long: the largest units.
+export function span(seconds, unitsMax = 2) {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   const first = Math.max(0, units.findIndex(([, size]) => seconds >= size));
   if (seconds < 1) return "0 s";
-  let words = [];
+  const words = [];
   let rest = Math.floor(seconds);
-  for (const [name, size] of units.slice(first, first + 2)) {
+  for (const [name, size] of units.slice(first, first + unitsMax)) {
     const number = Math.floor(rest / size);
     rest -= number * size;
     if (number > 0) words.push(`${number} ${name}`);

@@ -1,5 +1,6 @@
 // The live page: asks for figures as long as somebody looks, and puts the parts together.
 
+import { checkParts } from "/again.js";
 import { ask, everySoOften } from "/api.js";
 import { showClients, sortClients, startClients } from "/clients.js";
 import { $, setClass } from "/dom.js";
@@ -144,6 +145,7 @@ function startTabs() {
   if (TABS.includes(named)) select(named);
 }
 
+addEventListener("load", checkParts);
 startTalk();
 startFigures();
 startTabs();
