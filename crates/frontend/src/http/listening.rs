@@ -285,7 +285,7 @@ fn unheard(why: Unheard) -> Problem {
     match why {
         Unheard::SystemBesides => Problem::new(Status::BAD_REQUEST, why.words()),
         Unheard::Refused(_) => {
-            Problem::new(Status::SERVICE_UNAVAILABLE, why.words()).with_field("retry-after", "1")
+            Problem::new(Status::SERVICE_UNAVAILABLE, why.words()).with_fields(&[("retry-after", "1")])
         }
     }
 }
