@@ -5,6 +5,7 @@ mod config_command;
 mod ending;
 mod generated;
 mod mqtt;
+mod printed;
 mod visible;
 
 use std::process::ExitCode;
