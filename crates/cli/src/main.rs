@@ -5,6 +5,7 @@ mod config_command;
 mod ending;
 mod generated;
 mod mqtt;
+mod operate;
 mod printed;
 mod visible;
 
@@ -34,6 +35,11 @@ enum Command {
     Req(Box<mqtt::ReqArgs>),
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
+    Status(Box<operate::StatusArgs>),
+    Clients(Box<operate::ClientsArgs>),
+    Topics(Box<operate::TopicsArgs>),
+    Kick(Box<operate::KickArgs>),
+    Check(Box<operate::CheckArgs>),
     /// Check or print the server's configuration
     Config(Box<config_command::ConfigArgs>),
     /// Measure a broker
@@ -49,6 +55,11 @@ fn main() -> ExitCode {
         Command::Sub(args) => mqtt::subscribe(&args),
         Command::Req(args) => mqtt::request(&args),
         Command::Client(args) => finish(client::run(&args)),
+        Command::Status(args) => operate::status(&args),
+        Command::Clients(args) => operate::clients(&args),
+        Command::Topics(args) => operate::topics(&args),
+        Command::Kick(args) => operate::kick(&args),
+        Command::Check(args) => operate::check(&args),
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
         Command::Completions(args) => finish(generated::completions(&args, Cli::command())),

@@ -11,6 +11,7 @@
 
 mod client;
 mod python;
+mod scripted;
 mod server;
 mod wire;
 
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
 pub(crate) use python::{Script, node, python};
+pub(crate) use scripted::{Answer, Scripted};
 pub(crate) use server::{LogTo, Server, Start, signal};
 pub(crate) use wire::Wire;
 
