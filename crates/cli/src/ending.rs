@@ -43,6 +43,11 @@ impl Ending {
         self.exit_code()
     }
 
+    /// What is to be said about it, by who goes on all the same.
+    pub(crate) fn into_words(self) -> String {
+        self.words().unwrap_or_default().to_owned()
+    }
+
     /// What is to be said about it on standard error.
     fn words(&self) -> Option<&str> {
         match self {

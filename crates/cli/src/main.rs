@@ -35,6 +35,7 @@ enum Command {
     Req(Box<mqtt::ReqArgs>),
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
+    Top(Box<operate::TopArgs>),
     Status(Box<operate::StatusArgs>),
     Clients(Box<operate::ClientsArgs>),
     Topics(Box<operate::TopicsArgs>),
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Sub(args) => mqtt::subscribe(&args),
         Command::Req(args) => mqtt::request(&args),
         Command::Client(args) => finish(client::run(&args)),
+        Command::Top(args) => operate::top(&args),
         Command::Status(args) => operate::status(&args),
         Command::Clients(args) => operate::clients(&args),
         Command::Topics(args) => operate::topics(&args),

@@ -111,6 +111,28 @@ pub(super) struct Payload {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub(super) struct Shards {
+    pub(super) shards: Vec<Shard>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Shard {
+    pub(super) shard: u64,
+    pub(super) answers: bool,
+    pub(super) connections: Connections,
+    pub(super) subscriptions: u64,
+    pub(super) messages: Messages,
+    pub(super) history_bytes: u64,
+    pub(super) mail_waiting_bytes: u64,
+    pub(super) turns: Turns,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Turns {
+    pub(super) seconds_total: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Readiness {
     pub(super) ready: bool,
     pub(super) reasons: Vec<Reason>,

@@ -192,11 +192,15 @@ impl fmt::Display for ApiError {
             Self::Foreign { place, how } => {
                 write!(f, "{place} is no Tidings server, or one of another version: {how}")
             }
-            Self::Problem { problem: Problem { detail, hint }, .. } => {
-                f.write_str(detail)?;
-                hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
-            }
+            Self::Problem { problem, .. } => problem.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
     }
 }
 

@@ -14,6 +14,7 @@ mod pages;
 mod place;
 mod status;
 mod table;
+mod top;
 mod topics;
 mod units;
 
@@ -21,6 +22,7 @@ pub(crate) use check::{CheckArgs, run as check};
 pub(crate) use clients::{ClientsArgs, run as clients};
 pub(crate) use kick::{KickArgs, run as kick};
 pub(crate) use status::{StatusArgs, run as status};
+pub(crate) use top::{TopArgs, run as top};
 pub(crate) use topics::{TopicsArgs, run as topics};
 
 /// An answer, or a row of one, as a line of JSON that cannot drive a terminal.

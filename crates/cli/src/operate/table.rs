@@ -163,7 +163,7 @@ mod tests {
         let fits = |columns| table(&COLUMNS, &rows, columns).lines().nth(1).unwrap().to_owned();
         assert_eq!(fits(40), "1 127.0.0.1:1234 kitchen/temperature/now");
         assert_eq!(fits(35), "1 127.0.0.1:1234 kitchen/temperatu…");
-        assert_eq!(fits(25), "1 ….0.0.1:1234 kitchen/t…");
+        assert_eq!(fits(25), "1 …0.0.1:1234 kitchen/te…");
         // No less than what a cell needs to be recognised.
         assert_eq!(fits(3), "1 …:1234 kitchen…");
     }
