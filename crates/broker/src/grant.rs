@@ -76,7 +76,7 @@ impl Grants {
         for (shard, replay) in &self.replays {
             let of_shard = |kept: &&Kept| kept.run.publisher().origin.shard == *shard;
             let first = merged.iter().find(of_shard).map(|kept| kept.run.place_of(kept.skip));
-            standing.stands(*shard, first.unwrap_or(replay.accepted));
+            standing.begins_at(*shard, first.unwrap_or(replay.accepted));
         }
     }
 }
@@ -369,7 +369,9 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
     let request = grants.request_of(session);
     let merged = history::merge(lists, request, t.limits.replay_bytes_max);
     let is_short = merged.is_short || grants.replays.iter().any(|(_, replay)| replay.is_short);
-    if let Some(standing) = &mut session.standing {
+    if let Some(standing) = &mut session.standing
+        && standing.begins_with(id.key)
+    {
         grants.stand(standing, &merged.kept);
     }
     kept.extend(merged.kept);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use topic::{Filter, FilterId, Inserted, TopicName, Trie};
 
 use crate::ids::{ShardId, ShardSet};
+use crate::listing::{FilterRow, Page};
 use crate::memory::{Gauge, Tally, Use};
 use crate::planted::{self, Bug};
 use crate::routes::Routes;
@@ -152,6 +153,26 @@ impl Interest {
         (self.trie.len(), self.trie.node_count())
     }
 
+    /// The next filters behind one that subscriptions of this shard hold, from looking at so many
+    /// at most.
+    pub(crate) fn page(&self, after: Option<&Filter>, looked_max: usize) -> Page<FilterRow, Filter> {
+        let mut page = Page { rows: Vec::new(), more_behind: None, work: work::INPUT };
+        let mut filters = self.trie.in_order(after);
+        let mut last = None;
+        for id in filters.by_ref().take(looked_max) {
+            let (filter, sessions) = (self.trie.filter(id), self.local(id).len());
+            page.work += work::FILTER_LEVEL;
+            last = Some(filter);
+            if sessions > 0 {
+                page.rows.push(FilterRow { filter: filter.clone(), sessions });
+            }
+        }
+        if filters.next().is_some() {
+            page.more_behind = last.cloned();
+        }
+        page
+    }
+
     fn insert(&mut self, filter: &Filter) -> FilterId {
         self.spent += levels(filter) * work::FILTER_LEVEL;
         let (id, inserted) = self.trie.insert(filter);
@@ -181,4 +202,30 @@ impl Interest {
 
 fn levels(filter: &Filter) -> u64 {
     filter.as_str().split('/').count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routes::RouteBounds;
+
+    #[test]
+    fn a_page_has_what_is_held_here_and_looks_at_what_others_hold() {
+        let gauge = Gauge::new();
+        let bounds = RouteBounds { topics_max: 1, bytes_max: 0 };
+        let mut interest = Interest::new(Routes::new(bounds, 1), &gauge);
+        let filter = |text: &str| Filter::parse(text).unwrap();
+        for (session, text) in (0..).zip(["b", "a/#", "b", "c"]) {
+            interest.add_local(&filter(text), Holder { session, subscription: 0 });
+        }
+        interest.add_remote(&filter("a/b"), ShardId(1));
+        interest.add_remote(&filter("a/c"), ShardId(1));
+        let page = interest.page(None, 3);
+        assert_eq!(page.rows, [FilterRow { filter: filter("a/#"), sessions: 1 }]);
+        let behind = page.more_behind.unwrap();
+        assert_eq!(behind, filter("a/c"));
+        let page = interest.page(Some(&behind), 3);
+        let row = |text, sessions| FilterRow { filter: filter(text), sessions };
+        assert_eq!((page.rows, page.more_behind), (vec![row("b", 2), row("c", 1)], None));
+    }
 }

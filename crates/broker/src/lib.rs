@@ -6,7 +6,8 @@
 //! Reading order: `input` (what goes in and out), `shard` (the one match), `fanout` (one
 //! publish to every queue), `source` and `session` (who publishes, who hears), `queue`,
 //! `overload` (brake, pause, drop, memory), `interest` and `grant` (who wants what, and how
-//! subscribing meets live traffic), `group` and `member` (who shares what a filter brings), `history`, `work` (what each step costs), `limits`.
+//! subscribing meets live traffic), `group` and `member` (who shares what a filter brings), `history`,
+//! `listing` (pages for operators), `work` (what each step costs), `limits`.
 
 mod fanout;
 mod filters;
@@ -17,6 +18,7 @@ mod ids;
 mod input;
 mod interest;
 pub mod limits;
+mod listing;
 mod member;
 mod memory;
 mod overload;
@@ -36,10 +38,11 @@ mod work;
 
 pub use filters::Filters;
 pub use group::{GroupName, Hears, Part, Room, ToGroup, ToMember};
-pub use history::{HistoryRequest, Kept, Replay};
+pub use history::{HistoryRequest, Kept, Replay, TopicRow, Wanted};
 pub use ids::{ConnId, Origin, SessionId, ShardId, ShardSet, SubscriptionId, SubscriptionKey};
 pub use input::{Delivery, Input, Mail, Output, Refusal, Resumed, Urgency};
 pub use limits::Limits;
+pub use listing::{FilterRow, Page};
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
 pub use retained::{RetainedRequest, Stamp};

@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use crate::ids::ShardId;
+use crate::ids::{ShardId, SubscriptionKey};
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
 use crate::queue::{Next, Slice};
@@ -66,24 +66,37 @@ pub(crate) struct Standing {
     /// Where it wants to go on, until its subscription stands.
     pub(crate) from: Option<Box<[u64]>>,
     done: Box<[u64]>,
+    /// The subscription that it began with: what later ones ask for of the past stands before what waits
+    /// for this one, and says nothing of it.
+    first: Option<SubscriptionKey>,
 }
 
 impl Standing {
     pub(crate) fn new(shards: usize, from: Option<&[u64]>) -> Self {
         let done = from.map_or_else(|| vec![0; shards].into(), Box::from);
-        Self { from: from.map(Box::from), done }
+        Self { from: from.map(Box::from), done, first: None }
+    }
+
+    /// Whether what is delivered moves it: not what a later subscription asked for of the past.
+    pub(crate) fn is_moved_by(&self, slice: &Slice) -> bool {
+        slice.asked_by.is_none() || slice.asked_by == self.first
     }
 
     pub(crate) fn done(&self) -> &[u64] {
         &self.done
     }
 
-    /// Its subscription stands: from `shard` comes next what has this number.
-    pub(crate) fn stands(&mut self, shard: ShardId, next: u64) {
+    /// A subscription stands; whether it is the first one.
+    pub(crate) fn begins_with(&mut self, subscription: SubscriptionKey) -> bool {
+        self.from = None;
+        self.first.replace(self.first.unwrap_or(subscription)).is_none()
+    }
+
+    /// From `shard` comes next what has this number.
+    pub(crate) fn begins_at(&mut self, shard: ShardId, next: u64) {
         if let Some(done) = self.done.get_mut(usize::from(shard.0)) {
             *done = next;
         }
-        self.from = None;
     }
 
     /// This is delivered, and then comes `next`.
@@ -93,9 +106,10 @@ impl Standing {
             // What was lost stood before what comes next; if nothing does, it was all that came.
             Delivery::Gap(_) => match next {
                 Next::Live(slice) => self.goes_to(slice, slice.skip),
-                Next::History(run, skip) => {
-                    self.goes_behind(run.publisher().origin.shard, run.place_of(skip))
+                Next::History(run, skip, asked_by) if asked_by == self.first => {
+                    self.goes_behind(run.publisher().origin.shard, run.place_of(skip));
                 }
+                Next::History(..) => {}
                 Next::Nothing => self.catches_up(arrivals),
                 Next::Gap => {}
             },
@@ -109,6 +123,9 @@ impl Standing {
 
     fn goes_to(&mut self, slice: &Slice, end: u32) {
         let run = slice.run.run();
+        if !self.is_moved_by(slice) {
+            return;
+        }
         // History is read from every shard, and what is noted with it says nothing of the others.
         if slice.asked_by.is_none() {
             let noted = slice.run.noted();

@@ -94,8 +94,8 @@ struct Part<T> {
 #[derive(Debug)]
 pub(crate) enum Next<'a> {
     Gap,
-    /// A run of history without so many messages at its front.
-    History(&'a Run, u32),
+    /// A run of history without so many messages at its front, and who asked for it.
+    History(&'a Run, u32, Option<SubscriptionKey>),
     Live(&'a Slice),
     Nothing,
 }
@@ -318,7 +318,7 @@ impl Queue {
     pub(crate) fn next(&self) -> Next<'_> {
         if let Some(begun) = &self.begun {
             return match begun.asked_by {
-                Some(_) => Next::History(begun.run.run(), begun.skip),
+                Some(_) => Next::History(begun.run.run(), begun.skip, begun.asked_by),
                 None => Next::Live(begun),
             };
         }
@@ -326,7 +326,7 @@ impl Queue {
             return Next::Gap;
         }
         match (self.history.entries.front(), self.live.entries.front()) {
-            (Some(kept), _) => Next::History(&kept.run, kept.skip),
+            (Some(kept), _) => Next::History(&kept.run, kept.skip, kept.asked_by),
             (None, Some(slice)) => Next::Live(slice),
             (None, None) => Next::Nothing,
         }

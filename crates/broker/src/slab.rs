@@ -124,8 +124,14 @@ impl<K: Key, T> Slab<K, T> {
 
     /// All values with their ids, by slot.
     pub fn iter(&self) -> impl Iterator<Item = (K, &T)> {
+        self.in_slots(0, u32::MAX)
+    }
+
+    /// The values in some slots with their ids, from a slot to before another one.
+    pub fn in_slots(&self, from: u32, end: u32) -> impl Iterator<Item = (K, &T)> {
         let key = |index, generation| K::new(u32::try_from(index).unwrap_or(u32::MAX), generation);
-        let slots = self.slots.iter().enumerate();
+        let (from, end) = (from as usize, end as usize);
+        let slots = self.slots.iter().enumerate().take(end).skip(from);
         slots.filter_map(move |(index, slot)| Some((key(index, slot.generation), slot.value.as_ref()?)))
     }
 
@@ -193,6 +199,8 @@ mod tests {
                     prop_assert!(given.iter().all(|key| table.get(*key) == naive.get(key)));
                     let all: BTreeMap<ConnId, usize> = table.iter().map(|(key, value)| (key, *value)).collect();
                     prop_assert_eq!(&all, &naive);
+                    let parts = (0..table.slots()).step_by(7).flat_map(|from| table.in_slots(from, from + 7));
+                    prop_assert_eq!(parts.count(), naive.len());
                 }
             }
         }

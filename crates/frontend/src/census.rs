@@ -1,8 +1,11 @@
 //! Who is connected, as an operator sees it.
 
-use crate::connection::{ClientRow, Connection, RoleName};
+use broker::{ConnId, Page};
+
+use crate::connection::{ClientRow, Connection, ProtocolName, RoleName};
 use crate::env::Env;
 use crate::station::Station;
+use crate::work;
 
 /// How many connections of each kind there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,17 +20,40 @@ pub struct Census {
     pub others: u64,
     /// Sessions of MQTT clients that are not connected.
     pub absent: u64,
+    /// All whose first bytes have decided, by what they speak.
+    pub by_protocol: ByProtocol,
+}
+
+/// Connections by what they speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ByProtocol {
+    pub text: u64,
+    pub mqtt: u64,
+    pub http: u64,
+    pub websocket: u64,
+}
+
+/// As what a connection is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    role: RoleName,
+    protocol: ProtocolName,
+}
+
+impl Counted {
+    /// One that has not said anything.
+    pub(crate) const NOTHING: Self = Self { role: RoleName::Unknown, protocol: ProtocolName::Unknown };
 }
 
 impl Census {
-    /// One of those in the role `from` has the role `to` from now on.
-    pub(crate) fn change(&mut self, from: RoleName, to: RoleName) {
-        if let Some(count) = self.of(from) {
-            *count = count.checked_sub(1).expect("who goes was counted");
-        }
-        if let Some(count) = self.of(to) {
-            *count += 1;
-        }
+    /// One of those that were `from` is `to` from now on.
+    pub(crate) fn change(&mut self, from: Counted, to: Counted) {
+        let less = |count: &mut u64| *count = count.checked_sub(1).expect("who goes was counted");
+        let more = |count: &mut u64| *count += 1;
+        self.of(from.role).map(less);
+        self.by_protocol.of(from.protocol).map(less);
+        self.of(to.role).map(more);
+        self.by_protocol.of(to.protocol).map(more);
     }
 
     /// How many there are in a role; those without one are all the others.
@@ -47,6 +73,7 @@ impl Census {
         self.clients += other.clients;
         self.others += other.others;
         self.absent += other.absent;
+        self.by_protocol.add(&other.by_protocol);
     }
 
     /// Clients that have said who they are.
@@ -56,21 +83,53 @@ impl Census {
     }
 }
 
+impl ByProtocol {
+    /// How many speak it; those of whom nobody knows are all the others.
+    fn of(&mut self, protocol: ProtocolName) -> Option<&mut u64> {
+        match protocol {
+            ProtocolName::Text => Some(&mut self.text),
+            ProtocolName::Mqtt => Some(&mut self.mqtt),
+            ProtocolName::Http => Some(&mut self.http),
+            ProtocolName::WebSocket => Some(&mut self.websocket),
+            ProtocolName::Unknown => None,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.text += other.text;
+        self.mqtt += other.mqtt;
+        self.http += other.http;
+        self.websocket += other.websocket;
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.text + self.mqtt + self.http + self.websocket
+    }
+}
+
 impl Connection {
-    /// Its role may have changed: the census is told.
+    /// What it is may have changed: the census is told.
     pub(crate) fn count(&mut self, env: &mut Env) {
-        let role = self.role();
-        if role != self.counted {
-            env.census.change(self.counted, role);
-            env.traffic.greeted += u64::from(self.counted == RoleName::Unknown);
-            self.counted = role;
+        let (before, now) = (self.counted, self.counts_as());
+        if now != before {
+            env.census.change(before, now);
+            let is_greeted = before.role == RoleName::Unknown && now.role != RoleName::Unknown;
+            env.traffic.greeted += u64::from(is_greeted);
+            self.counted = now;
         }
     }
 
     /// It goes: the census has it no more.
     pub(crate) fn uncount(&mut self, env: &mut Env) {
-        env.census.change(self.counted, RoleName::Unknown);
-        self.counted = RoleName::Unknown;
+        env.census.change(self.counted, Counted::NOTHING);
+        self.counted = Counted::NOTHING;
+    }
+
+    /// What it is now.
+    pub(crate) fn counts_as(&self) -> Counted {
+        Counted { role: self.role(), protocol: self.speaks() }
     }
 }
 
@@ -79,11 +138,31 @@ impl Station {
     #[must_use]
     pub fn clients(&self, rows_max: usize) -> Vec<ClientRow> {
         let connections = self.connections.iter().take(rows_max);
-        let rows = connections.map(|(conn, connection)| {
-            let row = connection.row();
-            ClientRow { queued_bytes: row.queued_bytes + self.queue_bytes(conn), ..row }
-        });
-        rows.collect()
+        connections.map(|(conn, connection)| self.row(conn, connection)).collect()
+    }
+
+    /// Connections from a slot on, from looking at so many slots at most; more stand behind a slot.
+    #[must_use]
+    pub fn clients_from(&self, from: u32, looked_max: u32) -> Page<ClientRow, u32> {
+        let end = from.saturating_add(looked_max);
+        let mut page = Page { rows: Vec::new(), more_behind: None, work: work::CHUNK };
+        for (conn, connection) in self.connections.in_slots(from, end) {
+            page.work += work::ROW;
+            page.rows.push(self.row(conn, connection));
+        }
+        page.more_behind = (end < self.connections.slots()).then(|| end - 1);
+        page
+    }
+
+    /// Whether a connection is there and not about to end.
+    #[must_use]
+    pub fn is_there(&self, conn: ConnId) -> bool {
+        self.connections.get(conn).is_some_and(|connection| !connection.link.ending)
+    }
+
+    fn row(&self, conn: ConnId, connection: &Connection) -> ClientRow {
+        let row = connection.row();
+        ClientRow { queued_bytes: row.queued_bytes + self.queue_bytes(conn), ..row }
     }
 
     /// How many connections of each kind there are.

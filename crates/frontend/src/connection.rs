@@ -13,6 +13,7 @@ use broker::{Input, Instant, Origin, RUN_OVERHEAD_BYTES, Refusal, Resumed, Shard
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
+use crate::census::Counted;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
@@ -24,6 +25,7 @@ use crate::mqtt::Mqtt;
 use crate::sniffing::{self, Decided, Sniffing};
 use crate::station::Action;
 use crate::text::{self, Publishing, Text, TopicPrompt};
+use crate::websocket::{Moving, WebSocket};
 
 /// What a listener asks of its clients.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ enum Speaks {
     Text(Box<Publishing>),
     /// Its CONNECT is in what it has said.
     Mqtt,
+    /// The same, in frames.
+    WebSocket(Box<Moving>),
 }
 
 impl Handover {
@@ -76,7 +80,11 @@ impl Handover {
     /// Bytes that it holds in memory, and that the run which may become of them holds besides.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.rest.pinned_bytes + RUN_OVERHEAD_BYTES
+        let decoded = match &self.speaks {
+            Speaks::WebSocket(moving) => moving.held_bytes(),
+            Speaks::Unknown | Speaks::Text(_) | Speaks::Mqtt => 0,
+        };
+        self.rest.pinned_bytes + decoded + RUN_OVERHEAD_BYTES
     }
 }
 
@@ -109,6 +117,18 @@ pub enum RoleName {
     Client,
 }
 
+/// What a connection speaks, as far as anyone knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtocolName {
+    /// Its first bytes have not decided, or it ends.
+    Unknown,
+    Text,
+    Mqtt,
+    Http,
+    /// Whatever is in its frames.
+    WebSocket,
+}
+
 /// A connection as an operator sees it.
 #[derive(Debug, Clone)]
 pub struct ClientRow {
@@ -118,6 +138,7 @@ pub struct ClientRow {
     pub since: Instant,
     pub name: Option<Box<str>>,
     pub role: RoleName,
+    pub protocol: ProtocolName,
     /// The topic it publishes to or the filter it hears.
     pub topic: String,
     /// Bytes that wait for it.
@@ -128,8 +149,8 @@ pub struct ClientRow {
 pub(crate) struct Connection {
     pub(crate) link: Link,
     protocol: Protocol,
-    /// The role in which the census has it.
-    pub(crate) counted: RoleName,
+    /// As what the census has it.
+    pub(crate) counted: Counted,
 }
 
 /// What a connection speaks. A protocol gets bytes and time, and acts on [`Env`] and [`Link`];
@@ -140,6 +161,7 @@ enum Protocol {
     Text(Box<Text>),
     Mqtt(Box<Mqtt>),
     Http(Box<Http>),
+    WebSocket(Box<WebSocket>),
 }
 
 /// What a protocol made of the bytes that it was given.
@@ -191,11 +213,17 @@ impl Connection {
             }
             Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
             Speaks::Mqtt => Self::waits_for_connect(env, &mut link),
+            Speaks::WebSocket(moving) => {
+                link.out.begin_frames();
+                let until = env.now.mono.after(link.rules.limits.connect_time);
+                link.set_deadline(env, Some(until));
+                Protocol::WebSocket(Box::new(WebSocket::arrived(*moving)))
+            }
         };
-        let mut connection = Self { link, protocol, counted: RoleName::Unknown };
+        let mut connection = Self { link, protocol, counted: Counted::NOTHING };
         // One that comes from another shard has said there who it is.
-        connection.counted = connection.role();
-        env.census.change(RoleName::Unknown, connection.counted);
+        connection.counted = connection.counts_as();
+        env.census.change(Counted::NOTHING, connection.counted);
         connection
     }
 
@@ -214,6 +242,7 @@ impl Connection {
         let speaks = match self.protocol {
             Protocol::Text(text) => Speaks::Text(text.into_publishing()?),
             Protocol::Mqtt(_) => Speaks::Mqtt,
+            Protocol::WebSocket(socket) => Speaks::WebSocket(Box::new(socket.moving())),
             Protocol::Http(_) | Protocol::Sniffing(_) => return None,
         };
         let Link { addr, since, .. } = self.link;
@@ -272,7 +301,7 @@ impl Connection {
     }
 
     fn keep(&mut self, env: &mut Env, rest: Chunk, leftover: Leftover) {
-        let counts = self.publishes() || matches!(self.protocol, Protocol::Mqtt(_) | Protocol::Http(_));
+        let counts = self.publishes() || !matches!(self.protocol, Protocol::Text(_) | Protocol::Sniffing(_));
         let leftover = if counts { leftover } else { Leftover::Bounded };
         let held_bytes = self.held_bytes();
         self.link.keep(env, rest, leftover, held_bytes);
@@ -282,6 +311,7 @@ impl Connection {
     pub(crate) fn held_bytes(&self) -> usize {
         match &self.protocol {
             Protocol::Http(http) => http.held_bytes(),
+            Protocol::WebSocket(socket) => socket.held_bytes(),
             Protocol::Text(_) | Protocol::Mqtt(_) | Protocol::Sniffing(_) => 0,
         }
     }
@@ -295,7 +325,7 @@ impl Connection {
         let goes_on = match &self.protocol {
             Protocol::Sniffing(_) => None,
             Protocol::Text(text) => text.goes_on_to_hear(env.now.mono, &self.link.rules.limits),
-            Protocol::Mqtt(_) | Protocol::Http(_) => None,
+            Protocol::Mqtt(_) | Protocol::Http(_) | Protocol::WebSocket(_) => None,
         };
         match goes_on {
             Some(half_closed) => self.link.set_half_closed(env, half_closed),
@@ -312,6 +342,7 @@ impl Connection {
             Protocol::Text(text) => text.subscribed(&mut self.link, env),
             Protocol::Mqtt(mqtt) => mqtt.subscribed(&mut self.link, env, id),
             Protocol::Http(http) => http.subscribed(&mut self.link, env, resumed),
+            Protocol::WebSocket(socket) => socket.subscribed(&mut self.link, env, id, resumed),
             Protocol::Sniffing(_) => {}
         }
     }
@@ -321,6 +352,7 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Text(_) => self.end(env, text::bad_filter(why)),
             Protocol::Mqtt(mqtt) => mqtt.refused(&mut self.link, env, id, why),
+            Protocol::WebSocket(socket) => socket.refused(&mut self.link, env, id, why),
             Protocol::Http(http) => {
                 let reason = http.refused(why);
                 self.end(env, reason);
@@ -335,6 +367,7 @@ impl Connection {
             Protocol::Text(text) => text.accepted(&mut self.link, env, upto),
             Protocol::Mqtt(mqtt) => mqtt.accepted(&mut self.link, env, upto),
             Protocol::Http(http) => http.accepted(&mut self.link, env, upto),
+            Protocol::WebSocket(socket) => socket.accepted(&mut self.link, env, upto),
             Protocol::Sniffing(_) => {}
         }
     }
@@ -349,6 +382,7 @@ impl Connection {
                 Protocol::Text(text) => text.give_up(),
                 Protocol::Mqtt(mqtt) => mqtt.give_up(),
                 Protocol::Http(http) => http.give_up(),
+                Protocol::WebSocket(socket) => socket.give_up(),
                 Protocol::Sniffing(_) => {}
             }
             self.link.list_to_write(env);
@@ -387,6 +421,7 @@ impl Connection {
             (Protocol::Text(text), _) => text.farewell(&mut self.link, env, &reason),
             (Protocol::Mqtt(mqtt), _) => mqtt.over(&mut self.link, env, &reason),
             (Protocol::Http(http), _) => http.farewell(&mut self.link, env, &reason),
+            (Protocol::WebSocket(socket), _) => socket.over(&mut self.link, env, &reason),
             // Whoever has not said what it speaks is spoken to in text.
             (Protocol::Sniffing(_), _) => {
                 let line = text::farewell_line(&reason, &self.link.rules.limits);
@@ -411,7 +446,12 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Text(text) => text.deliver(&mut self.link, env, size),
             Protocol::Mqtt(mqtt) => mqtt.deliver(&mut self.link, env, size),
-            Protocol::Http(http) => http.deliver(&mut self.link, env, size),
+            Protocol::Http(http) => {
+                let delivered = http.deliver(&mut self.link, env, size);
+                self.count(env); // what was kept may be heard, and the next request publish
+                delivered
+            }
+            Protocol::WebSocket(socket) => socket.deliver(&mut self.link, env, size),
             Protocol::Sniffing(_) => Delivered::Nothing,
         }
     }
@@ -431,6 +471,7 @@ impl Connection {
                 // Its keep alive: what it has said and nobody has read counts as well.
                 Protocol::Mqtt(_) => true,
                 Protocol::Http(http) => http.is_greeting(),
+                Protocol::WebSocket(socket) => socket.is_greeting(),
             }
     }
 
@@ -441,7 +482,7 @@ impl Connection {
         }
         match &self.protocol {
             Protocol::Text(text) => env.events.extend(text.announcement(&self.link)),
-            Protocol::Mqtt(_) | Protocol::Http(_) | Protocol::Sniffing(_) => {}
+            Protocol::Mqtt(_) | Protocol::Http(_) | Protocol::WebSocket(_) | Protocol::Sniffing(_) => {}
         }
     }
 
@@ -449,8 +490,14 @@ impl Connection {
     pub(crate) fn over(&mut self, env: &mut Env, reason: &CloseReason) {
         match &mut self.protocol {
             Protocol::Mqtt(mqtt) => mqtt.over(&mut self.link, env, reason),
+            Protocol::WebSocket(socket) => socket.over(&mut self.link, env, reason),
             Protocol::Text(_) | Protocol::Http(_) | Protocol::Sniffing(_) => {}
         }
+    }
+
+    /// Whether there is something to do without more bytes.
+    pub(crate) fn has_data(&self) -> bool {
+        matches!(&self.protocol, Protocol::WebSocket(socket) if socket.has_data())
     }
 
     /// Whether the control side is to have it.
@@ -463,6 +510,7 @@ impl Connection {
         let is_new = match &self.protocol {
             Protocol::Text(_) => self.publishes(),
             Protocol::Mqtt(mqtt) => !mqtt.is_connected(),
+            Protocol::WebSocket(socket) => socket.may_move(),
             Protocol::Http(_) | Protocol::Sniffing(_) => false,
         };
         is_new && !self.link.ending
@@ -474,6 +522,7 @@ impl Connection {
             Protocol::Text(text) => !self.link.ending && text.role() == RoleName::Publisher,
             Protocol::Mqtt(mqtt) => !self.link.ending && mqtt.is_connected(),
             Protocol::Http(http) => !self.link.ending && http.publishes(),
+            Protocol::WebSocket(socket) => !self.link.ending && socket.publishes(),
             Protocol::Sniffing(_) => false,
         }
     }
@@ -494,6 +543,7 @@ impl Connection {
             Protocol::Text(text) => text.is_said(),
             Protocol::Mqtt(mqtt) => mqtt.is_said(),
             Protocol::Http(http) => http.is_said(),
+            Protocol::WebSocket(socket) => socket.is_said(),
             Protocol::Sniffing(_) => true,
         };
         self.link.out.is_empty() && is_said
@@ -505,6 +555,7 @@ impl Connection {
             Protocol::Text(text) => text.owed_bytes(),
             Protocol::Mqtt(mqtt) => mqtt.owed_bytes(),
             Protocol::Http(http) => http.owed_bytes(),
+            Protocol::WebSocket(socket) => socket.owed_bytes(),
             Protocol::Sniffing(_) => 0,
         };
         self.link.out.bytes() + owed
@@ -514,6 +565,7 @@ impl Connection {
     pub(crate) fn lost(&self) -> u64 {
         match &self.protocol {
             Protocol::Mqtt(mqtt) => mqtt.lost(),
+            Protocol::WebSocket(socket) => socket.lost(),
             Protocol::Text(_) | Protocol::Http(_) | Protocol::Sniffing(_) => 0,
         }
     }
@@ -524,6 +576,7 @@ impl Connection {
         let answers = match &self.protocol {
             Protocol::Text(_) if self.publishes() => self.unwritten_bytes(),
             Protocol::Mqtt(mqtt) => mqtt.owed_bytes(),
+            Protocol::WebSocket(socket) => socket.owed_bytes(),
             Protocol::Http(http) if http.is_leaving() => return false, // nobody here reads it any more
             Protocol::Http(_) if self.publishes() => self.unwritten_bytes(),
             Protocol::Text(_) | Protocol::Http(_) | Protocol::Sniffing(_) => 0,
@@ -539,7 +592,19 @@ impl Connection {
             Protocol::Text(text) => text.role(),
             Protocol::Mqtt(mqtt) if mqtt.is_connected() => RoleName::Client,
             Protocol::Http(http) => http.role(),
+            Protocol::WebSocket(socket) => socket.role(),
             Protocol::Mqtt(_) | Protocol::Sniffing(_) => RoleName::Unknown,
+        }
+    }
+
+    pub(crate) fn speaks(&self) -> ProtocolName {
+        match &self.protocol {
+            _ if self.link.ending => ProtocolName::Unknown,
+            Protocol::Sniffing(_) => ProtocolName::Unknown,
+            Protocol::Text(_) => ProtocolName::Text,
+            Protocol::Mqtt(_) => ProtocolName::Mqtt,
+            Protocol::Http(_) => ProtocolName::Http,
+            Protocol::WebSocket(_) => ProtocolName::WebSocket,
         }
     }
 
@@ -549,10 +614,12 @@ impl Connection {
             Protocol::Text(text) if !self.link.ending => text.name_and_topic(),
             Protocol::Mqtt(mqtt) if !self.link.ending => (mqtt.client_id(), String::new()),
             Protocol::Http(http) if !self.link.ending => (None, http.topic()),
+            Protocol::WebSocket(socket) if !self.link.ending => socket.name_and_topic(),
             _ => (None, String::new()),
         };
         let Link { id, addr, since, ref out, .. } = self.link;
-        ClientRow { id, addr, since, name, role: self.role(), topic, queued_bytes: out.bytes() }
+        let (role, protocol) = (self.role(), self.speaks());
+        ClientRow { id, addr, since, name, role, protocol, topic, queued_bytes: out.bytes() }
     }
 }
 
@@ -567,7 +634,15 @@ impl Protocol {
         match self {
             Self::Mqtt(mqtt) => mqtt.receive(link, env, chunk, read_end),
             Self::Text(text) => text.receive(link, env, chunk, read_end),
-            Self::Http(http) => http.receive(link, env, chunk, read_end),
+            Self::Http(http) => {
+                let taken = http.receive(link, env, chunk, read_end);
+                if let Some(inside) = http.upgraded() {
+                    let socket = WebSocket::new(inside, link.rules.limits.message_bytes_max);
+                    *self = Self::WebSocket(Box::new(socket));
+                }
+                taken
+            }
+            Self::WebSocket(socket) => socket.receive(link, env, chunk, read_end),
             Self::Sniffing(_) => Taken::nothing(),
         }
     }
@@ -583,6 +658,7 @@ impl Protocol {
             Self::Text(text) => text.timeout(link, env, carry),
             Self::Mqtt(mqtt) => mqtt.timeout(link, env),
             Self::Http(http) => http.timeout(link, env, carry),
+            Self::WebSocket(socket) => socket.timeout(link, env),
             Self::Sniffing(_) => Taken::nothing(),
         }
     }

@@ -56,7 +56,9 @@ impl Station {
             }
         }
         self.drain_core(now);
-        self.connections.get_mut(conn).map(|connection| &mut connection.link.out)
+        let connection = self.connections.get_mut(conn)?;
+        connection.link.out.close_frame();
+        Some(&mut connection.link.out)
     }
 
     /// Tells that a connection's socket was written to: it may be read again, and what still

@@ -16,6 +16,7 @@ use wire::past::Replay;
 
 use crate::census::Census;
 use crate::event::Event;
+use crate::feed;
 use crate::half_closed::HalfClosedOnes;
 use crate::http;
 use crate::limits::Limits;
@@ -51,7 +52,7 @@ pub(crate) struct Env {
     /// The same for MQTT's packets.
     pub(crate) publishes: mqtt::Encoder,
     /// The same for streams over HTTP.
-    pub(crate) streams: http::Encoder,
+    pub(crate) streams: feed::Encoder,
     pub(crate) web: Arc<http::WebAccess>,
     pub(crate) deadlines: BTreeSet<(Instant, ConnId)>,
     /// What outlives the connections of MQTT's clients.
@@ -92,7 +93,7 @@ impl Env {
             pool: Pool::default(),
             encoder: text::Encoder::new(config.gauge.clone()),
             publishes: mqtt::Encoder::new(config.gauge.clone()),
-            streams: http::Encoder::new(config.gauge.clone(), config.epoch),
+            streams: feed::Encoder::new(config.gauge.clone(), config.epoch),
             web: config.web,
             deadlines: BTreeSet::new(),
             mqtt: mqtt::Sessions::default(),

@@ -58,6 +58,8 @@ pub enum CloseReason {
     Foreign(Sniffed),
     /// It broke a rule of its protocol.
     Violation(Violation),
+    /// What it sends over WebSocket is refused with this close code, for this reason.
+    BadFrame { code: u16, detail: String },
     /// Its request over HTTP is refused with this status, for this reason.
     BadRequest { status: u16, detail: String },
     /// Another connection has its client id now.

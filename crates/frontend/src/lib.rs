@@ -16,6 +16,7 @@ mod connection;
 mod delivering;
 mod env;
 mod event;
+mod feed;
 mod half_closed;
 mod http;
 pub mod limits;
@@ -36,10 +37,13 @@ mod traffic;
 mod transcripts;
 mod unfinished;
 mod watch;
+#[cfg(test)]
+mod web_words;
+mod websocket;
 mod work;
 
-pub use census::Census;
-pub use connection::{ClientRow, Handover, RoleName, Rules, Spoken};
+pub use census::{ByProtocol, Census};
+pub use connection::{ClientRow, Handover, ProtocolName, RoleName, Rules, Spoken};
 pub use event::{CloseReason, Event};
 pub use http::WebAccess;
 pub use limits::{LONG_CARRY_READS, Limits};

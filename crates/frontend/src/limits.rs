@@ -41,6 +41,7 @@ pub struct Limits {
     pub body_time: Duration,
     pub http_idle_time: Duration,
     pub http_filters_max: usize,
+    pub ws_subscriptions_max: usize,
     pub heartbeat_time: Duration,
     pub events_shown_per_second: u32,
     pub drain_time: Duration,
@@ -79,6 +80,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(60),
             http_idle_time: Duration::from_secs(75),
             http_filters_max: 16,
+            ws_subscriptions_max: 100,
             heartbeat_time: Duration::from_secs(20),
             events_shown_per_second: 24,
             drain_time: Duration::from_secs(5),
@@ -324,6 +326,12 @@ pub fn table() -> Vec<Row> {
             count(d.http_filters_max),
             "filters of one request: who wants more opens another stream, or speaks WebSocket or MQTT",
             "400, and the connection is closed",
+        ),
+        row(
+            "ws_subscriptions_max",
+            count(d.ws_subscriptions_max),
+            "what a connection of `/ws` has subscribed to and not given up; a page shows a handful",
+            "an error; the connection goes on",
         ),
         row(
             "heartbeat_time",

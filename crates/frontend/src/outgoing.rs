@@ -5,6 +5,7 @@ use std::io::IoSlice;
 
 use broker::{Charge, Gauge, Use};
 use bytes::{Buf, Bytes};
+use wire::websocket::{Opcode, Part, write_frame_head};
 
 /// A buffer takes more bytes until it holds this many; then the next one begins.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -25,6 +26,14 @@ pub struct Outgoing {
     /// What own buffers cost while they wait. Shared ones carry their own charge.
     charge: Option<Charge>,
     blocked: bool,
+    framed: Option<Frame>,
+}
+
+/// What is to be one frame of a WebSocket: the last pieces, so far.
+#[derive(Debug, Default)]
+struct Frame {
+    pieces: usize,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -61,13 +70,45 @@ impl Outgoing {
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.bytes += bytes.len();
+            if let Some(frame) = &mut self.framed {
+                frame.bytes += bytes.len();
+            }
             self.push_piece(Piece::Shared(bytes));
         }
+    }
+
+    /// From here on everything is the payload of binary frames: each holds what is appended between two
+    /// calls of [`Outgoing::close_frame`].
+    pub(crate) fn begin_frames(&mut self) {
+        self.framed = Some(Frame::default());
+    }
+
+    /// What was appended since the last call is a frame.
+    pub(crate) fn close_frame(&mut self) {
+        let Some(frame) = &mut self.framed else { return };
+        let Frame { pieces, bytes } = std::mem::take(frame);
+        if bytes > 0 {
+            let mut head = Vec::with_capacity(10);
+            write_frame_head(&mut head, Opcode::Binary, Part::Last, bytes);
+            self.bytes += head.len();
+            self.pieces.insert(self.pieces.len() - pieces, Piece::Shared(head.into()));
+        }
+    }
+
+    /// Appends a frame of another kind, whole.
+    pub(crate) fn append_frame(&mut self, frame: Vec<u8>) {
+        self.close_frame();
+        let framed = self.framed.take();
+        self.push(frame.into());
+        self.framed = framed;
     }
 
     fn push_piece(&mut self, piece: Piece) {
         if self.pieces.is_empty() {
             self.pieces.reserve_exact(1); // most writes are one
+        }
+        if let Some(frame) = &mut self.framed {
+            frame.pieces += 1;
         }
         self.pieces.push_back(piece);
     }
@@ -76,13 +117,19 @@ impl Outgoing {
     pub(crate) fn append<T: Default>(&mut self, pool: &mut Pool, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let has_room =
             |piece: &Piece| matches!(piece, Piece::Own { bytes, .. } if bytes.len() < BUFFER_BYTES);
-        if !self.pieces.back().is_some_and(has_room) {
+        // What is behind a frame is none of it.
+        let begins = self.framed.as_ref().is_some_and(|frame| frame.pieces == 0);
+        if begins || !self.pieces.back().is_some_and(has_room) {
             self.push_piece(Piece::Own { bytes: pool.take(), written: 0 });
         }
         let Some(Piece::Own { bytes, .. }) = self.pieces.back_mut() else { return T::default() };
         let before = bytes.len();
         let result = write(bytes);
-        self.bytes += bytes.len() - before;
+        let added = bytes.len() - before;
+        self.bytes += added;
+        if let Some(frame) = &mut self.framed {
+            frame.bytes += added;
+        }
         result
     }
 

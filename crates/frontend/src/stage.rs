@@ -10,7 +10,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig};
+use crate::{
+    Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig, WebAccess,
+};
 use broker::{ConnId, Gauge, Instant, Now, ShardId, WallTime};
 use bytes::Bytes;
 use topic::TopicName;
@@ -52,6 +54,12 @@ pub enum Peer {
 impl Stage {
     #[must_use]
     pub fn new(rules: Rules, gauge: &Gauge) -> Self {
+        Self::with_access(rules, WebAccess::default(), gauge)
+    }
+
+    /// The same with pages that may ask.
+    #[must_use]
+    pub fn with_access(rules: Rules, access: WebAccess, gauge: &Gauge) -> Self {
         let limits = &rules.limits;
         let config = StationConfig {
             own: ShardId(0),
@@ -60,7 +68,7 @@ impl Stage {
             seed: 7,
             home_seed: 7,
             epoch: 1,
-            web: Arc::default(),
+            web: Arc::new(access),
             gauge: gauge.clone(),
         };
         Self {

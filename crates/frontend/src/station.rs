@@ -340,6 +340,11 @@ impl Station {
         std::mem::take(&mut env.spent) + encoding + env.shard.take_work()
     }
 
+    /// Something that only reads has cost so much.
+    pub fn spend(&mut self, work: u64) {
+        self.env.spent += work;
+    }
+
     /// How soon a connection is to be read.
     #[must_use]
     pub fn lane(&self, conn: ConnId) -> Lane {
@@ -493,7 +498,7 @@ impl Station {
     fn settle(&mut self, now: Now, conn: ConnId, rest: Chunk, read_end: ReadEnd) {
         let Some(connection) = self.connections.get(conn) else { return };
         connection.announce(&mut self.env);
-        if !rest.bytes.is_empty() || read_end == ReadEnd::Closed {
+        if !rest.bytes.is_empty() || connection.has_data() || read_end == ReadEnd::Closed {
             self.receive(now, conn, rest, read_end);
         }
     }

@@ -17,10 +17,16 @@
 //! | `alice sends PINGREQ` | an MQTT packet, in the words of `packets` |
 //! | `alice gets PINGRESP` | the next packet that it has got; with ` …` behind it, it begins so |
 //! | `alice gets nothing` | … no packet besides those |
+//! | `ann asks POST /t/a ; accept: */* : text` | a request, in the words of `web_words` |
+//! | `ann gets 200 …` | the next answer to one |
+//! | `ann hears text` | all that a stream or a WebSocket brings since it was last looked at |
+//! | `ann upgrades /ws` | the handshake of a WebSocket, and its answer; `sends` and `gets` of MQTT are in frames then |
+//! | `ann says {}` | a text message over it; `ann says <ping x>`, `<binary x>`, `<close>` |
 //! | `wait 250ms` | time passes, in ms or s |
 //! | `topic prompt` | first of all: the listener asks for topics |
 //! | `mqtt only` | first of all: the listener speaks nothing else |
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
+//! | `origins https://a.example`, `hosts a.example` | first of all: who may ask from a browser |
 //! | `broker tells $SYS/a text` | the broker publishes that itself |
 //! | `shutdown` | the server shuts down |
 //! | `# …` | says why |
@@ -36,17 +42,20 @@ use std::time::Duration;
 
 use broker::{ConnId, Gauge};
 use wire::mqtt::Version;
+use wire::websocket::Opcode;
 
 use crate::limits::Limits;
 use crate::packets;
 use crate::stage::{Peer, Stage};
-use crate::{ReadEnd, Rules, Spoken, TopicPrompt};
+use crate::web_words;
+use crate::{ReadEnd, Rules, Spoken, TopicPrompt, WebAccess};
 
 /// One transcript under way.
 struct Play {
     limits: Limits,
     spoken: Spoken,
     topic_prompt: TopicPrompt,
+    access: WebAccess,
     gauge: Gauge,
     /// Set up with the first line that needs it.
     stage: Option<Stage>,
@@ -54,6 +63,15 @@ struct Play {
     clients: BTreeMap<String, (ConnId, usize)>,
     /// Those who speak MQTT.
     versions: BTreeMap<String, Version>,
+    /// Those who speak HTTP, and whether it is frames by now.
+    web: BTreeMap<String, Web>,
+}
+
+/// How a client of the web speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Web {
+    Requests,
+    Frames,
 }
 
 impl Play {
@@ -62,18 +80,21 @@ impl Play {
             limits: Limits::default(),
             spoken: Spoken::AnyProtocol,
             topic_prompt: TopicPrompt::Off,
+            access: WebAccess::default(),
             gauge: Gauge::new(),
             stage: None,
             clients: BTreeMap::new(),
             versions: BTreeMap::new(),
+            web: BTreeMap::new(),
         }
     }
 
     fn stage(&mut self) -> &mut Stage {
-        let Self { stage, limits, spoken, topic_prompt, gauge, .. } = self;
+        let Self { stage, limits, spoken, topic_prompt, access, gauge, .. } = self;
         stage.get_or_insert_with(|| {
             let limits = Arc::new(limits.clone());
-            Stage::new(Rules { limits, spoken: *spoken, topic_prompt: *topic_prompt }, gauge)
+            let rules = Rules { limits, spoken: *spoken, topic_prompt: *topic_prompt };
+            Stage::with_access(rules, access.clone(), gauge)
         })
     }
 
@@ -87,6 +108,8 @@ impl Play {
                 match first {
                     "wait" => self.stage().pass(time(rest)?),
                     "limit" => self.limit(rest)?,
+                    "origins" => self.access.origins.push(rest.to_owned()),
+                    "hosts" => self.access.hosts.push(rest.to_owned()),
                     "broker" => self.broker(rest)?,
                     name => self.client(name, rest)?,
                 }
@@ -125,6 +148,12 @@ impl Play {
                 self.limits.topic_alias_max = u16::try_from(value).map_err(|_| "too many")?
             }
             "retained_max" => self.limits.core.retained_max = value,
+            "head_bytes_max" => self.limits.head_bytes_max = value,
+            "http_filters_max" => self.limits.http_filters_max = value,
+            "ws_subscriptions_max" => self.limits.ws_subscriptions_max = value,
+            "history_messages_max" => {
+                self.limits.core.history_messages_max = u32::try_from(value).map_err(|_| "too many")?;
+            }
             "filter_bytes_max" => self.limits.core.filter_bytes_max = value,
             _ => return Err(format!("{name} is not known here")),
         }
@@ -145,6 +174,14 @@ impl Play {
             self.versions.insert(name.to_owned(), version);
         }
         let version = self.versions.get(name).copied().unwrap_or(Version::V5);
+        let begins_request = |method: &&str| object.starts_with(method) && object.contains(" HTTP/1.");
+        if ["GET ", "POST ", "PUT "].iter().any(begins_request) {
+            self.web.entry(name.to_owned()).or_insert(Web::Requests);
+        }
+        let web = self.web.get(name).copied();
+        if let Some(done) = self.web_client(name, (conn, looked_at), (verb, object), web) {
+            return done;
+        }
         let stage = self.stage();
         match (verb, object) {
             (">", bytes) => stage.send(conn, &unescaped(bytes)?, ReadEnd::Drained),
@@ -190,9 +227,88 @@ impl Play {
         Ok(())
     }
 
+    /// What only clients of the web do; `None` if it is something else.
+    fn web_client(
+        &mut self,
+        name: &str,
+        (conn, looked_at): (ConnId, usize),
+        (verb, object): (&str, &str),
+        web: Option<Web>,
+    ) -> Option<Result<(), String>> {
+        let version = self.versions.get(name).copied().unwrap_or(Version::V5);
+        let bytes = match (verb, web) {
+            ("asks", _) => web_words::request(object),
+            ("upgrades", _) => Ok(web_words::handshake(object)),
+            ("says", _) => said(object),
+            ("sends", Some(Web::Frames)) => {
+                packets::packet(version, object).map(|bytes| web_words::frame(Opcode::Binary, &bytes))
+            }
+            ("gets" | "hears", Some(web)) => {
+                let new = self.stage().received.get(&conn)?.get(looked_at..).unwrap_or_default().to_vec();
+                return Some(self.web_hears(name, (conn, looked_at), (verb, object), (web, &new)));
+            }
+            _ => return None,
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(why) => return Some(Err(why)),
+        };
+        self.stage().send(conn, &bytes, ReadEnd::Drained);
+        let web = if verb == "asks" { Web::Requests } else { Web::Frames };
+        if verb != "upgrades" {
+            self.web.insert(name.to_owned(), web);
+            return Some(Ok(()));
+        }
+        self.web.insert(name.to_owned(), Web::Requests);
+        let answered =
+            self.web_client(name, (conn, looked_at), ("gets", "101 connection=upgrade"), Some(web));
+        self.web.insert(name.to_owned(), Web::Frames);
+        answered
+    }
+
+    fn web_hears(
+        &mut self,
+        name: &str,
+        (conn, looked_at): (ConnId, usize),
+        (verb, expected): (&str, &str),
+        (web, new): (Web, &[u8]),
+    ) -> Result<(), String> {
+        if new.is_empty() && expected == "nothing" {
+            return Ok(());
+        }
+        let is_answer = verb == "gets" && expected.starts_with(|first: char| first.is_ascii_digit());
+        let (got, bytes) = match web {
+            _ if is_answer => web_words::answer(new)?,
+            Web::Requests => (web_words::chunks(new)?, new.len()),
+            Web::Frames if verb == "hears" => (web_words::shown(&web_words::frames(new)?), new.len()),
+            Web::Frames => {
+                let version = self.versions.get(name).copied().unwrap_or(Version::V5);
+                let payloads: Vec<u8> =
+                    web_words::frames(new)?.into_iter().flat_map(|(_, _, payload)| payload).collect();
+                let (packet, bytes) = packets::first(version, &payloads)?;
+                if bytes != payloads.len() {
+                    return Err(format!("{name} has got more than {packet}"));
+                }
+                (packet, new.len())
+            }
+        };
+        let is_meant = match expected.strip_suffix(" …") {
+            Some(beginning) if verb == "hears" => got.as_bytes().starts_with(&unescaped(beginning)?),
+            Some(beginning) => got.starts_with(beginning),
+            None if verb == "hears" => got.as_bytes() == unescaped(expected)?,
+            None => got == expected,
+        };
+        if !is_meant {
+            return Err(format!("{name} has got: {}", escaped(got.as_bytes())));
+        }
+        self.clients.insert(name.to_owned(), (conn, looked_at + bytes));
+        Ok(())
+    }
+
     /// Everybody goes.
     fn end(mut self) -> Result<(), String> {
-        for name in self.versions.clone().into_keys() {
+        let plain = |name: &String| !self.web.contains_key(name);
+        for name in self.versions.clone().into_keys().filter(plain).collect::<Vec<_>>() {
             self.client(&name, "gets nothing")?;
         }
         let conns: Vec<ConnId> = self.clients.values().map(|(conn, _)| *conn).collect();
@@ -211,6 +327,21 @@ impl Play {
             left => Err(format!("{left} bytes are still charged")),
         }
     }
+}
+
+/// A message over WebSocket.
+fn said(text: &str) -> Result<Vec<u8>, String> {
+    let inner = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let Some((what, payload)) = inner.map(|inner| inner.split_once(' ').unwrap_or((inner, ""))) else {
+        return Ok(web_words::frame(Opcode::Text, &unescaped(text)?));
+    };
+    let opcode = match what {
+        "ping" => Opcode::Ping,
+        "binary" => Opcode::Binary,
+        "close" => Opcode::Close,
+        _ => return Err(format!("{what} is no frame")),
+    };
+    Ok(web_words::frame(opcode, &unescaped(payload)?))
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -15,3 +15,5 @@ pub(crate) const LINE: u64 = 15;
 pub(crate) const BYTES_PER_UNIT: u64 = 4;
 /// A deadline that has come.
 pub(crate) const DEADLINE: u64 = 500;
+/// A connection shown to an operator.
+pub(crate) const ROW: u64 = 400;

@@ -11,12 +11,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use broker::{Gauge, Origin, ShardId};
-use frontend::{Handover, Rules, StationConfig};
+use broker::{Gauge, Origin};
+use frontend::Handover;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, ListenerSettings, Settings};
@@ -25,14 +26,17 @@ use crate::error::ServeError;
 use crate::last_words;
 use crate::listener::{self, Balance, Loads};
 use crate::mailbox::{self, Mailbox};
+use crate::newcomers::Newcomers;
 use crate::parcel::{HandOff, Order, Parcel, Reply, ShardReport};
 use crate::rates::SAMPLE_TIME;
 use crate::report::{self, EventSink, Level, Note, Screen, SharedFormat};
 use crate::roster;
-use crate::shard_thread::{Setup, ShardThread, WAKER};
+use crate::shard_thread::WAKER;
+use crate::shards::{self, Boxes, Shared};
 use crate::signals;
 use crate::status::{self, Sought};
 use crate::sys::SystemTopics;
+use crate::web;
 
 /// Rows of a client list per shard.
 const ROWS_MAX: usize = 1000;
@@ -101,6 +105,8 @@ struct Question {
 
 struct Server {
     settings: Settings,
+    /// The same for the web thread.
+    in_force: watch::Sender<Settings>,
     reload: Reload,
     poll: Poll,
     control: Receiver<Control>,
@@ -121,10 +127,8 @@ struct Server {
     /// Only where there is a console: nobody else asks.
     sampling: Option<Sampling>,
     system: Option<SystemTopics>,
-    accepted: u64,
+    newcomers: Newcomers,
     accept_again: Option<Instant>,
-    accept_pauses: u64,
-    refused: u64,
 }
 
 /// Figures for rates, asked for now and then without waiting for the answers.
@@ -155,16 +159,11 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     last_words::abort_on_panic();
     raise_file_limit();
     let poll = Poll::new().map_err(ServeError::Poll)?;
-    let mut listeners = Vec::new();
-    for (index, listener) in settings.listeners.iter().enumerate() {
-        let bind = |source| ServeError::Bind { addr: listener.addr, source };
-        let mut socket = listener::bind(listener.addr).map_err(bind)?;
-        poll.registry().register(&mut socket, Token(index), Interest::READABLE).map_err(bind)?;
-        listeners.push(Listener { socket, ready: true });
-    }
+    let listeners = bind_all(&settings, &poll)?;
     let (sender, control) = channel();
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?);
-    let sender = ControlSender { sender, waker: Arc::clone(&waker), ending: Arc::default() };
+    let ending = Arc::default();
+    let sender = ControlSender { sender, waker: Arc::clone(&waker), ending: Arc::clone(&ending) };
     let (events, notes) = EventSink::new(settings.limits.events_max);
     // Before anyone is told that it listens: whoever waits for that line may send a signal.
     signals::watch(sender.clone()).map_err(ServeError::Signals)?;
@@ -183,7 +182,23 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     })?;
     let gauge = Gauge::new();
     let clock = Clock::new();
-    let mailboxes = start_shards(&settings, clock, &loads, &gauge, &events)?;
+    let boxes = Boxes::new(settings.shards)?;
+    let mailboxes = Arc::clone(&boxes.mailboxes);
+    let (newcomers, limits) = (Newcomers::default(), Arc::new(settings.limits.clone()));
+    let (in_force, settings_seen) = watch::channel(settings.clone());
+    let web = web::start(web::Setup {
+        mailboxes: Arc::clone(&mailboxes),
+        gauge: gauge.clone(),
+        newcomers: newcomers.clone(),
+        limits: Arc::clone(&limits),
+        listeners: urls(&settings, &listeners),
+        ending,
+        settings: settings_seen,
+    })?;
+    let (events_of_shards, loads_of_shards) = (events.clone(), loads.clone());
+    let shared =
+        Shared { limits, clock, loads: loads_of_shards, gauge: gauge.clone(), events: events_of_shards, web };
+    shards::start(&settings, &shared, boxes)?;
     let server = Server {
         reload,
         poll,
@@ -202,10 +217,9 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         questions: VecDeque::new(),
         sampling,
         system: SystemTopics::new(settings.sys_interval, usize::from(settings.shards), Instant::now()),
-        accepted: 0,
+        newcomers,
+        in_force,
         accept_again: None,
-        accept_pauses: 0,
-        refused: 0,
         settings,
     };
     // Without systemd there is nobody to notify.
@@ -213,6 +227,17 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     let outcome = server.run();
     console::restore();
     outcome
+}
+
+fn bind_all(settings: &Settings, poll: &Poll) -> Result<Vec<Listener>, ServeError> {
+    let mut listeners = Vec::new();
+    for (index, listener) in settings.listeners.iter().enumerate() {
+        let bind = |source| ServeError::Bind { addr: listener.addr, source };
+        let mut socket = listener::bind(listener.addr).map_err(bind)?;
+        poll.registry().register(&mut socket, Token(index), Interest::READABLE).map_err(bind)?;
+        listeners.push(Listener { socket, ready: true });
+    }
+    Ok(listeners)
 }
 
 fn spawn<T: Send + 'static>(
@@ -242,6 +267,16 @@ fn announce(listeners: &[Listener]) {
     drop(out.flush());
 }
 
+/// Where it listens, with the ports that it got.
+fn urls(settings: &Settings, listeners: &[Listener]) -> Vec<String> {
+    let bound = settings.listeners.iter().zip(listeners);
+    let urls = bound.map(|(settings, listener)| {
+        let addr = listener.socket.local_addr().unwrap_or(settings.addr);
+        config::url(&ListenerSettings { addr, ..*settings })
+    });
+    urls.collect()
+}
+
 fn open_output(
     settings: &Settings,
     sender: ControlSender,
@@ -255,74 +290,6 @@ fn open_output(
         }
     }
     Screen::Log(format.clone())
-}
-
-fn start_shards(
-    settings: &Settings,
-    clock: Clock,
-    loads: &Loads,
-    gauge: &Gauge,
-    events: &EventSink,
-) -> Result<Arc<[Mailbox]>, ServeError> {
-    let count = usize::from(settings.shards);
-    let mut polls = Vec::with_capacity(count);
-    let mut mailboxes = Vec::with_capacity(count);
-    for _ in 0..count {
-        let poll = Poll::new().map_err(ServeError::Poll)?;
-        let waker = Waker::new(poll.registry(), WAKER).map_err(ServeError::Poll)?;
-        mailboxes.push(Mailbox::new(waker, count));
-        polls.push(poll);
-    }
-    let mailboxes: Arc<[Mailbox]> = mailboxes.into();
-    let limits = Arc::new(settings.limits.clone());
-    limits.check(settings.shards);
-    let station_limits = Arc::new(settings.limits.station.clone());
-    let home_seed = random_seed();
-    let epoch = random_seed();
-    let web = Arc::new(settings.web.clone());
-    for (own, poll) in (0..settings.shards).zip(polls) {
-        let setup = Setup {
-            config: StationConfig {
-                own: ShardId(own),
-                shards: settings.shards,
-                limits: Arc::clone(&station_limits),
-                seed: random_seed(),
-                home_seed,
-                epoch,
-                web: Arc::clone(&web),
-                gauge: gauge.clone(),
-            },
-            limits: Arc::clone(&limits),
-            rules: rules(settings, &station_limits),
-            clock,
-            poll,
-            mailboxes: Arc::clone(&mailboxes),
-            events: events.clone(),
-            loads: loads.clone(),
-        };
-        // A broker with a shard less is worse than none: this ends the process like any panic.
-        spawn(&format!("shard-{own}"), move || {
-            if let Err(error) = ShardThread::new(setup).run() {
-                panic!("readiness cannot be waited for: {error}");
-            }
-        })?;
-    }
-    Ok(mailboxes)
-}
-
-fn rules(settings: &Settings, limits: &Arc<frontend::Limits>) -> Vec<Rules> {
-    let rules = |listener: &ListenerSettings| Rules {
-        limits: Arc::clone(limits),
-        spoken: listener.spoken,
-        topic_prompt: listener.topic_prompt,
-    };
-    settings.listeners.iter().map(rules).collect()
-}
-
-/// A number that clients cannot know, for the hashers.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher as _, RandomState};
-    RandomState::new().hash_one(0)
 }
 
 /// As many open files as the operator allows: the soft limit is a relic of `select`.
@@ -394,7 +361,7 @@ impl Server {
     /// Tells clients of the broker, if it is time and the shards have said how they are.
     fn tell(&mut self) {
         let Some(system) = &mut self.system else { return };
-        let news = system.take_news(self.accepted, &self.gauge);
+        let news = system.take_news(self.newcomers.accepted(), &self.gauge);
         if let Some(sender) = system.ask(Instant::now()) {
             self.order_reports(0, sender);
         }
@@ -428,7 +395,8 @@ impl Server {
     fn accept(&mut self, index: usize) {
         match self.listeners[index].socket.accept() {
             Ok((stream, addr)) => {
-                self.accepted += 1;
+                self.newcomers.accept();
+                self.newcomers.go_on();
                 if self.loads.connections() >= self.settings.limits.connections_max {
                     self.refuse();
                     return;
@@ -440,7 +408,10 @@ impl Server {
                 let hand_off = HandOff { stream, listener: index, handover };
                 self.send(shard, Parcel::Connection(Box::new(hand_off)));
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.listeners[index].ready = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.listeners[index].ready = false;
+                self.newcomers.go_on();
+            }
             Err(error) => {
                 let errno = Errno::from_io_error(&error);
                 if let Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) = errno {
@@ -454,19 +425,19 @@ impl Server {
     /// No file descriptor or no memory: clients wait in the kernel's queue meanwhile.
     fn accept_later(&mut self, error: &io::Error) {
         self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-        self.accept_pauses += 1;
-        if self.accept_pauses.is_power_of_two() {
-            let text = format!("cannot accept, trying again: {error}; pauses so far: {}", self.accept_pauses);
+        let pauses = self.newcomers.pause();
+        if pauses.is_power_of_two() {
+            let text = format!("cannot accept, trying again: {error}; pauses so far: {pauses}");
             self.events.line(Level::Warn, text);
         }
     }
 
     fn refuse(&mut self) {
-        self.refused += 1;
-        if self.refused.is_power_of_two() {
+        let refused = self.newcomers.refuse();
+        if refused.is_power_of_two() {
             let text = format!(
-                "{} connections: no more are accepted (connections_max); refused so far: {}",
-                self.settings.limits.connections_max, self.refused
+                "{} connections: no more are accepted (connections_max); refused so far: {refused}",
+                self.settings.limits.connections_max
             );
             self.events.line(Level::Warn, text);
         }
@@ -545,7 +516,8 @@ impl Server {
             Ok(settings) => {
                 let changes = config::changes(&self.settings, &settings);
                 self.format.set(settings.log_format);
-                self.settings.log_format = settings.log_format;
+                self.settings.take_over(&settings);
+                self.in_force.send_replace(self.settings.clone());
                 let text = match changes.is_empty() {
                     true => "configuration read again: nothing changed".to_owned(),
                     false => format!("configuration read again: {}", changes.join("; ")),

@@ -15,6 +15,16 @@ pub struct Limits {
     pub events_max: usize,
     pub linger_bytes_max: usize,
     pub untaken_time: Duration,
+    pub web_connections_max: usize,
+    pub web_head_bytes_max: usize,
+    pub web_body_bytes_max: usize,
+    pub web_time: Duration,
+    pub web_rows_max: usize,
+    pub web_lists_max: usize,
+    pub web_walk_time: Duration,
+    pub web_payload_bytes_max: usize,
+    pub inquiries_max: usize,
+    pub answer_time: Duration,
 }
 
 impl Default for Limits {
@@ -27,6 +37,16 @@ impl Default for Limits {
             events_max: 1024,
             linger_bytes_max: MIB,
             untaken_time: Duration::from_secs(120),
+            web_connections_max: 128,
+            web_head_bytes_max: 16 * KIB,
+            web_body_bytes_max: 64 * KIB,
+            web_time: Duration::from_secs(10),
+            web_rows_max: 1000,
+            web_lists_max: 8,
+            web_walk_time: Duration::from_secs(3),
+            web_payload_bytes_max: KIB,
+            inquiries_max: 32,
+            answer_time: Duration::from_secs(1),
         }
     }
 }
@@ -45,6 +65,16 @@ impl Limits {
         self.station.core.account_bytes()
             + self.shard_bytes() * usize::from(shards)
             + self.connection_bytes() * connections
+            + self.web_bytes()
+    }
+
+    /// What requests to the operators' interface hold at most: each its head and its body; some of
+    /// them a page of rows, as found and as told, each with a topic and an encoded payload.
+    fn web_bytes(&self) -> usize {
+        let row = topic::TOPIC_BYTES_MAX + 2 * self.web_payload_bytes_max + KIB;
+        let page = 2 * self.web_rows_max * row;
+        self.web_connections_max * (self.web_head_bytes_max + self.web_body_bytes_max)
+            + self.web_lists_max * page
     }
 
     fn connection_bytes(&self) -> usize {
@@ -109,6 +139,73 @@ fn table() -> Vec<Row> {
     ]
 }
 
+/// Those of the operators' interface.
+fn web_table() -> Vec<Row> {
+    let d = Limits::default();
+    vec![
+        row(
+            "web_connections_max",
+            count(d.web_connections_max),
+            "requests to the operators' interface that are served or wait at once: one page with several tabs, a scraper and scripts need a dozen",
+            "a further one is answered 503 at once, closed and counted",
+        ),
+        row(
+            "web_head_bytes_max",
+            bytes(d.web_head_bytes_max),
+            "a request's first line and fields; browsers send about a kilobyte",
+            "431, and the connection is closed",
+        ),
+        row(
+            "web_body_bytes_max",
+            bytes(d.web_body_bytes_max),
+            "no request of this interface needs a body",
+            "413, and the connection is closed",
+        ),
+        row(
+            "web_time",
+            time(d.web_time),
+            "a request and its answer, together: who sends byte by byte holds its place no longer",
+            "the connection is closed and counted",
+        ),
+        row(
+            "web_rows_max",
+            format!("{} rows", d.web_rows_max),
+            "a page of a list; the next one begins behind its cursor",
+            "400 for a greater limit",
+        ),
+        row(
+            "web_lists_max",
+            count(d.web_lists_max),
+            "pages of lists that are made or written at once: each may hold some megabytes",
+            "the next one waits, at most `web_time`",
+        ),
+        row(
+            "web_walk_time",
+            time(d.web_walk_time),
+            "looking through everything for what a filter or an order asks for",
+            "the answer is what was found, and says so or where to go on",
+        ),
+        row(
+            "web_payload_bytes_max",
+            bytes(d.web_payload_bytes_max),
+            "the beginning of a topic's last message, enough to recognise it",
+            "the answer says that it is cut",
+        ),
+        row(
+            "inquiries_max",
+            format!("{} per shard", d.inquiries_max),
+            "questions of the operators' interface that a shard has not answered",
+            "the next one waits for its place, at most `answer_time`",
+        ),
+        row(
+            "answer_time",
+            time(d.answer_time),
+            "a shard that is slower has turns of a thousand times their budget",
+            "the answer names the shard as missing",
+        ),
+    ]
+}
+
 /// `docs/limits.md`, whole.
 #[must_use]
 pub fn markdown() -> String {
@@ -132,9 +229,10 @@ pub fn markdown() -> String {
 }
 
 /// Whose bounds they are, and which.
-fn sections() -> [(&'static str, Vec<Row>); 3] {
+fn sections() -> [(&'static str, Vec<Row>); 4] {
     [
         ("The server", table()),
+        ("The operators' interface", web_table()),
         ("Connections, and what their driver keeps to", frontend::limits::table()),
         ("The core", broker::limits::table()),
     ]
@@ -150,7 +248,7 @@ fn worst_case() -> String {
          encoded bytes are charged to it at their capacity. Its parts at most: history {}, unfinished {}, filters and routes {}, \
          history under way {}, encoded {}; queues get what is left, and are cut to {} when it is not enough, so publishers always \
          go on (at {}). Publishers of little go on for a while over it, at most by {}. Outside of the account are {} per shard (read and write buffers, one walk through \
-         history, one turn's messages) and at most {} per connection (state, and a hello that has not ended, or one read of {} over the account or within a message).\n\n\
+         history, one turn's messages) and at most {} per connection (state, and a hello that has not ended, or one read of {} over the account or within a message). Requests to the operators' interface hold {} at most, all together.\n\n\
          | shards | connections | account | shards' own | connections' own | sum |\n|---|---|---|---|---|---|\n",
         bytes(d.station.core.memory_bytes_max / 2),
         bytes(d.station.unfinished_bytes_max),
@@ -163,6 +261,7 @@ fn worst_case() -> String {
         mib(d.shard_bytes()),
         bytes(d.connection_bytes()),
         bytes(d.station.unfinished_bytes_free),
+        mib(d.web_bytes()),
     );
     for (shards, connections) in [(1, 1000), (2, 10_000), (4, 65_536), (64, 65_536)] {
         text += &format!(
@@ -191,7 +290,7 @@ mod tests {
             assert!(rows.iter().any(|row| row.name == field), "{field} has no row");
             seen += 1;
         }
-        assert_eq!(seen, 52, "{station:?}");
+        assert_eq!(seen, 69, "{station:?}");
     }
 
     /// Every setting that the configuration accepts keeps what the code relies on.

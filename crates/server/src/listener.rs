@@ -99,6 +99,14 @@ impl Loads {
     }
 }
 
+#[cfg(test)]
+impl Loads {
+    /// A connection has come, as placing it counts.
+    pub(crate) fn began(&self, shard: usize) {
+        self.0[shard].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Gives each connection to the shard with the fewest, so that even a few spread evenly.
 #[derive(Debug)]
 pub(crate) struct Balance {

@@ -62,6 +62,11 @@ impl Mailbox {
         self.inbox.is_full(from, bytes_max)
     }
 
+    /// Bytes that shards have sent and the receiver is not done with.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.inbox.waiting_bytes()
+    }
+
     /// The receiver is about to sleep. Returns whether it may: not if mail has come.
     pub(crate) fn may_sleep(&self) -> bool {
         self.inbox.may_sleep()
@@ -148,9 +153,11 @@ mod tests {
         inbox.push(OTHER, vec!["b"], 40);
         assert!(!inbox.is_full(sender, 100));
         assert!(inbox.is_full(sender, 99));
+        assert_eq!(inbox.waiting_bytes(), 100);
         let mut batches = Vec::new();
         inbox.take(&mut batches);
         let rings = batches.iter().map(|batch| inbox.done(batch, 99));
         assert_eq!(rings.collect::<Vec<_>>(), [Some(sender), None]);
+        assert_eq!(inbox.waiting_bytes(), 0);
     }
 }

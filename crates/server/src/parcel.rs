@@ -13,7 +13,10 @@ use frontend::{Census, ClientRow, Handover, Traffic};
 use mio::Waker;
 use mio::net::TcpStream;
 
+use crate::closings::Closings;
+use crate::inquiry::Inquiry;
 use crate::sys::News;
+use crate::turn_times::TurnTimes;
 
 /// One thing that was sent.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub(crate) enum Order {
     Report { clients_max: usize, reply: Reply },
     /// End one connection.
     Kick(ConnId),
+    /// Answer the web thread.
+    Inquire(Inquiry),
     /// Publish what the broker tells of itself.
     Tell(News),
     /// Read no more; answer when everything that others had sent is taken and your mail is out.
@@ -83,12 +88,13 @@ pub(crate) struct ShardReport {
     pub(crate) retained: usize,
     pub(crate) clients: Vec<ClientRow>,
     pub(crate) history_bytes: usize,
+    pub(crate) turns: TurnTimes,
+    pub(crate) closed: Closings,
 }
 
-#[cfg(test)]
 impl ShardReport {
-    /// That of a shard with nobody in it.
-    pub(crate) fn for_tests(shard: u8) -> Self {
+    /// That of a shard before anybody was there.
+    pub(crate) fn empty(shard: u8) -> Self {
         Self {
             at: Instant(0),
             shard: ShardId(shard),
@@ -99,6 +105,8 @@ impl ShardReport {
             retained: 0,
             clients: Vec::new(),
             history_bytes: 0,
+            turns: TurnTimes::default(),
+            closed: Closings::default(),
         }
     }
 }

@@ -237,6 +237,9 @@ fn describe_reason(reason: &CloseReason) -> String {
                 violation.code
             )
         }
+        CloseReason::BadFrame { code, detail } => {
+            format!("refused: {code} {}", Printable::new(detail.as_bytes(), 200))
+        }
         CloseReason::BadRequest { status, detail } => {
             format!("refused: {status} {}", Printable::new(detail.as_bytes(), 200))
         }

@@ -114,6 +114,7 @@ mod tests {
             since: broker::Instant(1_000_000_000),
             name: (!name.is_empty()).then(|| name.into()),
             role: RoleName::Subscriber,
+            protocol: frontend::ProtocolName::Text,
             topic: topic.to_owned(),
             queued_bytes: 3_000_000,
         }
@@ -122,7 +123,7 @@ mod tests {
     fn report(shard: u8, clients: Vec<ClientRow>) -> ShardReport {
         let census = Census { subscribers: clients.len() as u64, ..Census::default() };
         let at = broker::Instant(151_000_000_000);
-        ShardReport { at, census, clients, ..ShardReport::for_tests(shard) }
+        ShardReport { at, census, clients, ..ShardReport::empty(shard) }
     }
 
     #[test]

@@ -12,10 +12,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use broker::{ConnId, Instant, Now, ShardId, Slab};
-use frontend::{Action, CloseReason, MayStay, Offer, Placement, Rules, Station, StationConfig};
+use frontend::{Action, CloseReason, MayStay, Offer, Placement, Released, Rules, Station, StationConfig};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::clock::Clock;
+use crate::closings::Closings;
 use crate::limits::Limits;
 use crate::listener::{self, Loads};
 use crate::mailbox::{Batch, Mailbox, Sender};
@@ -24,6 +25,8 @@ use crate::report::EventSink;
 use crate::socket::{LIGHT_READ_BYTES, Socket};
 use crate::transport::{ReadBuffer, Transport};
 use crate::turn::{ACCEPT, Budget, CLOSE, ReadLines, WriteLines};
+use crate::turn_times::TurnTimes;
+use crate::web;
 
 /// The token of the waker; sockets have their slots.
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -39,6 +42,7 @@ pub(crate) struct Setup {
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) events: EventSink,
     pub(crate) loads: Loads,
+    pub(crate) web: web::Sender,
 }
 
 /// Whether sockets are read in this turn.
@@ -86,6 +90,7 @@ pub(crate) struct ShardThread {
     mailboxes: Arc<[Mailbox]>,
     events: EventSink,
     loads: Loads,
+    web: web::Sender,
     /// Gives out the ids of connections.
     pub(crate) sockets: Slab<ConnId, Socket>,
     pub(crate) buffer: ReadBuffer,
@@ -96,6 +101,8 @@ pub(crate) struct ShardThread {
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
     /// Of all sockets that were ever here.
     pub(crate) bytes: SocketBytes,
+    turns: TurnTimes,
+    closed: Closings,
     /// Empty, between turns: to be filled again.
     batches: Vec<Batch>,
     /// What was sent and is not taken: a line and a budget each, so that those who come in
@@ -130,6 +137,7 @@ impl ShardThread {
             mailboxes: setup.mailboxes,
             events: setup.events,
             loads: setup.loads,
+            web: setup.web,
             sockets: Slab::default(),
             buffer: ReadBuffer::new(limits.station.core.read_bytes),
             light_buffer: ReadBuffer::new(limits.station.core.read_bytes.min(LIGHT_READ_BYTES)),
@@ -138,6 +146,8 @@ impl ShardThread {
             to_write: WriteLines::default(),
             lingering: VecDeque::new(),
             bytes: SocketBytes::default(),
+            turns: TurnTimes::default(),
+            closed: Closings::default(),
             batches: Vec::new(),
             from_shards: VecDeque::new(),
             from_control: VecDeque::new(),
@@ -174,7 +184,10 @@ impl ShardThread {
         self.end_lingering(now);
         self.send_mail(now);
         self.tell_quiet(now);
-        self.events.send(self.station.take_events());
+        let events = self.station.take_events();
+        self.closed.note(&events);
+        self.events.send(events);
+        self.turns.note(self.clock.now().mono.since(now.mono));
         Ok(if self.has_drained(now) { Then::Stop } else { Then::GoOn })
     }
 
@@ -378,6 +391,7 @@ impl ShardThread {
                     self.station.tell(now, &topic, text.into());
                 }
             }
+            Order::Inquire(inquiry) => self.answer(now, inquiry),
             Order::Kick(conn) => self.station.end(now, conn, CloseReason::Kicked),
             Order::Quiesce(reply) => {
                 self.phase = Phase::Quiet;
@@ -412,7 +426,7 @@ impl ShardThread {
         }
     }
 
-    fn report(&self, now: Now, clients_max: usize) -> ShardReport {
+    pub(crate) fn report(&self, now: Now, clients_max: usize) -> ShardReport {
         ShardReport {
             at: now.mono,
             shard: self.own,
@@ -423,6 +437,8 @@ impl ShardThread {
             retained: self.station.shard().retained_messages(),
             clients: self.station.clients(clients_max),
             history_bytes: self.station.shard().history_bytes(),
+            turns: self.turns,
+            closed: self.closed,
         }
     }
 
@@ -460,9 +476,9 @@ impl ShardThread {
     fn serve_elsewhere(&mut self, now: Now, conn: ConnId) {
         let Some(released) = self.station.release(now, conn) else { return };
         let Some(Socket { transport, .. }) = self.sockets.remove(conn) else { return };
-        let stream = transport.into_stream(self.poll.registry());
         self.loads.ended(usize::from(self.own.0));
-        drop((stream, released));
+        let Released { addr, bytes } = released;
+        self.web.serve(transport.into_stream(self.poll.registry()), addr, bytes);
     }
 
     /// Closes a socket and gives its slot back.

@@ -47,12 +47,12 @@ impl Status {
     /// Remembers what a shard answered when it was `asked`; returns its rates up to then.
     pub(crate) fn note(&mut self, asked: Instant, report: &ShardReport) -> Rate {
         let Some(figures) = self.shards.get_mut(usize::from(report.shard.0)) else { return Rate::default() };
-        let rate = figures.rates.until(asked, &report.stats);
+        let rate = figures.rates.until(asked, &report.into());
         // An answer to a sample may be read after one that was asked for later.
         if asked < figures.asked {
             return rate;
         }
-        figures.rates.note(asked, report.stats);
+        figures.rates.note(asked, report.into());
         (figures.asked, figures.stats) = (asked, report.stats);
         (figures.census, figures.history_bytes) = (report.census, report.history_bytes);
         rate
@@ -63,10 +63,7 @@ impl Status {
     pub(crate) fn describe(&mut self, asked: Instant, reports: &[ShardReport], gauge: &Gauge) -> String {
         let mut rate = Rate::default();
         for report in reports {
-            let one = self.note(asked, report);
-            rate.accepted += one.accepted;
-            rate.delivered += one.delivered;
-            rate.seconds = rate.seconds.max(one.seconds);
+            rate.add(self.note(asked, report));
         }
         let mut stats = Stats::default();
         let mut census = Census::default();
@@ -223,7 +220,7 @@ mod tests {
         ShardReport {
             stats: Stats { accepted, delivered: 2 * accepted, ..Stats::default() },
             census: Census { publishers: 1, ..Census::default() },
-            ..ShardReport::for_tests(shard)
+            ..ShardReport::empty(shard)
         }
     }
 
@@ -290,6 +287,7 @@ mod tests {
             since: broker::Instant(0),
             name: Some("eve".into()),
             role: RoleName::Publisher,
+            protocol: frontend::ProtocolName::Text,
             topic: "a".to_owned(),
             queued_bytes: 0,
         };

@@ -102,7 +102,7 @@ impl Reached {
             CloseReason::TooLong => Some(Self::TooLong),
             CloseReason::OutOfMemory => Some(Self::OutOfMemory),
             CloseReason::Foreign(_) => Some(Self::Foreign),
-            CloseReason::BadRequest { .. } => Some(Self::BadRequest),
+            CloseReason::BadRequest { .. } | CloseReason::BadFrame { .. } => Some(Self::BadRequest),
             CloseReason::Kicked => Some(Self::Kicked),
             CloseReason::Shutdown => Some(Self::Shutdown),
         }

@@ -15,7 +15,7 @@ mod trie;
 pub use error::TopicError;
 pub use filter::Filter;
 pub use name::TopicName;
-pub use trie::{FilterId, Inserted, Trie};
+pub use trie::{FilterId, InOrder, Inserted, Trie};
 
 /// Longest topic name or filter, in bytes of UTF-8. MQTT allows 65,535; nobody needs them, and
 /// every subscription and every cached route pays for its text.

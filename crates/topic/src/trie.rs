@@ -6,10 +6,14 @@
 //! cannot choose level names that collide. Same calls, same ids, in every run.
 //! A freed node gives its memory back; the slabs keep a pointer for each of their busiest moment.
 
+mod in_order;
+
 use std::collections::BTreeMap;
 
 use crate::shapes::Shapes;
 use crate::{Filter, TOPIC_LEVELS_MAX, TopicName};
+
+pub use in_order::InOrder;
 
 /// What a node costs besides its name: its allocation, its place in the slab, and its place
 /// among its parent's children.

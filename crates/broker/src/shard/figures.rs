@@ -1,6 +1,10 @@
 //! What a shard tells of itself, for operators and for checks. Nothing here changes anything.
 
+use topic::{Filter, TopicName};
+
+use crate::history::{TopicRow, Wanted};
 use crate::ids::SessionId;
+use crate::listing::{FilterRow, Page};
 use crate::session::{QueueState, Session};
 use crate::shard::Shard;
 use crate::stats::Stats;
@@ -34,6 +38,25 @@ impl Shard {
     #[must_use]
     pub fn route_bytes(&self) -> usize {
         self.interest.route_bytes()
+    }
+
+    /// Kept topics behind a name, from looking at so many at most; those of a name on several shards
+    /// are several rows.
+    #[must_use]
+    pub fn topics(
+        &self,
+        wanted: &Wanted,
+        after: Option<&TopicName>,
+        looked_max: usize,
+    ) -> Page<TopicRow, TopicName> {
+        self.history.page(wanted, after, looked_max)
+    }
+
+    /// Filters of this shard's subscriptions behind one, in the order of [`Filter::in_order`], from
+    /// looking at so many at most.
+    #[must_use]
+    pub fn filters(&self, after: Option<&Filter>, looked_max: usize) -> Page<FilterRow, Filter> {
+        self.interest.page(after, looked_max)
     }
 
     /// Bytes that wait in a session's queue.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::ids::SessionId;
 use crate::input::{Mail, Output};
 use crate::position::Standing;
+use crate::queue::Slice;
 use crate::shard::Shard;
 use crate::time::Now;
 
@@ -31,6 +32,13 @@ impl Shard {
     #[must_use]
     pub fn position(&self, session: SessionId) -> Option<&[u64]> {
         self.sessions.get(session)?.standing.as_ref().map(|standing| standing.done())
+    }
+
+    /// Whether a delivery moves the position of its session.
+    #[must_use]
+    pub fn moves_position(&self, session: SessionId, slice: &Slice) -> bool {
+        let standing = self.sessions.get(session).and_then(|session| session.standing.as_ref());
+        standing.is_some_and(|standing| standing.is_moved_by(slice))
     }
 
     /// The same for a session that has got all that came, which may be much that it does not hear: the

@@ -18,22 +18,28 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// A field that the status asks for.
     field: Option<(&'static str, &'static str)>,
+    /// The origin whose page may read it.
+    page: Option<Box<str>>,
 }
 
 impl Problem {
     pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), field: None }
+        Self { status, detail: detail.into(), field: None, page: None }
     }
 
     pub(super) fn with_field(self, name: &'static str, value: &'static str) -> Self {
         Self { field: Some((name, value)), ..self }
     }
 
+    pub(super) fn for_page(self, page: Option<&str>) -> Self {
+        Self { page: page.map(Box::from), ..self }
+    }
+
     /// As a whole answer, behind which nothing comes.
-    pub(super) fn write(&self, out: &mut Vec<u8>, page: Option<&str>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut fields = vec![("connection", "close")];
         fields.extend(self.field);
-        push_page(&mut fields, page);
+        push_page(&mut fields, self.page.as_deref());
         write_problem(out, self.status, &fields, &self.detail);
     }
 }
@@ -57,53 +63,60 @@ enum Answer {
 
 /// The answers that one connection owes.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// By how many messages have to be accepted before.
     waiting: VecDeque<(u64, Answer)>,
+    bytes: usize,
     /// Messages that were published, and how many of them are accepted.
-    pub(super) published: u64,
+    pub(crate) published: u64,
     accepted: u64,
 }
 
 impl Answers {
     /// So many messages were published by a request.
-    pub(super) fn published(&mut self, messages: u32, page: Option<&str>, closes: bool) {
+    pub(crate) fn published(&mut self, messages: u32, page: Option<&str>, closes: bool) {
         let number = self.published.saturating_sub(1);
         let answer = Answer::Published { number, messages, page: page.map(Box::from), closes };
+        self.bytes += ANSWER_BYTES;
         self.waiting.push_back((self.published, answer));
     }
 
     /// An answer that is known already.
-    pub(super) fn whole(&mut self, bytes: Vec<u8>) {
+    pub(crate) fn whole(&mut self, bytes: Vec<u8>) {
+        self.bytes += bytes.len();
         self.waiting.push_back((self.published, Answer::Whole(bytes.into())));
     }
 
-    pub(super) fn accepted(&mut self, upto: u64) {
+    pub(crate) fn accepted(&mut self, upto: u64) {
         self.accepted = upto;
     }
 
     /// Whether the next one may be given.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.waiting.front().is_some_and(|(count, _)| *count <= self.accepted)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// Bytes of all of them, about.
-    pub(super) fn bytes(&self) -> usize {
-        self.waiting.len() * ANSWER_BYTES
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Writes those that are due, until there are so many bytes.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, bytes_max: usize, publisher: (Origin, WallTime)) {
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, bytes_max: usize, publisher: (Origin, WallTime)) {
         let full = out.len().saturating_add(bytes_max);
         while self.is_due() && out.len() < full {
             let Some((_, answer)) = self.waiting.pop_front() else { return };
             match answer {
-                Answer::Whole(bytes) => out.extend_from_slice(&bytes),
+                Answer::Whole(bytes) => {
+                    self.bytes -= bytes.len();
+                    out.extend_from_slice(&bytes);
+                }
                 Answer::Published { number, messages, page, closes } => {
+                    self.bytes -= ANSWER_BYTES;
                     let number = if planted::is(Bug::WrongMessageId) { number + 1 } else { number };
                     write_published(out, (number, messages), page.as_deref(), closes, publisher);
                 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use broker::{Charge, Gauge, Marks, Publisher, Use};
-use serde::Deserialize;
+use broker::{Charge, Gauge, Publisher, Use};
 use wire::http::Status;
 
 use crate::env::Env;
 use crate::http::answers::Problem;
-use crate::http::request;
+use crate::http::said::Said;
 
 /// What one call may cost, about.
 const WORK_MAX: u64 = 100_000;
@@ -27,20 +24,6 @@ pub(super) struct Lines {
     number: u32,
     published: u32,
     _charge: Charge,
-}
-
-/// One line: what a stream of JSON shows, as far as a publisher may say it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    topic: String,
-    payload: Option<String>,
-    payload_b64: Option<String>,
-    #[serde(default)]
-    retain: bool,
-    #[serde(default)]
-    qos: u32,
-    content_type: Option<String>,
 }
 
 impl Lines {
@@ -72,39 +55,15 @@ impl Lines {
             if line.is_empty() {
                 continue;
             }
-            let message = read(line).map_err(|detail| self.problem(&detail))?;
-            self.publish(env, publisher, message, *count)?;
+            let said: Said =
+                serde_json::from_slice(line).map_err(|error| self.problem(&error.to_string()))?;
+            let (topic, payload, marks) = said.message(env).map_err(|detail| self.problem(&detail))?;
+            env.traffic.received += 1;
+            env.publish_one(publisher, &topic, *count, payload.into(), marks);
             *count += 1;
             self.published += 1;
         }
         Ok(Some(self.published))
-    }
-
-    fn publish(
-        &self,
-        env: &mut Env,
-        publisher: &Arc<Publisher>,
-        line: Line,
-        number: u64,
-    ) -> Result<(), Problem> {
-        let topic = request::topic(&line.topic).map_err(|problem| self.problem(&problem.detail))?;
-        let payload = match (line.payload, line.payload_b64) {
-            (Some(text), None) => text.into_bytes(),
-            (None, Some(base64)) => {
-                BASE64.decode(base64).map_err(|_| self.problem("payload_b64 is no base64"))?
-            }
-            _ => return Err(self.problem("either payload or payload_b64")),
-        };
-        let qos = request::qos(line.qos).map_err(|problem| self.problem(&problem.detail))?;
-        if line.retain && !payload.is_empty() && !env.shard.may_retain(&topic) {
-            env.shard.refuse();
-            return Err(self.problem("no room to retain another message"));
-        }
-        let properties = line.content_type.and_then(|text| request::content_type(text.as_bytes()));
-        let marks = Marks { qos, retain: line.retain, properties, ..Marks::default() };
-        env.traffic.received += 1;
-        env.publish_one(publisher, &topic, number, payload.into(), marks);
-        Ok(())
     }
 
     /// What is wrong with the line that was read last.
@@ -113,8 +72,4 @@ impl Lines {
         let detail = format!("Line {number}: {detail}. The {published} messages before it are published");
         Problem::new(Status::BAD_REQUEST, detail)
     }
-}
-
-fn read(line: &[u8]) -> Result<Line, String> {
-    serde_json::from_slice(line).map_err(|error| error.to_string())
 }

@@ -1,17 +1,15 @@
 //! What a stream shows: messages, gaps, where the client stands, and the end.
 
-use broker::{Delivery, Filters, Refusal, Resumed, RetainedRequest, SessionId, Slice};
+use broker::{Delivery, Refusal, Resumed, SessionId, Slice};
 use bytes::Bytes;
 use wire::http::{Framing, Head, LAST_CHUNK, Status, write_head};
-use wire::text::LinePart;
 
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::feed::{Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event, write_line};
 use crate::http::answers::{Problem, push_page};
-use crate::http::encode::{Cursor, Standing, StreamStyle, Wrapping, write_event, write_heartbeat};
-use crate::http::position::{self, From};
-use crate::http::request::{self, Ends, Listen, StreamFormat};
+use crate::http::request::{self, Ends, Listen};
 use crate::http::{Http, State, Step};
 use crate::link::Link;
 use crate::station::Action;
@@ -23,31 +21,20 @@ const AHEAD_BYTES_MAX: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Streaming {
     listen: Listen,
-    style: StreamStyle,
+    feed: Feed,
     page: Option<Box<str>>,
     keep_alive: bool,
     /// Why it does not go on where it wanted to, if it does not.
-    missed: Option<&'static str>,
-    /// A message that is written in the middle of its line.
-    begun: Option<Begun>,
+    missed: Option<Missed>,
     /// Whether its subscription stands.
     is_open: bool,
-    /// What is to be said behind a line that was begun.
+    /// What is to be said behind a message that was begun.
     end: Option<&'static str>,
-}
-
-#[derive(Debug)]
-struct Begun {
-    /// The run, from that message on.
-    slice: Slice,
-    part: LinePart,
-    /// Where its receiver stands.
-    own: Box<[u64]>,
 }
 
 impl Streaming {
     pub(super) fn is_begun(&self) -> bool {
-        self.begun.is_some()
+        self.feed.is_begun()
     }
 
     pub(super) fn filters(&self) -> String {
@@ -64,11 +51,6 @@ impl Streaming {
             true => Step::Refused(Problem::new(Status::CONTENT_TOO_LARGE, "Too much ahead of an answer")),
             false => Step::Waits,
         }
-    }
-
-    /// Whether its position is told.
-    fn tells_position(&self) -> bool {
-        self.style.format != StreamFormat::Lines
     }
 }
 
@@ -87,12 +69,11 @@ impl Http {
         let after = listen.after.take();
         let wrapping = if request::takes_chunks(head) { Wrapping::Chunks } else { Wrapping::Bare };
         let mut streaming = Streaming {
-            style: StreamStyle { format: listen.format, wrapping },
+            feed: Feed::new(Style { shape: listen.shape, wrapping }),
             listen,
             page: page.map(Box::from),
             keep_alive: head.keep_alive && wrapping == Wrapping::Chunks,
             missed: None,
-            begun: None,
             is_open: false,
             end: None,
         };
@@ -116,7 +97,7 @@ impl Http {
         let State::Streaming(streaming) = &mut self.state else { return };
         let Some(session) = link.session else { return };
         if resumed == Resumed::Short {
-            streaming.missed = streaming.missed.or(Some("evicted"));
+            streaming.missed = streaming.missed.or(Some(Missed::Evicted));
         }
         streaming.is_open = true;
         let position = env.position_text(session);
@@ -137,16 +118,11 @@ impl Http {
     /// Time for a sign of life; it also tells where the client stands if nothing came for it.
     pub(super) fn beat(&mut self, link: &mut Link, env: &mut Env) {
         self.set_beat(link, env);
-        let State::Streaming(streaming) = &self.state else { return };
-        let Some(session) = link.session.filter(|_| streaming.is_open && !link.ending) else { return };
-        // Whoever does not take what waits is not sent more.
-        if !link.out.is_empty() || streaming.is_begun() {
-            return;
+        if let State::Streaming(streaming) = &self.state
+            && streaming.is_open
+        {
+            streaming.feed.beat(link, env, link.session);
         }
-        let position = if streaming.tells_position() { env.caught_up_text(session) } else { None };
-        let style = streaming.style;
-        link.out.append(&mut env.pool, |own| write_heartbeat(own, style, position.as_deref()));
-        link.list_to_write(env);
     }
 
     /// Encodes the next thing: answers, the rest of a line, or what the core has.
@@ -166,8 +142,8 @@ impl Http {
             }
             _ => return Delivered::Nothing,
         };
-        if let Some(begun) = streaming.begun.take() {
-            streaming.go_on(link, env, begun, size);
+        if streaming.feed.go_on(link, env, size) {
+            streaming.say_end(link, env);
             return Delivered::Something;
         }
         let Some(session) = link.session.filter(|_| !link.ending) else { return Delivered::Nothing };
@@ -176,11 +152,11 @@ impl Http {
                 self.end_of_history(link, env, session)
             }
             Some(Delivery::Messages(slice)) => {
-                streaming.encode(link, env, session, slice, size);
+                streaming.feed.encode(link, env, session, slice, size);
                 Delivered::Something
             }
             Some(Delivery::Gap(lost)) => {
-                streaming.write_gap(link, env, session, lost);
+                streaming.feed.say_gap(link, env, session, lost);
                 Delivered::Something
             }
             None if env.shard.is_asking(session) => Delivered::Nothing,
@@ -199,7 +175,7 @@ impl Http {
         env.shard.detach(session);
         env.shard.close(session);
         link.set_deadline(env, None);
-        if streaming.style.wrapping == Wrapping::Chunks {
+        if streaming.feed.style().wrapping == Wrapping::Chunks {
             link.out.push(Bytes::from_static(LAST_CHUNK));
         }
         if !streaming.keep_alive {
@@ -214,9 +190,9 @@ impl Http {
     /// Says why it ends, in the form of what it was sent so far.
     pub(crate) fn farewell(&mut self, link: &mut Link, env: &mut Env, reason: &CloseReason) {
         let says = match reason {
-            CloseReason::BadRequest { status, detail } => {
+            CloseReason::BadRequest { .. } => {
                 let mut out = Vec::new();
-                Problem::new(Status(*status), detail.as_str()).write(&mut out, None);
+                self.problem.take().into_iter().for_each(|problem| problem.write(&mut out));
                 return self.answers.whole(out);
             }
             CloseReason::Shutdown => "\"reason\":\"shutdown\"",
@@ -232,50 +208,25 @@ impl Http {
 
     /// The core has given the subscription up.
     pub(crate) fn refused(&mut self, why: Refusal) -> CloseReason {
-        let Problem { status, detail, .. } = unavailable(why);
-        self.state = State::Over;
-        CloseReason::BadRequest { status: status.0, detail }
+        let problem = unheard(Unheard::Refused(why));
+        let reason = CloseReason::BadRequest { status: problem.status.0, detail: problem.detail.clone() };
+        (self.state, self.problem) = (State::Over, Some(problem));
+        reason
     }
 }
 
 impl Streaming {
     fn subscribe(&mut self, env: &mut Env, session: SessionId, after: Option<&[u8]>) -> Result<(), Problem> {
-        let filters = Filters::new(&self.listen.filters);
-        let is_system = self.listen.filters.iter().any(topic::Filter::is_system);
-        if is_system && matches!(filters, Filters::Several(_)) {
-            let detail = "A filter under $SYS stands alone: what the broker tells of itself is no history";
-            return Err(Problem::new(Status::BAD_REQUEST, detail));
+        if self.feed.tells_position() || after.is_some() {
+            self.missed = env.begin_position(session, after);
         }
-        let from = match after {
-            Some(after) => Some(position::parse(after, env.streams.epoch, usize::from(env.shards))),
-            None => None,
-        };
-        let nothing = vec![0; usize::from(env.shards)];
-        let from = match &from {
-            None => None,
-            Some(From::Here(places)) => Some(&places[..]),
-            // Everything that is kept was accepted since the client was last here.
-            Some(From::Foreign) => {
-                self.missed = Some("restarted");
-                Some(&nothing[..])
-            }
-            Some(From::Unknown) => {
-                self.missed = Some("unknown");
-                None
-            }
-        };
-        if self.tells_position() || from.is_some() {
-            env.shard.keep_position(session, from);
-        }
-        let retained = if is_system { RetainedRequest::All } else { RetainedRequest::None };
-        let history = env.history(self.listen.replay);
-        let subscribed = env.shard.subscribe(env.now, session, &filters, history, retained);
-        subscribed.map(drop).map_err(unavailable)
+        let wish = Wish { filters: &self.listen.filters, replay: self.listen.replay };
+        env.hear(session, &wish).map(drop).map_err(unheard)
     }
 
     fn write_head(&self, out: &mut Vec<u8>) {
         let mut fields = vec![
-            ("content-type", self.style.format.content_type()),
+            ("content-type", request::content_type_of(self.feed.style().shape)),
             ("cache-control", "no-store"),
             ("x-accel-buffering", "no"),
         ];
@@ -283,7 +234,7 @@ impl Streaming {
         if !self.keep_alive {
             fields.push(("connection", "close"));
         }
-        let framing = match self.style.wrapping {
+        let framing = match self.feed.style().wrapping {
             Wrapping::Chunks => Framing::Chunked,
             Wrapping::Bare => Framing::None,
         };
@@ -293,45 +244,23 @@ impl Streaming {
     /// What stands before the first message.
     fn write_opening(&self, out: &mut Vec<u8>, position: Option<&[u8]>) {
         self.write_head(out);
-        if self.style.format == StreamFormat::Lines {
+        let style = self.feed.style();
+        if style.shape == Shape::Lines {
             if self.missed.is_some() {
-                self.write_line(out, "[GAP some messages are not kept any more]\n");
+                write_line(out, style, "[GAP some messages are not kept any more]\n");
             }
             return;
         }
-        if self.style.format == StreamFormat::Events {
-            self.write_line(out, "retry: 1000\n");
+        let mut says = String::new();
+        if style.shape == Shape::Events {
+            write_line(out, style, "retry: 1000\n");
+            // Their id says it as well, but not to whoever reads the data alone.
+            says = format!("\"position\":\"{}\"", String::from_utf8_lossy(position.unwrap_or_default()));
         }
-        let text = position.map(String::from_utf8_lossy).unwrap_or_default();
-        // Events have it as their id as well; in both forms it is found in the same place.
-        let (says, id) = match self.style.format {
-            StreamFormat::Events => (format!("\"position\":\"{text}\""), position),
-            _ => (String::new(), position),
-        };
-        write_event(out, self.style, ("open", &says), id);
-        if let Some(reason) = self.missed {
-            let says = format!("\"lost\":null,\"reason\":\"{reason}\"");
-            write_event(out, self.style, ("gap", &says), position);
+        write_event(out, style, ("open", &says), position);
+        if let Some(missed) = self.missed {
+            write_event(out, style, ("gap", &missed.says()), position);
         }
-    }
-
-    fn write_line(&self, out: &mut Vec<u8>, line: &str) {
-        match self.style.wrapping {
-            Wrapping::Chunks => wire::http::write_chunk(out, line.as_bytes()),
-            Wrapping::Bare => out.extend_from_slice(line.as_bytes()),
-        }
-    }
-
-    fn write_gap(&self, link: &mut Link, env: &mut Env, session: SessionId, lost: u64) {
-        if self.style.format == StreamFormat::Lines {
-            let line = wire::text::gap_line(wire::text::Format::From, lost);
-            return link.out.append(&mut env.pool, |own| self.write_line(own, &line));
-        }
-        let position = env.position_text(session);
-        let says = format!("\"lost\":{lost},\"reason\":\"slow\"");
-        link.out.append(&mut env.pool, |own| {
-            write_event(own, self.style, ("gap", &says), position.as_deref());
-        });
     }
 
     /// Whether everything that was kept stands before this, and that is all it wants.
@@ -339,96 +268,24 @@ impl Streaming {
         self.listen.ends == Ends::WithHistory && slice.asked_by.is_none()
     }
 
-    /// Encodes the next part of a run, and puts back what is left of it.
-    fn encode(
-        &mut self,
-        link: &mut Link,
-        env: &mut Env,
-        session: SessionId,
-        mut slice: Slice,
-        size: PartSize,
-    ) {
-        let own = env.shard.position(session).unwrap_or_default();
-        let shard = usize::from(slice.run.run().publisher().origin.shard.0);
-        let standing = match slice.run.noted() {
-            Some(noted) if slice.asked_by.is_none() && is_alike(noted, own, shard) => {
-                Standing::AsNoted(noted)
-            }
-            _ => Standing::Own(own),
-        };
-        let from = Cursor { message: slice.skip, part: None };
-        let outgoing = (&mut link.out, &mut env.pool);
-        let Some(to) = env.streams.encode(&slice.run, from, self.style, (standing, size), outgoing) else {
-            return;
-        };
-        slice.skip = to.message;
-        let mut rest = slice.clone();
-        if let Some(part) = to.part {
-            let own = own.into();
-            self.begun = Some(Begun { slice, part, own });
-            rest.skip += 1;
-        }
-        // The rest is the core's again, but for a line that is written in part.
-        if !rest.is_empty() {
-            env.shard.put_back(session, rest);
-        }
-    }
-
-    /// Encodes more of a line that was begun.
-    fn go_on(&mut self, link: &mut Link, env: &mut Env, begun: Begun, size: PartSize) {
-        let Begun { slice, part, own } = begun;
-        let from = Cursor { message: slice.skip, part: Some(part) };
-        let (standing, outgoing) = (Standing::Own(&own), (&mut link.out, &mut env.pool));
-        let to = env.streams.encode(&slice.run, from, self.style, (standing, size), outgoing);
-        match to.and_then(|to| to.part) {
-            Some(part) => self.begun = Some(Begun { slice, part, own }),
-            None => self.say_end(link, env),
-        }
-    }
-
-    /// Says that it ends, unless a line stands before that.
+    /// Says that it ends, unless a message stands before that.
     fn say_end(&mut self, link: &mut Link, env: &mut Env) {
-        if self.is_begun() {
+        if self.feed.is_begun() {
             return;
         }
         let Some(says) = self.end.take() else { return };
-        let style = self.style;
-        link.out.append(&mut env.pool, |own| write_event(own, style, ("end", says), None));
-        if style.wrapping == Wrapping::Chunks {
+        self.feed.say(link, env, ("end", says), None);
+        if self.feed.style().wrapping == Wrapping::Chunks {
             link.out.push(Bytes::from_static(LAST_CHUNK));
         }
     }
 }
 
-/// Whether two positions say the same of all shards but one.
-fn is_alike(noted: &[u64], own: &[u64], shard: usize) -> bool {
-    noted.len() == own.len()
-        && noted.iter().zip(own).enumerate().all(|(index, (noted, own))| index == shard || noted == own)
-}
-
-fn unavailable(why: Refusal) -> Problem {
-    let detail = match why {
-        Refusal::FilterMemory => "Out of memory for subscriptions: try again later",
-        Refusal::Unanswered => "No answer to the subscription in time: try again later",
-        Refusal::FilterShapes => "Too many ways to mix names and + in filters: use fewer levels",
-    };
-    Problem::new(Status::SERVICE_UNAVAILABLE, detail).with_field("retry-after", "1")
-}
-
-impl Env {
-    /// Where a session stands behind its last delivery, as its client keeps it.
-    fn position_text(&self, session: SessionId) -> Option<Vec<u8>> {
-        let places = self.shard.position(session)?;
-        let mut text = Vec::new();
-        position::write(&mut text, self.streams.epoch, places.iter().copied());
-        Some(text)
-    }
-
-    /// The same for a session for which nothing waits, behind all that came.
-    fn caught_up_text(&mut self, session: SessionId) -> Option<Vec<u8>> {
-        let places = self.shard.caught_up(self.now, session)?.to_vec();
-        let mut text = Vec::new();
-        position::write(&mut text, self.streams.epoch, places.into_iter());
-        Some(text)
+fn unheard(why: Unheard) -> Problem {
+    match why {
+        Unheard::SystemBesides => Problem::new(Status::BAD_REQUEST, why.words()),
+        Unheard::Refused(_) => {
+            Problem::new(Status::SERVICE_UNAVAILABLE, why.words()).with_field("retry-after", "1")
+        }
     }
 }

@@ -9,36 +9,37 @@
 //!           └──elsewhere──▶ Leaving
 //! ```
 //! Reading order: `request` (what a head asks for), `safety` (who may ask from a browser), `publishing`
-//! (bodies to runs), `lines` (several messages in a body), `listening` (what a stream shows), `encode`
-//! (runs to bytes), `position` (where a client stands, as text), `answers`.
+//! (bodies to runs), `lines` (several messages in a body), `listening` (a `feed` as an answer), `answers`.
 
 mod answers;
-mod encode;
 mod lines;
 mod listening;
-mod position;
 mod publishing;
 mod request;
 mod safety;
+mod said;
 
 use std::sync::Arc;
 
 use broker::{Introduced, Publisher};
 use topic::TopicName;
 use wire::http::{Framing, Head, HeadError, Status, parse_head, write_head};
+use wire::websocket::{check_handshake, offers_protocol, write_accepted};
 
 use crate::batch::Batch;
 use crate::connection::{Next, RoleName, Taken};
 use crate::env::Env;
 use crate::event::CloseReason;
 use crate::link::{Chunk, Link, ReadEnd};
-use answers::{Answers, Problem};
+use crate::websocket::Inside;
+use answers::Problem;
 use listening::Streaming;
 use publishing::Body;
 use request::Place;
 
-pub(crate) use encode::Encoder;
+pub(crate) use answers::Answers;
 pub use safety::WebAccess;
+pub(crate) use said::Said;
 
 /// What one call may cost, about, in nanoseconds of a slow core.
 const WORK_MAX: u64 = 200_000;
@@ -59,6 +60,8 @@ pub(crate) struct Http {
     is_greeted: bool,
     /// Whether the next request waits for the answers to those before it.
     is_held: bool,
+    /// What is wrong with the last request.
+    problem: Option<Problem>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,8 @@ enum State {
     Streaming(Box<Streaming>),
     /// The control side is to have it, once what was promised is written.
     Leaving,
+    /// What follows is frames of a WebSocket.
+    Upgraded(Inside),
     /// It ends.
     Over,
 }
@@ -95,6 +100,7 @@ impl Http {
             scanned: 0,
             is_greeted: false,
             is_held: false,
+            problem: None,
         }
     }
 
@@ -109,13 +115,13 @@ impl Http {
         let (mut batch, mut used) = (Batch::default(), 0);
         let (spent_max, published) = (env.spent + WORK_MAX, self.answers.published);
         let next = loop {
-            if used == chunk.bytes.len() && !self.has_work() {
+            if (used == chunk.bytes.len() && !self.has_work()) || self.upgraded().is_some() {
                 break Next::GoOn;
             }
             if env.spent >= spent_max {
                 break Next::Again;
             }
-            match self.step(link, env, &mut batch, (chunk, used), read_end) {
+            match self.step(link, env, &mut batch, (chunk, used)) {
                 Step::Used(bytes) => used += bytes,
                 Step::Waits => break Next::GoOn,
                 Step::Again => break Next::Again,
@@ -125,6 +131,9 @@ impl Http {
         self.flush(env, &mut batch, chunk);
         if !self.answers.is_empty() {
             link.list_to_write(env);
+        }
+        if matches!(self.state, State::Head) && read_end != ReadEnd::Closed {
+            wait_for_head(link, env, used < chunk.bytes.len());
         }
         match next {
             Next::GoOn if self.answers.published > published => Taken { used, next: Next::Published },
@@ -138,7 +147,6 @@ impl Http {
         env: &mut Env,
         batch: &mut Batch,
         (chunk, at): (&Chunk, usize),
-        read_end: ReadEnd,
     ) -> Step {
         let bytes = chunk.bytes.get(at..).unwrap_or_default();
         match &self.state {
@@ -151,7 +159,6 @@ impl Http {
                     }
                     Ok(None) => {
                         self.scanned = bytes.len();
-                        self.wait_for_head(link, env, bytes, read_end);
                         Step::Waits
                     }
                     Err(error) => Step::Refused(bad_head(error)),
@@ -159,7 +166,7 @@ impl Http {
             }
             State::Body(_) => self.body(link, env, batch, (chunk, at)),
             State::Streaming(streaming) => streaming.hears_client(bytes, link),
-            State::Leaving => Step::Waits,
+            State::Leaving | State::Upgraded(_) => Step::Waits,
             State::Over => Step::Used(bytes.len()),
         }
     }
@@ -182,20 +189,24 @@ impl Http {
             Ok(page) => page,
             Err(problem) => return Step::Refused(problem),
         };
-        let Place::Topic(named) = place else {
-            self.flush(env, batch, chunk);
-            self.state = State::Leaving;
-            link.set_deadline(env, None);
-            link.list_to_write(env); // nothing may be owed
-            return Step::Waits;
-        };
-        self.is_greeted = true;
         let owes = !self.answers.is_empty() || !batch.is_empty();
-        if owes && head.method == "GET" {
+        if owes && head.method == "GET" && place != Place::Elsewhere {
             // A stream says its own head, and not before what was asked for first.
             self.is_held = true;
             return Step::Waits;
         }
+        let named = match place {
+            Place::Topic(named) => named,
+            Place::WebSocket(inside) => return self.upgrade(link, env, head, inside),
+            Place::Elsewhere => {
+                self.flush(env, batch, chunk);
+                self.state = State::Leaving;
+                link.set_deadline(env, None);
+                link.list_to_write(env); // nothing may be owed
+                return Step::Waits;
+            }
+        };
+        self.is_greeted = true;
         let done = match head.method {
             "POST" | "PUT" => self.begin_body(link, env, batch, (head, named, page), (chunk, at)),
             "GET" | "HEAD" => self.listen(link, env, (head, named, page)),
@@ -207,7 +218,45 @@ impl Http {
         };
         match done {
             Ok(used) => Step::Used(used),
-            Err(problem) => Step::Refused(problem),
+            Err(problem) => Step::Refused(problem.for_page(page)),
+        }
+    }
+
+    /// A handshake: what follows is frames.
+    fn upgrade(&mut self, link: &mut Link, env: &mut Env, head: &Head<'_>, inside: Inside) -> Step {
+        let accept = match check_handshake(head) {
+            Ok(accept) => accept,
+            Err(error) => {
+                let problem = Problem::new(error.status(), error.to_string());
+                let field = error.headers().first();
+                return Step::Refused(match field {
+                    Some((name, value)) => problem.with_field(name, value),
+                    None => problem,
+                });
+            }
+        };
+        let protocol = match inside {
+            Inside::Mqtt => ["mqtt", "mqttv3.1"].into_iter().find(|name| offers_protocol(head.headers, name)),
+            Inside::Json => None,
+        };
+        link.out.append(&mut env.pool, |own| write_accepted(own, &accept, protocol));
+        if inside == Inside::Mqtt {
+            let until = env.now.mono.after(link.rules.limits.connect_time);
+            link.set_deadline(env, Some(until));
+            link.out.begin_frames();
+        } else {
+            link.set_deadline(env, None);
+        }
+        link.list_to_write(env);
+        self.state = State::Upgraded(inside);
+        Step::Used(head.len)
+    }
+
+    /// What follows a handshake that was the last thing here.
+    pub(crate) fn upgraded(&self) -> Option<Inside> {
+        match self.state {
+            State::Upgraded(inside) => Some(inside),
+            _ => None,
         }
     }
 
@@ -240,21 +289,9 @@ impl Http {
 
     fn refuse(&mut self, problem: Problem) -> Next {
         self.state = State::Over;
-        Next::End(CloseReason::BadRequest { status: problem.status.0, detail: problem.detail })
-    }
-
-    fn wait_for_head(&self, link: &mut Link, env: &mut Env, bytes: &[u8], read_end: ReadEnd) {
-        if read_end == ReadEnd::Closed {
-            return;
-        }
-        // A head that comes byte by byte has the time of one that comes at once.
-        let limits = &link.rules.limits;
-        let until = match (bytes.is_empty(), link.deadline) {
-            (true, _) => env.now.mono.after(limits.http_idle_time),
-            (false, Some(at)) if at <= env.now.mono.after(limits.head_time) => at,
-            (false, _) => env.now.mono.after(limits.head_time),
-        };
-        link.set_deadline(env, Some(until));
+        let reason = CloseReason::BadRequest { status: problem.status.0, detail: problem.detail.clone() };
+        self.problem = Some(problem);
+        Next::End(reason)
     }
 
     /// The time of the deadline has come.
@@ -268,7 +305,7 @@ impl Http {
                 self.beat(link, env);
                 Next::GoOn
             }
-            State::Leaving | State::Over => Next::GoOn,
+            State::Leaving | State::Upgraded(_) | State::Over => Next::GoOn,
         };
         Taken { used: 0, next }
     }
@@ -365,6 +402,15 @@ impl Http {
     fn began(&self) -> broker::WallTime {
         self.publisher.as_ref().map_or_else(broker::WallTime::default, |publisher| publisher.began)
     }
+}
+
+/// The next request has its time, and more of it before it begins.
+fn wait_for_head(link: &mut Link, env: &mut Env, has_begun: bool) {
+    let limits = &link.rules.limits;
+    let until = env.now.mono.after(if has_begun { limits.head_time } else { limits.http_idle_time });
+    // A head that comes byte by byte has the time of one that comes at once.
+    let until = link.deadline.filter(|at| has_begun && *at <= until).unwrap_or(until);
+    link.set_deadline(env, Some(until));
 }
 
 fn bad_head(error: HeadError) -> Problem {

@@ -9,8 +9,10 @@ use wire::http::{self, Head, Status, Version, best_offer};
 use wire::mqtt::{Property, PropertyWriter};
 use wire::past::Replay;
 
+use crate::feed::Shape;
 use crate::http::answers::Problem;
 use crate::http::safety::Asks;
+use crate::websocket::Inside;
 
 /// Bytes of a media type: none that is registered comes near.
 const CONTENT_TYPE_BYTES_MAX: usize = 256;
@@ -20,12 +22,19 @@ const CONTENT_TYPE_BYTES_MAX: usize = 256;
 pub(super) enum Place<'a> {
     /// `/t/…`, with what stands behind it, or `/t`.
     Topic(&'a str),
+    /// `/mqtt` or `/ws`.
+    WebSocket(Inside),
     /// What the control side serves.
     Elsewhere,
 }
 
 impl<'a> Place<'a> {
     pub(super) fn of(path: &'a str) -> Self {
+        match path {
+            "/mqtt" => return Self::WebSocket(Inside::Mqtt),
+            "/ws" => return Self::WebSocket(Inside::Json),
+            _ => {}
+        }
         match path.strip_prefix("/t") {
             Some("") => Self::Topic(""),
             Some(rest) => rest.strip_prefix('/').map_or(Self::Elsewhere, Self::Topic),
@@ -35,7 +44,7 @@ impl<'a> Place<'a> {
 
     pub(super) fn asks(self) -> Asks {
         match self {
-            Self::Topic(_) => Asks::ForMore,
+            Self::Topic(_) | Self::WebSocket(_) => Asks::ForMore,
             Self::Elsewhere => Asks::ToLook,
         }
     }
@@ -45,32 +54,11 @@ impl<'a> Place<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Listen {
     pub(super) filters: Vec<Filter>,
-    pub(super) format: StreamFormat,
+    pub(super) shape: Shape,
     pub(super) replay: Replay,
     /// The position behind which it wants to go on, as the client says it.
     pub(super) after: Option<Vec<u8>>,
     pub(super) ends: Ends,
-}
-
-/// How a stream looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum StreamFormat {
-    /// A payload per line.
-    Lines,
-    /// A JSON object per line.
-    Ndjson,
-    /// Server-Sent Events.
-    Events,
-}
-
-impl StreamFormat {
-    pub(super) fn content_type(self) -> &'static str {
-        match self {
-            Self::Lines => "text/plain; charset=utf-8",
-            Self::Ndjson => "application/x-ndjson",
-            Self::Events => "text/event-stream",
-        }
-    }
 }
 
 /// When a stream ends.
@@ -85,7 +73,7 @@ pub(super) enum Ends {
 pub(super) fn listen(head: &Head<'_>, named: &str, filters_max: usize) -> Result<Listen, Problem> {
     let mut listen = Listen {
         filters: Vec::new(),
-        format: StreamFormat::Lines,
+        shape: Shape::Lines,
         replay: Replay::None,
         after: head.headers.first("last-event-id").filter(|id| !id.is_empty()).map(<[u8]>::to_vec),
         ends: Ends::Never,
@@ -93,12 +81,12 @@ pub(super) fn listen(head: &Head<'_>, named: &str, filters_max: usize) -> Result
     if !named.is_empty() {
         listen.filters.push(filter(&decoded(named)?)?);
     }
-    let mut format = None;
+    let mut shape = None;
     for pair in http::pairs(head.query.unwrap_or_default()) {
         let (name, value) = pair.map_err(bad_escape)?;
         match name.as_ref() {
             "filter" => listen.filters.push(filter(&value)?),
-            "format" => format = Some(format_named(&value)?),
+            "format" => shape = Some(shape_named(&value)?),
             "last" => listen.replay = Replay::Last(number(&name, &value)?),
             "since" => listen.replay = since(&value)?,
             // A browser that comes back says where it stood last, and asks with the address of the page.
@@ -109,8 +97,8 @@ pub(super) fn listen(head: &Head<'_>, named: &str, filters_max: usize) -> Result
             _ => return Err(unknown(&name, "filter, format, last, since, after, poll")),
         }
     }
-    listen.format = match format {
-        Some(format) => format,
+    listen.shape = match shape {
+        Some(shape) => shape,
         None => accepted(head)?,
     };
     match listen.filters.len() {
@@ -179,12 +167,21 @@ pub(super) fn takes_chunks(head: &Head<'_>) -> bool {
     head.version == Version::Http11
 }
 
-fn accepted(head: &Head<'_>) -> Result<StreamFormat, Problem> {
+/// What a stream is, for whoever reads it.
+pub(super) fn content_type_of(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Lines => "text/plain; charset=utf-8",
+        Shape::Ndjson | Shape::Frames => "application/x-ndjson",
+        Shape::Events => "text/event-stream",
+    }
+}
+
+fn accepted(head: &Head<'_>) -> Result<Shape, Problem> {
     let offers = ["text/plain", "text/event-stream", "application/x-ndjson", "application/json"];
     match best_offer(head.headers, &offers) {
-        Some(0) => Ok(StreamFormat::Lines),
-        Some(1) => Ok(StreamFormat::Events),
-        Some(_) => Ok(StreamFormat::Ndjson),
+        Some(0) => Ok(Shape::Lines),
+        Some(1) => Ok(Shape::Events),
+        Some(_) => Ok(Shape::Ndjson),
         None => {
             let detail = "A stream is text/plain, application/x-ndjson or text/event-stream";
             Err(Problem::new(Status::NOT_ACCEPTABLE, detail))
@@ -192,11 +189,11 @@ fn accepted(head: &Head<'_>) -> Result<StreamFormat, Problem> {
     }
 }
 
-fn format_named(name: &str) -> Result<StreamFormat, Problem> {
+fn shape_named(name: &str) -> Result<Shape, Problem> {
     match name {
-        "lines" => Ok(StreamFormat::Lines),
-        "ndjson" | "json" => Ok(StreamFormat::Ndjson),
-        "sse" => Ok(StreamFormat::Events),
+        "lines" => Ok(Shape::Lines),
+        "ndjson" | "json" => Ok(Shape::Ndjson),
+        "sse" => Ok(Shape::Events),
         _ => Err(Problem::new(Status::BAD_REQUEST, format!("format={name}: it is lines, ndjson or sse"))),
     }
 }

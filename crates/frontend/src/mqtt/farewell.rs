@@ -39,6 +39,7 @@ fn reason_for(reason: &CloseReason) -> Option<(Reason, Option<&str>)> {
         CloseReason::Shutdown => (Reason::SERVER_SHUTTING_DOWN, None),
         CloseReason::Refused(_) => (Reason::UNSPECIFIED_ERROR, None),
         CloseReason::BadRequest { .. }
+        | CloseReason::BadFrame { .. }
         | CloseReason::Gone
         | CloseReason::Untaken
         | CloseReason::HistoryRead

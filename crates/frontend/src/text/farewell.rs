@@ -43,6 +43,7 @@ pub(crate) fn farewell_line(reason: &CloseReason, limits: &Limits) -> Option<Str
         | CloseReason::Terminated
         | CloseReason::Violation(_)
         | CloseReason::BadRequest { .. }
+        | CloseReason::BadFrame { .. }
         | CloseReason::TakenOver
         | CloseReason::Foreign(_) => None,
     }

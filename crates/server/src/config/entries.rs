@@ -244,7 +244,7 @@ fn first(settings: &mut Settings) -> &mut ListenerSettings {
 }
 
 /// A listener as one URL.
-pub(super) fn url(listener: &ListenerSettings) -> String {
+pub(crate) fn url(listener: &ListenerSettings) -> String {
     let query = match listener.topic_prompt {
         TopicPrompt::Off => "",
         TopicPrompt::On => "?topic_prompt=1",

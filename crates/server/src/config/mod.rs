@@ -13,6 +13,7 @@ mod changes;
 mod entries;
 mod environment;
 mod error;
+mod explain;
 mod file;
 mod key;
 mod layer;
@@ -33,7 +34,11 @@ use crate::limits::Limits;
 
 pub use args::ServerArgs;
 pub use changes::{changed_at_once, changes};
+pub(crate) use entries::url;
+pub(crate) use explain::{Source, explain};
+
 pub use error::{ConfigError, Origin, Place};
+pub use explain::Sources;
 pub use key::Key;
 pub use render::{defaults_toml, print};
 pub use value::ValueError;
@@ -57,6 +62,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The file that was read, if one was named.
     pub config_file: Option<PathBuf>,
+    /// What gave which value.
+    pub sources: Sources,
 }
 
 /// One address to listen on.
@@ -110,7 +117,7 @@ fn load_from(
     };
     let layers = [in_file, environment.layer, args.layer()];
     let settings = resolve::resolve(&layers, &args.command_line_allowing_anonymous())?;
-    Ok(Settings { config_file, ..settings })
+    Ok(Settings { config_file, sources: Sources::of(&layers), ..settings })
 }
 
 impl Default for Settings {
@@ -129,6 +136,7 @@ impl Default for Settings {
             allow_anonymous: AnonymousAccess::default(),
             limits: Limits::default(),
             config_file: None,
+            sources: Sources::default(),
         }
     }
 }

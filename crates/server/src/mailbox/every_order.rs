@@ -209,5 +209,6 @@ fn a_sender_that_waits_for_room_goes_on() {
             Turn::until(heard.0[0].len(), 4)
         });
         assert_eq!(heard.0[0], [0, 1, 2, 3]);
+        assert_eq!(mailbox.inbox.waiting_bytes(), 0);
     });
 }

@@ -17,7 +17,8 @@ use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sender {
     Shard(ShardId),
-    /// The control thread: what it sends is bounded by itself, and it never waits for room.
+    /// The control thread and the web thread: what they send is bounded by themselves, and they never
+    /// wait for room.
     Control,
 }
 
@@ -125,6 +126,11 @@ impl<M> Inbox<M> {
         under_way.sender_waits.store(true, Ordering::SeqCst);
         // It may have been taken before anyone could see that this one waits: nobody would ring.
         under_way.bytes.load(Ordering::SeqCst) > bytes_max / 2
+    }
+
+    /// Bytes under way from all shards; each figure is right for itself.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.under_way.iter().map(|under_way| under_way.bytes.load(Ordering::Relaxed)).sum()
     }
 
     fn of(&self, sender: ShardId) -> &UnderWay {

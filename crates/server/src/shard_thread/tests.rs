@@ -26,6 +26,7 @@ impl Pair {
             polls.iter().map(|poll| Mailbox::new(Waker::new(poll.registry(), WAKER).unwrap(), 2)).collect();
         let (events, _) = EventSink::new(100);
         let (clock, gauge, loads) = (Clock::new(), Gauge::new(), Loads::new(2));
+        let web = web::Sender::to_nobody();
         let mut own = 0..;
         let shards = polls.map(|poll| {
             ShardThread::new(Setup {
@@ -50,6 +51,7 @@ impl Pair {
                 mailboxes: Arc::clone(&mailboxes),
                 events: events.clone(),
                 loads: loads.clone(),
+                web: web.clone(),
             })
         });
         Self { shards, mailboxes, ready: Events::with_capacity(64), clock }
@@ -73,7 +75,7 @@ impl Pair {
             handover: Handover::accepted(addr, self.clock.now().mono),
         };
         // As accepting counts it.
-        self.shards[shard].loads.moved(1 - shard, shard);
+        self.shards[shard].loads.began(shard);
         self.send(shard, Parcel::Connection(Box::new(hand_off)));
         Client { stream, heard: String::new() }
     }
@@ -322,4 +324,32 @@ fn a_slot_s_next_client_has_another_id() {
     pair.send(0, Parcel::Order(Order::Kick(new)));
     pair.turns(0, 5);
     assert_eq!(stays.lines(), ["terminate"]);
+}
+
+/// Its socket goes with what was said, and the shard has no part in it any more. This web thread has
+/// no place for anyone, and says so.
+#[test]
+fn a_request_of_operators_is_handed_on() {
+    let mut pair = Pair::new(Limits::default());
+    let mut client = pair.connect(0, "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    pair.turn_until(|pair| pair.shards[0].loads.connections() == 0);
+    assert_eq!(pair.shards[0].sockets.len(), 0);
+    assert!(client.lines()[0].starts_with("HTTP/1.1 503 "));
+    let report = pair.shards[0].report(pair.clock.now(), 0);
+    assert_eq!((report.census, report.closed), (frontend::Census::default(), Closings::default()));
+}
+
+#[test]
+fn every_turn_and_every_ending_is_counted() {
+    let mut pair = Pair::new(Limits::default());
+    let client = pair.connect(0, "PUBLISHER news\n");
+    pair.turn_until(|pair| pair.shards[0].station.census().publishers == 1);
+    let before = pair.shards[0].report(pair.clock.now(), 0);
+    drop(client);
+    pair.turns(0, 7);
+    let after = pair.shards[0].report(pair.clock.now(), 0);
+    assert_eq!(after.turns.count() - before.turns.count(), 7);
+    assert!(after.turns.sum_nanos > before.turns.sum_nanos);
+    let ended = |report: &ShardReport| report.closed.by_reason().map(|(_, count)| count).sum::<u64>();
+    assert_eq!((ended(&before), ended(&after)), (0, 1));
 }

@@ -8,7 +8,7 @@ use super::*;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 fn report(shard: u8) -> ShardReport {
-    ShardReport::for_tests(shard)
+    ShardReport::empty(shard)
 }
 
 /// Asks when it is time, has these answer, and shows what is told.
@@ -76,7 +76,14 @@ fn figures_are_those_of_all_shards() {
             shared_subscriptions: 6,
             ..Stats::default()
         },
-        census: Census { publishers: 1, subscribers: 2, clients: 3, others: 4, absent: 5 },
+        census: Census {
+            publishers: 1,
+            subscribers: 2,
+            clients: 3,
+            others: 4,
+            absent: 5,
+            ..Census::default()
+        },
         traffic: Traffic {
             greeted: 7,
             received: 8,

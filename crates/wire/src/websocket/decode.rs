@@ -104,37 +104,29 @@ impl Decoder {
     /// may take from at any time.
     ///
     /// # Errors
-    /// A [`DecodeError`]; nothing more can be decoded then. `data` may have bytes of what was refused.
+    /// A [`DecodeError`]; whatever comes behind it is passed over. `data` may have bytes of what was refused.
     pub fn decode(&mut self, bytes: &[u8], data: &mut Vec<u8>) -> Result<Decoded<'_>, DecodeError> {
-        let nothing = Decoded { used: bytes.len(), event: None };
-        let (mut payload, head_len) = match &mut self.state {
-            State::Closed => return Ok(nothing),
-            State::Payload(payload) => (*payload, 0),
-            State::Head(begun) => match begun.go_on(bytes, self.peer)? {
+        // It stays so behind an error.
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let (payload, head_len) = match state {
+            State::Closed => return Ok(Decoded { used: bytes.len(), event: None }),
+            State::Payload(payload) => (payload, 0),
+            State::Head(mut begun) => match begun.go_on(bytes, self.peer)? {
                 Some((head, used)) => (self.begin(head)?, used),
-                None => return Ok(nothing),
+                None => {
+                    self.state = State::Head(begun);
+                    return Ok(Decoded { used: bytes.len(), event: None });
+                }
             },
         };
         let rest = bytes.get(head_len..).unwrap_or_default();
         let here = usize::try_from(payload.left).map_or(rest.len(), |left| left.min(rest.len()));
         let piece = rest.get(..here).unwrap_or(rest);
-        payload.left -= here as u64;
-        let used = head_len + here;
-        let is_whole = payload.left == 0;
-        if payload.opcode.is_control() {
-            mask::append(&mut self.control, piece, &mut payload.mask);
-            self.state = if is_whole { State::Head(BegunHead::default()) } else { State::Payload(payload) };
-            let event = if is_whole { Some(self.control_event(payload.opcode)?) } else { None };
-            return Ok(Decoded { used, event });
-        }
-        let start = data.len();
-        mask::append(data, piece, &mut payload.mask);
-        self.state = if is_whole { State::Head(BegunHead::default()) } else { State::Payload(payload) };
-        let part = if is_whole { payload.part } else { Part::More };
-        let kind = self.take_data(data.get(start..).unwrap_or_default(), part)?;
-        // Of a frame whose head came alone there is nothing to tell.
-        let is_told = is_whole || here > 0;
-        Ok(Decoded { used, event: is_told.then_some(Event::Data(kind, part)) })
+        let event = match payload.opcode {
+            Opcode::Close | Opcode::Ping | Opcode::Pong => self.take_control(payload, piece)?,
+            Opcode::Continuation | Opcode::Text | Opcode::Binary => self.take_data(payload, piece, data)?,
+        };
+        Ok(Decoded { used: head_len + here, event })
     }
 
     /// A frame begins: whether it may, here.
@@ -155,30 +147,61 @@ impl Decoder {
         Ok(Payload { opcode: head.opcode, part: head.part, left: head.length, mask: head.mask })
     }
 
-    /// A piece of the message, without its mask.
-    fn take_data(&mut self, piece: &[u8], part: Part) -> Result<Kind, DecodeError> {
+    /// A piece of a message.
+    fn take_data(
+        &mut self,
+        mut payload: Payload,
+        piece: &[u8],
+        data: &mut Vec<u8>,
+    ) -> Result<Option<Event<'_>>, DecodeError> {
+        let start = data.len();
+        payload.take(piece, data);
         let message = self.message.as_mut().expect("a frame with data begins a message or goes on with one");
         let kind = message.kind;
         if kind == Kind::Text {
-            message.utf8.take(piece)?;
+            message.utf8.take(data.get(start..).unwrap_or_default())?;
         }
+        let is_whole = payload.left == 0;
+        let part = if is_whole { payload.part } else { Part::More };
         if part == Part::Last {
             message.utf8.end()?;
             self.message = None;
         }
-        Ok(kind)
+        self.state = payload.next();
+        // Of a frame whose head came alone there is nothing to tell.
+        Ok((is_whole || !piece.is_empty()).then_some(Event::Data(kind, part)))
     }
 
-    fn control_event(&mut self, opcode: Opcode) -> Result<Event<'_>, DecodeError> {
-        match opcode {
-            Opcode::Ping => Ok(Event::Ping(&self.control)),
-            Opcode::Pong => Ok(Event::Pong(&self.control)),
+    /// A piece of a control frame.
+    fn take_control(&mut self, mut payload: Payload, piece: &[u8]) -> Result<Option<Event<'_>>, DecodeError> {
+        payload.take(piece, &mut self.control);
+        if payload.left > 0 {
+            self.state = payload.next();
+            return Ok(None);
+        }
+        let event = match payload.opcode {
+            Opcode::Ping => Event::Ping(&self.control),
+            Opcode::Pong => Event::Pong(&self.control),
             _ => {
                 let (code, reason) = close::parse(&self.control)?;
-                self.state = State::Closed;
-                Ok(Event::Close(code, reason))
+                return Ok(Some(Event::Close(code, reason)));
             }
-        }
+        };
+        self.state = payload.next();
+        Ok(Some(event))
+    }
+}
+
+impl Payload {
+    /// Appends a piece of it, without its mask.
+    fn take(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        mask::append(out, piece, &mut self.mask);
+        self.left -= piece.len() as u64;
+    }
+
+    /// What comes behind such a piece.
+    fn next(self) -> State {
+        if self.left == 0 { State::Head(BegunHead::default()) } else { State::Payload(self) }
     }
 }
 

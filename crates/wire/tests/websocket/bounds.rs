@@ -104,3 +104,33 @@ fn what_comes_behind_a_close_frame_is_passed_over() {
     assert_eq!((decoded.used, decoded.event), (bytes.len() - 8, None));
     assert!(data.is_empty());
 }
+
+#[test]
+fn what_comes_behind_an_error_is_passed_over() {
+    for wrong in [
+        &b"\xff"[..],
+        b"\x80\x80\x00\x00\x00\x00",
+        b"\x81\x81\x00\x00\x00\x00\xff",
+        b"\x88\x81\x00\x00\x00\x00\x03",
+    ] {
+        for piece_len in [1, wrong.len()] {
+            let (mut decoder, mut data) = (Decoder::new(Peer::Client, 100), Vec::new());
+            assert!(
+                wrong.chunks(piece_len).any(|piece| decoder.decode(piece, &mut data).is_err()),
+                "{wrong:x?}"
+            );
+            data.clear();
+            for piece in [&frames("81 'Hello'")[..], b"\xff"] {
+                let decoded = decoder.decode(piece, &mut data).expect("it is not looked at");
+                assert_eq!((decoded.used, decoded.event), (piece.len(), None));
+            }
+            assert!(data.is_empty());
+        }
+    }
+}
+
+/// There may be as many of these as connections.
+#[test]
+fn a_decoder_is_small() {
+    assert!(size_of::<Decoder>() <= 112, "{} bytes", size_of::<Decoder>());
+}

@@ -5,6 +5,7 @@ mod errors;
 mod pages;
 mod precedence;
 mod round_trip;
+mod sources;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 /// Where a client wants to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     /// By shard: so many of its messages are done with.
     Here(Box<[u64]>),
     /// It is of another life of the server, or of another server.
@@ -31,7 +31,7 @@ impl Epoch {
 }
 
 /// Appends a position.
-pub(super) fn write(out: &mut Vec<u8>, epoch: Epoch, places: impl Iterator<Item = u64>) {
+pub(crate) fn write(out: &mut Vec<u8>, epoch: Epoch, places: impl Iterator<Item = u64>) {
     let (mut bytes, mut len) = ([0; POSITION_BYTES_MAX], 0);
     let mut push = |byte: u8| {
         if let Some(place) = bytes.get_mut(len) {
@@ -57,7 +57,7 @@ pub(super) fn write(out: &mut Vec<u8>, epoch: Epoch, places: impl Iterator<Item 
 }
 
 /// Reads what a client has kept.
-pub(super) fn parse(text: &[u8], epoch: Epoch, shards: usize) -> From {
+pub(crate) fn parse(text: &[u8], epoch: Epoch, shards: usize) -> From {
     if text.len() > TEXT_BYTES_MAX {
         return From::Unknown;
     }

@@ -5,28 +5,41 @@ use std::rc::Rc;
 
 use broker::{Gauge, LocalRun};
 use wire::text::{Format, Frame, LinePart, TimeField};
+use wire::websocket::{Opcode, Part, write_frame_head};
 
 use crate::delivering::PartSize;
-use crate::http::position::{self, Epoch};
-use crate::http::request::StreamFormat;
+use crate::feed::position::{self, Epoch};
 use crate::outgoing::{Outgoing, Pool};
 use crate::remembered::Remembered;
 use crate::text::sender;
 use crate::traffic::Sent;
 use crate::work;
 
-/// What makes two streams' bytes equal.
+/// What makes two feeds' bytes equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct StreamStyle {
-    pub(super) format: StreamFormat,
-    pub(super) wrapping: Wrapping,
+pub(crate) struct Style {
+    pub(crate) shape: Shape,
+    pub(crate) wrapping: Wrapping,
+}
+
+/// How a feed looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shape {
+    /// A payload per line.
+    Lines,
+    /// A JSON object per line.
+    Ndjson,
+    /// Server-Sent Events.
+    Events,
+    /// A JSON object per message of a WebSocket.
+    Frames,
 }
 
 /// Whether what is written at once is a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wrapping {
+pub(crate) enum Wrapping {
     Chunks,
-    /// The end of the connection is the end of the stream.
+    /// What is written says itself where it ends, or the connection's end does.
     Bare,
 }
 
@@ -44,14 +57,16 @@ pub(super) enum Standing<'a> {
     /// The same as all others who get this run.
     AsNoted(&'a [u64]),
     Own(&'a [u64]),
+    /// The same, and this run does not move it.
+    Still(&'a [u64]),
 }
 
 /// Encodes for all streams of a station.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    remembered: Remembered<(Cursor, StreamStyle), Encoded>,
+    remembered: Remembered<(Cursor, Style), Encoded>,
     frame: Frame,
-    pub(super) epoch: Epoch,
+    pub(crate) epoch: Epoch,
     pub(crate) sent: Sent,
     pub(crate) spent: u64,
 }
@@ -79,13 +94,13 @@ impl Encoder {
         &mut self,
         run: &Rc<LocalRun>,
         from: Cursor,
-        style: StreamStyle,
+        style: Style,
         (standing, size): (Standing<'_>, PartSize),
         (out, pool): (&mut Outgoing, &mut Pool),
     ) -> Option<Cursor> {
         let before = out.bytes();
         // Lines tell nobody's position.
-        let is_shared = style.format == StreamFormat::Lines || matches!(standing, Standing::AsNoted(_));
+        let is_shared = style.shape == Shape::Lines || matches!(standing, Standing::AsNoted(_));
         let found = match is_shared {
             true => self.remembered.find(run, |key| *key == (from, style)),
             false => None,
@@ -113,11 +128,11 @@ impl Encoder {
         out: &mut Vec<u8>,
         run: &LocalRun,
         from: Cursor,
-        style: StreamStyle,
+        style: Style,
         (standing, size): (Standing<'_>, PartSize),
     ) -> Encoded {
         let run = run.run();
-        let format = if style.format == StreamFormat::Lines { Format::Payload } else { Format::Json };
+        let format = if style.shape == Shape::Lines { Format::Payload } else { Format::Json };
         self.frame.set(format, TimeField::Hidden, &sender(run));
         self.spent += work::FRAME;
         let (whole, epoch) = (out.len(), self.epoch);
@@ -130,7 +145,8 @@ impl Encoder {
             let place = run.place_of(at.message + 1);
             let own = (!run.publisher().is_broker()).then_some((shard, place));
             let id = |out: &mut Vec<u8>| write_position(out, epoch, standing, own);
-            if at.part.is_none() && style.format == StreamFormat::Events {
+            let (piece, is_first) = (out.len(), at.part.is_none());
+            if is_first && style.shape == Shape::Events {
                 out.extend_from_slice(b"id: ");
                 id(out);
                 out.extend_from_slice(b"\ndata: ");
@@ -138,16 +154,11 @@ impl Encoder {
             at.part = self.frame.write_part(out, payload, number, at.part, size.payload_bytes);
             if at.part.is_none() {
                 at.message += 1;
-                match style.format {
-                    StreamFormat::Lines => {}
-                    StreamFormat::Events => out.push(b'\n'),
-                    StreamFormat::Ndjson => {
-                        out.truncate(out.len() - LINE_END.len());
-                        out.extend_from_slice(b",\"position\":\"");
-                        id(out);
-                        out.extend_from_slice(b"\"}\n");
-                    }
-                }
+                end_message(out, style.shape, id);
+            }
+            if style.shape == Shape::Frames {
+                let part = if at.part.is_none() { Part::Last } else { Part::More };
+                frame_from(out, piece, if is_first { Opcode::Text } else { Opcode::Continuation }, part);
             }
             // What goes on from within a line is one receiver's matter, and ends with the line.
             if out.len() - start >= size.bytes || (from.part.is_some() && at.part.is_none()) {
@@ -171,6 +182,27 @@ impl Encoder {
     }
 }
 
+/// Ends a message behind its line, which ends with a newline.
+fn end_message(out: &mut Vec<u8>, shape: Shape, id: impl Fn(&mut Vec<u8>)) {
+    match shape {
+        Shape::Lines => {}
+        Shape::Events => out.push(b'\n'),
+        Shape::Ndjson | Shape::Frames => {
+            out.truncate(out.len() - LINE_END.len());
+            out.extend_from_slice(b",\"position\":\"");
+            id(out);
+            out.extend_from_slice(if shape == Shape::Ndjson { b"\"}\n" } else { b"\"}" });
+        }
+    }
+}
+
+/// Makes what stands in `out` from a place on the payload of a frame.
+fn frame_from(out: &mut Vec<u8>, start: usize, opcode: Opcode, part: Part) {
+    let mut head = Vec::with_capacity(10);
+    write_frame_head(&mut head, opcode, part, out.len() - start);
+    out.splice(start..start, head);
+}
+
 /// What JSON's lines end with.
 const LINE_END: &[u8] = b"}\n";
 /// A message with its position, besides its bytes.
@@ -179,7 +211,10 @@ const POSITION_WORK: u64 = 150;
 /// Where a receiver stands behind a message of a shard that has accepted so many with it; what the broker
 /// tells of itself does not count.
 fn write_position(out: &mut Vec<u8>, epoch: Epoch, standing: Standing<'_>, own: Option<(usize, u64)>) {
-    let (Standing::AsNoted(places) | Standing::Own(places)) = standing;
+    let (places, own) = match standing {
+        Standing::AsNoted(places) | Standing::Own(places) => (places, own),
+        Standing::Still(places) => (places, None),
+    };
     let place = |(index, at): (usize, &u64)| match own {
         Some((shard, place)) if shard == index => place,
         _ => *at,
@@ -189,18 +224,18 @@ fn write_position(out: &mut Vec<u8>, epoch: Epoch, standing: Standing<'_>, own: 
 
 /// An event of the broker's own, as a whole chunk: what it is called, what it says as JSON without
 /// braces, and where the receiver stands behind it.
-pub(super) fn write_event(
+pub(crate) fn write_event(
     out: &mut Vec<u8>,
-    style: StreamStyle,
+    style: Style,
     (name, says): (&str, &str),
     position: Option<&[u8]>,
 ) {
     let begins = begin_chunk(out, style.wrapping);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let position = position.map(text);
-    let written = match style.format {
-        StreamFormat::Lines => Ok(()),
-        StreamFormat::Ndjson => {
+    let written = match style.shape {
+        Shape::Lines => Ok(()),
+        Shape::Ndjson | Shape::Frames => {
             let mut all = format!("{{\"event\":\"{name}\"");
             for part in
                 [says.to_owned(), position.map_or_else(String::new, |p| format!("\"position\":\"{p}\""))]
@@ -210,9 +245,15 @@ pub(super) fn write_event(
                     all.push_str(&part);
                 }
             }
-            writeln!(out, "{all}}}")
+            let start = out.len();
+            let end = if style.shape == Shape::Ndjson { "}\n" } else { "}" };
+            let written = write!(out, "{all}{end}");
+            if style.shape == Shape::Frames {
+                frame_from(out, start, Opcode::Text, Part::Last);
+            }
+            written
         }
-        StreamFormat::Events => {
+        Shape::Events => {
             position.into_iter().for_each(|position| {
                 write!(out, "id: {position}\n").expect("a Vec takes every write");
             });
@@ -224,17 +265,17 @@ pub(super) fn write_event(
 }
 
 /// Says nothing, so that the connection is seen to live; the client notes where it stands.
-pub(super) fn write_heartbeat(out: &mut Vec<u8>, style: StreamStyle, position: Option<&[u8]>) {
+pub(super) fn write_heartbeat(out: &mut Vec<u8>, style: Style, position: Option<&[u8]>) {
     let begins = begin_chunk(out, style.wrapping);
-    match (style.format, position) {
-        (StreamFormat::Lines, _) => {}
-        (StreamFormat::Events, Some(position)) => {
+    match (style.shape, position) {
+        (Shape::Lines, _) => {}
+        (Shape::Events, Some(position)) => {
             out.extend_from_slice(b"id: ");
             out.extend_from_slice(position);
             out.extend_from_slice(b"\n\n");
         }
-        (StreamFormat::Events, None) => out.extend_from_slice(b":\n\n"),
-        (StreamFormat::Ndjson, position) => {
+        (Shape::Events, None) => out.extend_from_slice(b":\n\n"),
+        (Shape::Ndjson | Shape::Frames, position) => {
             out.truncate(begins.map_or(out.len(), |at| at));
             return write_event(out, style, ("keepalive", ""), position);
         }

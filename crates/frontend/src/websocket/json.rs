@@ -1,0 +1,328 @@
+//! JSON over WebSocket: what a client says, and what it hears.
+
+use std::sync::Arc;
+
+use broker::{Delivery, Input, Introduced, Publisher, Refusal, Resumed, SubscriptionId, WallTime};
+use serde::Deserialize;
+use topic::Filter;
+use wire::past::Replay;
+
+use crate::connection::RoleName;
+use crate::delivering::{Delivered, PartSize};
+use crate::env::Env;
+use crate::event::{CloseReason, Event};
+use crate::feed::{Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event};
+use crate::http::{Answers, Said};
+use crate::link::Link;
+
+/// What a message costs besides its bytes.
+const MESSAGE_WORK: u64 = 4000;
+const STYLE: Style = Style { shape: Shape::Frames, wrapping: Wrapping::Bare };
+
+/// A client of `/ws`.
+#[derive(Debug)]
+pub(super) struct Json {
+    feed: Feed,
+    answers: Answers,
+    publisher: Option<Arc<Publisher>>,
+    subscriptions: Vec<Subscription>,
+    /// Why it does not go on where it wanted to, until it is told.
+    missed: Option<Missed>,
+}
+
+/// What the client has given a number.
+#[derive(Debug)]
+struct Subscription {
+    number: u64,
+    id: SubscriptionId,
+    filters: Vec<Filter>,
+}
+
+/// What a client says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+enum Op {
+    Subscribe {
+        sub: u64,
+        filters: Vec<String>,
+        last: Option<u32>,
+        since: Option<String>,
+        after: Option<String>,
+    },
+    Unsubscribe {
+        sub: u64,
+    },
+    Publish {
+        topic: String,
+        payload: Option<String>,
+        payload_b64: Option<String>,
+        #[serde(default)]
+        retain: bool,
+        #[serde(default)]
+        qos: u32,
+        content_type: Option<String>,
+        #[serde(rename = "ref")]
+        reference: Option<u64>,
+    },
+}
+
+/// What is wrong with what a client wants; the connection goes on.
+struct Wrong {
+    /// Its `sub` or `ref`, as JSON.
+    of: String,
+    detail: String,
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self {
+            feed: Feed::new(STYLE),
+            answers: Answers::default(),
+            publisher: None,
+            subscriptions: Vec::new(),
+            missed: None,
+        }
+    }
+}
+
+impl Json {
+    /// Takes a whole message.
+    ///
+    /// # Errors
+    /// If it is none: the connection is to end.
+    pub(super) fn take(&mut self, link: &mut Link, env: &mut Env, message: &[u8]) -> Result<(), String> {
+        env.spent += MESSAGE_WORK + message.len() as u64;
+        let op: Op = serde_json::from_slice(message).map_err(|error| error.to_string())?;
+        let done = match op {
+            Op::Subscribe { sub, filters, last, since, after } => self
+                .subscribe(link, env, (sub, &filters), (last, since), after)
+                .map_err(|detail| Wrong { of: format!("\"sub\":{sub}"), detail }),
+            Op::Unsubscribe { sub } => {
+                self.unsubscribe(env, sub).map_err(|detail| Wrong { of: format!("\"sub\":{sub}"), detail })
+            }
+            Op::Publish { topic, payload, payload_b64, retain, qos, content_type, reference } => {
+                let said = Said { topic, payload, payload_b64, retain, qos, content_type };
+                self.publish(link, env, said, reference).map_err(|detail| Wrong {
+                    of: reference.map_or_else(String::new, |number| format!("\"ref\":{number}")),
+                    detail,
+                })
+            }
+        };
+        if let Err(Wrong { of, detail }) = done {
+            let detail = serde_json::to_string(&detail).expect("text is JSON");
+            let of = if of.is_empty() { of } else { format!("{of},") };
+            self.answer("error", &format!("{of}\"detail\":{detail}"), None);
+        }
+        if !self.answers.is_empty() {
+            link.list_to_write(env);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, name: &str, says: &str, position: Option<&[u8]>) {
+        let mut frame = Vec::new();
+        write_event(&mut frame, STYLE, (name, says), position);
+        self.answers.whole(frame);
+    }
+
+    fn subscribe(
+        &mut self,
+        link: &mut Link,
+        env: &mut Env,
+        (number, filters): (u64, &[String]),
+        (last, since): (Option<u32>, Option<String>),
+        after: Option<String>,
+    ) -> Result<(), String> {
+        let limits = &link.rules.limits;
+        if self.subscriptions.iter().any(|subscription| subscription.number == number) {
+            return Err("this sub is taken: unsubscribe it before".to_owned());
+        }
+        if self.subscriptions.len() >= limits.ws_subscriptions_max {
+            return Err(format!("more than {} subscriptions", limits.ws_subscriptions_max));
+        }
+        if filters.is_empty() || filters.len() > limits.http_filters_max {
+            return Err(format!("between one filter and {}", limits.http_filters_max));
+        }
+        let filters: Vec<Filter> = filters.iter().map(|text| parsed(text)).collect::<Result<_, _>>()?;
+        let replay = match (last, since) {
+            (None, None) => Replay::None,
+            (Some(count), None) => Replay::Last(count),
+            (None, Some(since)) => span_or_time(&since)?,
+            (Some(_), Some(_)) => return Err("either last or since".to_owned()),
+        };
+        let session = match (link.session, &after) {
+            (Some(_), Some(_)) => {
+                return Err("after goes with the first subscribe of a connection".to_owned());
+            }
+            (Some(session), None) => session,
+            (None, after) => {
+                let session = env.shard.open(link.id.conn);
+                link.session = Some(session);
+                self.missed = env.begin_position(session, after.as_deref().map(str::as_bytes));
+                self.set_beat(link, env);
+                session
+            }
+        };
+        let id =
+            env.hear(session, &Wish { filters: &filters, replay }).map_err(|why| why.words().to_owned())?;
+        self.subscriptions.push(Subscription { number, id, filters });
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, env: &mut Env, number: u64) -> Result<(), String> {
+        let at = self.subscriptions.iter().position(|subscription| subscription.number == number);
+        let at = at.ok_or("no such sub")?;
+        let subscription = self.subscriptions.swap_remove(at);
+        env.shard.handle(env.now, Input::Unsubscribe(subscription.id));
+        self.answer("unsubscribed", &format!("\"sub\":{number}"), None);
+        Ok(())
+    }
+
+    fn publish(
+        &mut self,
+        link: &Link,
+        env: &mut Env,
+        said: Said,
+        reference: Option<u64>,
+    ) -> Result<(), String> {
+        let (topic, payload, marks) = said.message(env)?;
+        let publisher = Arc::clone(self.publisher.get_or_insert_with(|| {
+            Arc::new(Publisher {
+                origin: link.id,
+                addr: Some(link.addr),
+                name: None,
+                began: env.now.wall,
+                introduced: Introduced::ByBroker,
+            })
+        }));
+        env.traffic.received += 1;
+        let number = self.answers.published;
+        env.publish_one(&publisher, &topic, number, payload.into(), marks);
+        self.answers.published += 1;
+        if let Some(reference) = reference {
+            let (shard, conn, began) = (link.id.shard.0, link.id.conn, publisher.began.0);
+            let id = format!("{shard}-{}-{}-{began}-{number}", conn.slot, conn.generation);
+            self.answer("published", &format!("\"ref\":{reference},\"id\":\"{id}\""), None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn accepted(&mut self, link: &mut Link, env: &mut Env, upto: u64) {
+        self.answers.accepted(upto);
+        if self.answers.is_due() {
+            link.list_to_write(env);
+        }
+    }
+
+    pub(super) fn subscribed(
+        &mut self,
+        link: &mut Link,
+        env: &mut Env,
+        id: SubscriptionId,
+        resumed: Resumed,
+    ) {
+        let Some(subscription) = self.subscriptions.iter().find(|subscription| subscription.id == id) else {
+            return;
+        };
+        let says = format!("\"sub\":{}", subscription.number);
+        let filter = subscription.filters.first().cloned();
+        let position = link.session.and_then(|session| env.position_text(session));
+        self.answer("subscribed", &says, position.as_deref());
+        let missed = self.missed.take();
+        if let Some(missed) = missed.or((resumed == Resumed::Short).then_some(Missed::Evicted)) {
+            self.answer("gap", &missed.says(), position.as_deref());
+        }
+        link.list_to_write(env);
+        if let Some(filter) = filter {
+            env.events.push(Event::Subscriber { id: link.id, addr: link.addr, name: None, filter });
+        }
+    }
+
+    pub(super) fn refused(&mut self, link: &mut Link, env: &mut Env, id: SubscriptionId, why: Refusal) {
+        let at = self.subscriptions.iter().position(|subscription| subscription.id == id);
+        let Some(at) = at else { return };
+        let number = self.subscriptions.swap_remove(at).number;
+        let detail = Unheard::Refused(why).words();
+        self.answer("error", &format!("\"sub\":{number},\"detail\":\"{detail}\""), None);
+        link.list_to_write(env);
+    }
+
+    fn set_beat(&self, link: &mut Link, env: &mut Env) {
+        let at = env.now.mono.after(link.rules.limits.heartbeat_time);
+        link.set_deadline(env, Some(at));
+    }
+
+    /// Time for a sign of life.
+    pub(super) fn beat(&mut self, link: &mut Link, env: &mut Env) {
+        self.set_beat(link, env);
+        self.feed.beat(link, env, link.session);
+    }
+
+    pub(super) fn deliver(&mut self, link: &mut Link, env: &mut Env, size: PartSize) -> Delivered {
+        // Frames of others do not stand between those of one message.
+        if self.feed.go_on(link, env, size) {
+            return Delivered::Something;
+        }
+        if self.answers.is_due() {
+            let publisher = (link.id, WallTime::default());
+            link.out.append(&mut env.pool, |own| self.answers.write(own, size.bytes, publisher));
+            return Delivered::Something;
+        }
+        let Some(session) = link.session.filter(|_| !link.ending) else {
+            return match env.draining && !link.ending {
+                true => Delivered::End(CloseReason::Shutdown),
+                false => Delivered::Nothing,
+            };
+        };
+        match env.shard.poll_delivery(env.now, session, u32::MAX, usize::MAX) {
+            Some(Delivery::Messages(slice)) => self.feed.encode(link, env, session, slice, size),
+            Some(Delivery::Gap(lost)) => self.feed.say_gap(link, env, session, lost),
+            None if env.shard.is_asking(session) => return Delivered::Nothing,
+            None if env.draining => return Delivered::End(CloseReason::Shutdown),
+            None => return Delivered::Nothing,
+        }
+        Delivered::Something
+    }
+
+    pub(super) fn give_up(&mut self) {
+        self.feed.give_up();
+        self.answers = Answers::default();
+    }
+
+    pub(super) fn is_said(&self) -> bool {
+        self.answers.is_empty() && !self.feed.is_begun()
+    }
+
+    pub(super) fn owed_bytes(&self) -> usize {
+        self.answers.bytes()
+    }
+
+    pub(super) fn role(&self) -> RoleName {
+        match self.subscriptions.is_empty() {
+            true => RoleName::Publisher,
+            false => RoleName::Subscriber,
+        }
+    }
+
+    pub(super) fn filters(&self) -> String {
+        let filters = self.subscriptions.iter().flat_map(|subscription| &subscription.filters);
+        let some: Vec<&str> = filters.map(Filter::as_str).take(SHOWN).collect();
+        some.join(" ")
+    }
+}
+
+/// Filters that an operator is shown of one client.
+const SHOWN: usize = 8;
+
+fn parsed(text: &str) -> Result<Filter, String> {
+    if text.starts_with("$share/") {
+        return Err("shared subscriptions are for MQTT".to_owned());
+    }
+    Filter::parse(text).map_err(|error| format!("invalid filter {text:?}: {error}"))
+}
+
+fn span_or_time(text: &str) -> Result<Replay, String> {
+    let span = wire::past::span(text).map(Replay::Since);
+    span.or_else(|| wire::past::time(text).map(Replay::SinceTime))
+        .ok_or_else(|| "since is a span as 5m, or a time as 2026-11-22T12:00:00Z".to_owned())
+}
