@@ -81,7 +81,8 @@ fn status() -> Value {
         "version": "0.1.0", "state": "serving", "uptime_seconds": 7385.2, "started_at": "2026-11-26T12:00:00Z",
         "listeners": ["tcp://127.0.0.1:8071", "mqtt://127.0.0.1:1883"],
         "shards": {"count": 2, "silent": []},
-        "connections": {"total": 1203, "publishers": 400, "subscribers": 800, "mqtt": 3, "others": 0},
+        "connections": {"total": 1203, "publishers": 400, "subscribers": 800, "mqtt": 3, "others": 0,
+                        "by_protocol": {"text": 1200, "mqtt": 3, "http": 0}},
         "connections_max": 65536,
         "sockets": {"accepted_total": 2000, "refused_total": 1, "accept_pauses_total": 0},
         "closed_total": {"gone": 3},
@@ -108,6 +109,7 @@ tidings 0.1.0 at {place}: serving for 2h03m on 2 shards
 Listeners      tcp://127.0.0.1:8071, mqtt://127.0.0.1:1883
 Connections    1,203 of 65,536, mqtt 3, others 0, publishers 400,
                subscribers 800
+Protocols      text 1,200, mqtt 3
 Refused        1 connection, 0 messages, not retained 0,
                accepting paused 0 times
 Subscriptions  812, shared 3, absent sessions 2, retained topics 5

@@ -2,12 +2,16 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::visible::visible;
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Status {
     pub(super) version: String,
     pub(super) state: String,
     pub(super) uptime_seconds: f64,
+    pub(super) started_at: String,
     pub(super) listeners: Vec<String>,
     pub(super) shards: ShardsInShort,
     pub(super) connections: Connections,
@@ -33,9 +37,12 @@ pub(super) struct ShardsInShort {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Connections {
     pub(super) total: u64,
-    /// By what they speak and what for; a newer server may know more.
+    /// By what they speak.
+    #[serde(default)]
+    pub(super) by_protocol: Map<String, Value>,
+    /// By what they are for; a newer server may know more.
     #[serde(flatten)]
-    pub(super) by_kind: serde_json::Map<String, serde_json::Value>,
+    pub(super) by_kind: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -72,7 +79,7 @@ pub(super) struct Memory {
     pub(super) used_bytes: u64,
     pub(super) max_bytes: u64,
     pub(super) history_bytes: u64,
-    pub(super) by_use: serde_json::Map<String, serde_json::Value>,
+    pub(super) by_use: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -159,4 +166,16 @@ pub(super) struct Page<Row> {
 
 fn yes() -> bool {
     true
+}
+
+/// Names and numbers, whatever else there may be.
+pub(super) fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, u64)> {
+    map.iter().filter_map(|(name, value)| Some((visible(name.replace('_', " ").as_bytes()), value.as_u64()?)))
+}
+
+/// The same without zeroes, the largest first.
+pub(super) fn largest(map: &Map<String, Value>) -> Vec<(String, u64)> {
+    let mut numbers: Vec<_> = numbers(map).filter(|(_, number)| *number > 0).collect();
+    numbers.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    numbers
 }

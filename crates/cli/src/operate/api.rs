@@ -171,7 +171,7 @@ impl Api {
             Error::Io(error) if is_of_reading(error.kind()) => {
                 ApiError::Foreign { place, how: "it closes the connection instead of an answer".to_owned() }
             }
-            Error::Io(error) => ApiError::Unreachable { place, why: error.to_string() },
+            Error::Io(error) => ApiError::Unreachable { place, why: without_number(&error.to_string()) },
             Error::HostNotFound => ApiError::Unreachable { place, why: "no such host".to_owned() },
             Error::ConnectionFailed => ApiError::Unreachable { place, why: "nobody there".to_owned() },
             Error::BodyExceedsLimit(_) => {
@@ -200,7 +200,9 @@ impl fmt::Display for ApiError {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+        // A path is a hint for those who speak HTTP themselves.
+        let hint = self.hint.as_ref().filter(|hint| !hint.starts_with('/'));
+        hint.map_or(Ok(()), |hint| write!(f, " ({hint})"))
     }
 }
 
@@ -222,6 +224,11 @@ impl From<ApiError> for Ending {
             _ => Self::Failed(words),
         }
     }
+}
+
+/// The words of the system, which say all that its number says.
+fn without_number(words: &str) -> String {
+    words.split(" (os error ").next().unwrap_or(words).to_owned()
 }
 
 /// What goes wrong on a connection that stands.

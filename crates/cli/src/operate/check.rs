@@ -72,7 +72,7 @@ fn check(args: &CheckArgs, until: Instant) -> Result<String, Failure> {
             Proto::Http => ("HTTP", over_http(&api(place, until)?, &args.topic)?),
             Proto::Mqtt => ("MQTT", over_mqtt(place, &args.topic, until)?),
         };
-        ways.push(format!("{:.1} ms over {name}", time.as_secs_f64() * 1e3));
+        ways.push(format!("{:.2} ms over {name}", time.as_secs_f64() * 1e3));
     }
     Ok(format!("ok: {} at {place}\n", ways.join(", ")))
 }

@@ -23,7 +23,7 @@ use crate::visible::visible;
 pub(crate) struct ClientsArgs {
     /// Only those whose id, name, address or topic holds this, in any letter case
     text: Option<String>,
-    /// Only those that speak this: text, mqtt, unknown
+    /// Only those that speak this: text, mqtt, http, websocket, unknown
     #[arg(long, value_name = "NAME")]
     protocol: Option<String>,
     /// Order: by id, by what is queued (most first), by age (oldest first)

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::answers::{Connections, Memory, Status};
+use super::answers::{Connections, Memory, Status, largest, numbers};
 use super::args::{EXIT_CODES, ServerArgs};
 use super::place::Place;
 use super::table::columns_max;
@@ -56,12 +56,15 @@ fn describe(status: &Status, place: &Place, columns_max: usize) -> String {
 
 fn subjects(status: &Status) -> Vec<(&'static str, Vec<String>)> {
     let Status { messages, bytes: total, rates, sockets, .. } = status;
+    let protocols = largest(&status.connections.by_protocol).into_iter();
+    let protocols = protocols.map(|(protocol, number)| format!("{protocol} {}", grouped(number))).collect();
     let listeners = status.listeners.iter().map(|url| visible(url.as_bytes())).collect();
     let silent = status.shards.silent.iter().map(|shard| format!("shard {shard} does not answer")).collect();
     let mut subjects = vec![
         ("Silent", silent),
         ("Listeners", listeners),
         ("Connections", connections(&status.connections, status.connections_max)),
+        ("Protocols", protocols),
         (
             "Refused",
             vec![
@@ -121,16 +124,11 @@ fn memory(memory: &Memory) -> Vec<String> {
     let percent = memory.used_bytes.saturating_mul(100).checked_div(memory.max_bytes).unwrap_or(0);
     let (used, most) = (bytes(memory.used_bytes), bytes(memory.max_bytes));
     let mut words = vec![format!("{used} of {most} ({percent} %)")];
-    let mut uses: Vec<_> = numbers(&memory.by_use).filter(|(_, number)| *number > 0).collect();
-    uses.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
-    words.extend(uses.into_iter().map(|(name, number)| format!("{name} {}", bytes(number))));
+    words.extend(
+        largest(&memory.by_use).into_iter().map(|(name, number)| format!("{name} {}", bytes(number))),
+    );
     words.push(format!("of it history {}", bytes(memory.history_bytes)));
     words
-}
-
-/// Names and numbers, whatever else there may be.
-fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, u64)> {
-    map.iter().filter_map(|(name, value)| Some((visible(name.replace('_', " ").as_bytes()), value.as_u64()?)))
 }
 
 fn folded(subject: &str, words: &[String], columns_max: usize) -> String {

@@ -41,9 +41,10 @@ impl Rates {
     }
 }
 
-/// Seconds of the server's own clock from one look to the next.
+/// Seconds of the server's own clock from one look to the next; `None` if it is another run of it.
 pub(super) fn seconds(before: &Status, after: &Status) -> Option<f64> {
-    Some(after.uptime_seconds - before.uptime_seconds).filter(|seconds| *seconds > 0.0)
+    let seconds = after.uptime_seconds - before.uptime_seconds;
+    (before.started_at == after.started_at && seconds > 0.0).then_some(seconds)
 }
 
 fn per_second(before: u64, after: u64, seconds: f64) -> f64 {

@@ -10,9 +10,11 @@ pub(super) fn status(seconds: u32) -> Value {
     let accepted = u64::from(seconds) * 1000;
     json!({
         "version": "0.1.0", "state": "serving", "uptime_seconds": f64::from(seconds),
+        "started_at": "2026-11-26T12:00:00Z",
         "listeners": ["tcp://127.0.0.1:8071"],
         "shards": {"count": 2, "silent": []},
-        "connections": {"total": 1203, "publishers": 400, "subscribers": 800, "mqtt": 3, "others": 0},
+        "connections": {"total": 1203, "publishers": 400, "subscribers": 800, "mqtt": 3, "others": 0,
+                        "by_protocol": {"text": 1200, "mqtt": 3, "http": 0}},
         "connections_max": 65536,
         "sockets": {"refused_total": 1, "accept_pauses_total": 0},
         "sessions_absent": 2, "subscriptions": 812, "shared_subscriptions": 3, "retained_topics": 5,

@@ -144,8 +144,8 @@ impl State {
 
     fn show(&mut self, fetched: Fetched) {
         let before = self.before.take();
-        let is_restarted =
-            before.as_ref().is_some_and(|b| fetched.status.uptime_seconds < b.status.uptime_seconds);
+        let is_another = |before: &Fetched| before.status.started_at != fetched.status.started_at;
+        let is_restarted = before.as_ref().is_some_and(is_another);
         if self.link != Link::Up {
             let restarted = if is_restarted { "; it was started again" } else { "" };
             self.notice = Some(format!("{} answers again{restarted}", self.place));

@@ -4,9 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{RenderDirection, Sparkline, Widget as _};
-use serde_json::{Map, Value};
 
-use super::super::super::answers::{Memory, Status};
+use super::super::super::answers::{Memory, Status, largest, numbers};
 use super::super::super::units::{bytes, count, grouped, time};
 use super::super::state::{Flow, Link, State};
 use super::{Theme, fitting, put};
@@ -95,9 +94,11 @@ fn connections(status: &Status, theme: &Theme) -> Vec<Span<'static>> {
     let (total, most) = (status.connections.total, status.connections_max);
     let mut spans =
         vec![labelled("Connections", theme), Span::raw(format!("{} of {}", grouped(total), grouped(most)))];
-    spans.extend(
-        numbers(&status.connections.by_kind).map(|(kind, number)| format!("  {kind} {number}").into()),
-    );
+    let words = |(name, number): (String, u64)| format!("  {name} {number}").into();
+    spans.extend(largest(&status.connections.by_protocol).into_iter().map(words));
+    // What speaks MQTT has no other kind.
+    let kinds = numbers(&status.connections.by_kind).filter(|(kind, number)| kind != "mqtt" && *number > 0);
+    spans.extend(kinds.map(words));
     spans.push(format!("  subscriptions {}", status.subscriptions).into());
     spans
 }
@@ -109,10 +110,12 @@ fn memory(memory: &Memory, theme: &Theme) -> Vec<Span<'static>> {
     // Above it publishers wait.
     let style = if part >= 0.9 { theme.alarm } else { theme.flow };
     let used = format!(" {:.0} %  {} of {}", part * 100.0, bytes(memory.used_bytes), bytes(memory.max_bytes));
-    let mut uses: Vec<_> = numbers(&memory.by_use).filter(|(_, number)| *number > 0).collect();
-    uses.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
     let mut spans = vec![labelled("Memory", theme), Span::styled(bar, style), used.into()];
-    spans.extend(uses.into_iter().map(|(name, number)| format!("  {name} {}", bytes(number)).into()));
+    spans.extend(
+        largest(&memory.by_use)
+            .into_iter()
+            .map(|(name, number)| format!("  {name} {}", bytes(number)).into()),
+    );
     spans
 }
 
@@ -130,10 +133,6 @@ fn trouble(status: &Status, lost: f64, theme: &Theme) -> Vec<Span<'static>> {
     spans.push(format!("  refused {}", grouped(status.messages.refused_total)).into());
     spans.push(format!("  connections refused {}", grouped(status.sockets.refused_total)).into());
     spans
-}
-
-fn numbers(map: &Map<String, Value>) -> impl Iterator<Item = (String, u64)> {
-    map.iter().filter_map(|(name, value)| Some((visible(name.as_bytes()), value.as_u64()?)))
 }
 
 fn labelled(label: &'static str, theme: &Theme) -> Span<'static> {

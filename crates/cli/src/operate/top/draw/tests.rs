@@ -133,7 +133,9 @@ fn a_server_that_is_gone() {
     }
     check("gone-80x24", &state, SMALL);
     // It has begun anew, and its counters with it.
-    state.update(Instant::now(), Ok(sample::with_clients(2, 1)));
+    let mut anew = sample::with_clients(2, 1);
+    anew.status.started_at = "2026-11-26T13:00:00Z".to_owned();
+    state.update(Instant::now(), Ok(anew));
     check("back-80x24", &state, SMALL);
 }
 
