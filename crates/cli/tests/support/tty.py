@@ -75,9 +75,14 @@ def type_keys(keys):
 class Program:
     """One that runs in the terminal."""
 
+    # Two readers of the screen would mix it up.
+    is_watched = False
+
     def __init__(self, command, foreground=True):
         self.shell = start(command, foreground)
-        threading.Thread(target=read_screen, daemon=True).start()
+        if not Program.is_watched:
+            threading.Thread(target=read_screen, daemon=True).start()
+        Program.is_watched = True
         self.pid = int(self.shell.readline().split()[1])
         # One that outlives a failed case holds the pipe on which the test waits.
         atexit.register(os.kill, self.pid, signal.SIGKILL)
