@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod command;
 mod python;
 mod scripted;
 mod server;
@@ -19,6 +20,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
+pub(crate) use command::{check_failure, printed, run};
 pub(crate) use python::{Script, node, python};
 pub(crate) use scripted::{Answer, Scripted};
 pub(crate) use server::{LogTo, Server, Start, signal};
