@@ -167,6 +167,9 @@ fn all_pages_are_followed_up_to_the_limit() {
     let part = run(&server.place(), &["clients", "-n", "1500"]);
     assert_eq!((part.code, part.output.lines().count()), (Some(0), 1501));
     assert_eq!(part.errors, "1500 clients shown, there are more: --limit N shows N\n");
+    // This server gives a thousand, whatever it is asked for.
+    let less = run(&server.place(), &["clients", "-n", "700"]);
+    assert_eq!((less.code, less.output.lines().count()), (Some(0), 701));
 }
 
 #[test]
@@ -310,6 +313,12 @@ fn a_check_believes_only_a_message_that_comes() {
         _ => (200, "{}".to_owned()),
     });
     check_failure(&deaf.place(), &["check"], 1, "ended the stream before the message came");
+    let lost = Scripted::start_with_stream("GET /t/", |asked| match asked {
+        "GET /readyz" => (200, json!({"ready": true, "reasons": []}).to_string()),
+        _ => (200, "{\"event\":\"open\"}\n".to_owned()),
+    });
+    let words = "accepted a message over HTTP, and it was not heard in time";
+    check_failure(&lost.place(), &["check", "--timeout", "300ms"], 1, words);
     let full = Scripted::start(|asked| match asked {
         "GET /readyz" => (200, json!({"ready": true, "reasons": []}).to_string()),
         asked if asked.starts_with("GET") => (200, String::new()),

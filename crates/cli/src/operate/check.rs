@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::answers::Readiness;
-use super::api::Api;
+use super::api::{Api, ApiError};
 use super::args::ServerArgs;
 use super::place::Place;
 use crate::ending::report;
@@ -104,7 +104,10 @@ fn over_http(api: &Api, topic: &str) -> Result<Duration, Failure> {
     api.publish(topic, &payload)?;
     // Others may check as well, and events are no messages.
     for line in BufReader::new(stream.take(HEARD_BYTES_MAX)).lines() {
-        let line = line.map_err(|error| api.stream_error(error))?;
+        let line = line.map_err(|error| match api.stream_error(error) {
+            ApiError::Silent { place, .. } => unheard(&place, "HTTP"),
+            error => error.into(),
+        })?;
         let heard: Option<Heard> = serde_json::from_str(&line).ok();
         if heard.and_then(|heard| heard.payload).is_some_and(|heard| heard == payload) {
             return Ok(began.elapsed());
@@ -140,7 +143,11 @@ fn over_mqtt(place: &Place, topic: &str, until: Instant) -> Result<Duration, Fai
             News::Event(_) | News::Lost(_) => {}
         }
     }
-    Err(Failure(format!("{place} accepted the message over MQTT, and nobody heard it in time")))
+    Err(unheard(place, "MQTT"))
+}
+
+fn unheard(place: &Place, proto: &str) -> Failure {
+    Failure(format!("{place} accepted a message over {proto}, and it was not heard in time"))
 }
 
 /// A payload, or a client id, that no other check has.

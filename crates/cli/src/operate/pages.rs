@@ -37,7 +37,8 @@ pub(super) fn list<Row: DeserializeOwned>(
 ) -> Result<List<Row>, ApiError> {
     let mut list = List { rows: Vec::new(), total: None, rest: Rest::Nothing, missing_shards: Vec::new() };
     let mut cursor: Option<String> = None;
-    loop {
+    // A page may be empty and not the last one: the server has looked for as long as it may.
+    for _ in 0..PAGES_MAX {
         let limit = (rows_max - list.rows.len()).min(PAGE_ROWS_MAX).to_string();
         let mut query = query.to_vec();
         query.push(("limit", &limit));
@@ -60,6 +61,8 @@ pub(super) fn list<Row: DeserializeOwned>(
         }
         cursor = next;
     }
+    list.rest = Rest::Unknown;
+    Ok(list)
 }
 
 impl<Row> List<Row> {
@@ -81,5 +84,7 @@ impl<Row> List<Row> {
     }
 }
 
+/// A server that always has another page has none that matters.
+const PAGES_MAX: usize = 100_000;
 /// What the server gives at once.
 const PAGE_ROWS_MAX: usize = 1000;

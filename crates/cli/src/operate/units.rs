@@ -54,7 +54,7 @@ pub(super) fn things(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A number with blanks between thousands would not be read by a program; with nothing it is by nobody.
+/// A number for people, with its thousands apart.
 pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);

@@ -20,16 +20,32 @@ pub(crate) type Answer = (u16, String);
 impl Scripted {
     /// Answers each request, told as `GET /path?query`.
     pub(crate) fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+        Self::start_with_stream("none", answer)
+    }
+
+    /// The same; but the answers to requests that begin like this have no end.
+    pub(crate) fn start_with_stream(
+        endless: &'static str,
+        answer: impl Fn(&str) -> Answer + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            let mut streams = Vec::new();
+            for mut stream in listener.incoming().map_while(Result::ok) {
                 let Some(request) = read_head(&stream) else { continue };
                 noted.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+                let answer = answer(&request);
                 // Who has gone does not want the answer.
-                drop(write_answer(stream, &answer(&request)));
+                match request.starts_with(endless) {
+                    true => {
+                        drop(stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{}", answer.1).as_bytes()));
+                        streams.push(stream);
+                    }
+                    false => drop(write_answer(stream, &answer)),
+                }
             }
         });
         Self { port, asked }
