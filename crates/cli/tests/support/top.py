@@ -165,6 +165,9 @@ def has_no_colours(program):
         top.check_end(0)
         if bool(coloured.search(screen[begin:])) != is_coloured:
             sys.exit(f"NO_COLOR={variable}: {screen[begin:]!r}")
+        # What stands for a colour then takes the mark off as well.
+        if not is_coloured and re.search(rb"\x1b\[;?m[^\x1b]", screen[begin:]):
+            sys.exit(f"colours are asked for: {screen[begin:]!r}")
 
 
 case, program = sys.argv[1:]
