@@ -46,7 +46,10 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<(String, usize), String> {
     let (head, _) = text.split_once("\r\n\r\n").ok_or_else(|| format!("no whole head in {text:?}"))?;
     let status = head.get(9..12).ok_or("no status")?;
     let field = |name: &str| {
-        head.lines().skip(1).find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+        head.lines().skip(1).find_map(|line| {
+            let (said, value) = line.split_once(": ")?;
+            said.eq_ignore_ascii_case(name).then(|| value.to_owned())
+        })
     };
     let mut words = status.to_owned();
     for name in

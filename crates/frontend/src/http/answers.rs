@@ -16,19 +16,19 @@ const ANSWER_BYTES: usize = 160;
 pub(crate) struct Problem {
     pub(crate) status: Status,
     pub(crate) detail: String,
-    /// A field that the status asks for.
-    field: Option<(&'static str, &'static str)>,
+    /// Fields that the status asks for.
+    fields: &'static [(&'static str, &'static str)],
     /// The origin whose page may read it.
     page: Option<Box<str>>,
 }
 
 impl Problem {
     pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), field: None, page: None }
+        Self { status, detail: detail.into(), fields: &[], page: None }
     }
 
-    pub(super) fn with_field(self, name: &'static str, value: &'static str) -> Self {
-        Self { field: Some((name, value)), ..self }
+    pub(super) fn with_fields(self, fields: &'static [(&'static str, &'static str)]) -> Self {
+        Self { fields, ..self }
     }
 
     pub(super) fn for_page(self, page: Option<&str>) -> Self {
@@ -38,7 +38,7 @@ impl Problem {
     /// As a whole answer, behind which nothing comes.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut fields = vec![("connection", "close")];
-        fields.extend(self.field);
+        fields.extend_from_slice(self.fields);
         push_page(&mut fields, self.page.as_deref());
         write_problem(out, self.status, &fields, &self.detail);
     }

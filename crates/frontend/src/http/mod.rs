@@ -42,7 +42,7 @@ pub use safety::WebAccess;
 pub(crate) use said::Said;
 
 /// What one call may cost, about, in nanoseconds of a slow core.
-const WORK_MAX: u64 = 200_000;
+const WORK_MAX: u64 = 100_000;
 /// A request: its head, and the answer to it.
 const REQUEST_WORK: u64 = 1500;
 
@@ -213,7 +213,7 @@ impl Http {
             "OPTIONS" => self.options(head, page),
             _ => {
                 let detail = format!("{} means nothing here", head.method);
-                Err(Problem::new(Status::METHOD_NOT_ALLOWED, detail).with_field("allow", ALLOW))
+                Err(Problem::new(Status::METHOD_NOT_ALLOWED, detail).with_fields(&[("allow", ALLOW)]))
             }
         };
         match done {
@@ -228,11 +228,7 @@ impl Http {
             Ok(accept) => accept,
             Err(error) => {
                 let problem = Problem::new(error.status(), error.to_string());
-                let field = error.headers().first();
-                return Step::Refused(match field {
-                    Some((name, value)) => problem.with_field(name, value),
-                    None => problem,
-                });
+                return Step::Refused(problem.with_fields(error.headers()));
             }
         };
         let protocol = match inside {

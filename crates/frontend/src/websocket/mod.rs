@@ -20,7 +20,7 @@ use crate::mqtt::Mqtt;
 use json::Json;
 
 /// What one call may cost, about, in nanoseconds of a slow core.
-const WORK_MAX: u64 = 200_000;
+const WORK_MAX: u64 = 100_000;
 /// A frame, or a part of one.
 const FRAME_WORK: u64 = 150;
 /// Bytes of payload that MQTT is given at once.
