@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use server::config::{self, ServerArgs, Settings};
 
+use crate::printed::printed;
+
 /// Check or print the configuration of a server.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -38,9 +40,9 @@ struct PrintArgs {
 pub(crate) fn run(args: &ConfigArgs) -> ExitCode {
     let outcome = match &args.command {
         ConfigCommand::Check(server) => config::load(server).map(|settings| check(&settings)),
-        ConfigCommand::Print(print) if print.defaults => Ok(written(&config::defaults_toml())),
+        ConfigCommand::Print(print) if print.defaults => Ok(printed(&config::defaults_toml())),
         ConfigCommand::Print(print) => {
-            config::load(&print.server).map(|settings| written(&config::print(&settings)))
+            config::load(&print.server).map(|settings| printed(&config::print(&settings)))
         }
     };
     outcome.unwrap_or_else(|error| {
@@ -50,12 +52,12 @@ pub(crate) fn run(args: &ConfigArgs) -> ExitCode {
 }
 
 fn check(settings: &Settings) -> ExitCode {
-    let written = written(&summary(settings));
+    let exit_code = printed(&summary(settings));
     let unavailable = server::unavailable(settings);
     for error in &unavailable {
         complain(error);
     }
-    if unavailable.is_empty() { written } else { ExitCode::FAILURE }
+    if unavailable.is_empty() { exit_code } else { ExitCode::FAILURE }
 }
 
 fn summary(settings: &Settings) -> String {
@@ -69,15 +71,6 @@ fn summary(settings: &Settings) -> String {
         None => "no file".to_owned(),
     };
     format!("configuration is good: {} with {shards}, from {file}\n", listeners.join(" and "))
-}
-
-fn written(text: &str) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Who reads only the first lines (`| head`) has what they wanted.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
 }
 
 fn complain(error: &dyn Error) {

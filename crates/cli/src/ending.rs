@@ -14,6 +14,10 @@ pub(crate) enum Ending {
     Done,
     /// The server said `terminate`: this is left to say about it.
     ServerEnded(String),
+    /// The command line asks for what the server does not know.
+    Usage(String),
+    /// What it is about does not exist.
+    NotFound(String),
     /// Something was lost: this.
     Failed(String),
     /// Nobody accepts connections there.
@@ -39,11 +43,18 @@ impl Ending {
         self.exit_code()
     }
 
+    /// What is to be said about it, by who goes on all the same.
+    pub(crate) fn into_words(self) -> String {
+        self.words().unwrap_or_default().to_owned()
+    }
+
     /// What is to be said about it on standard error.
     fn words(&self) -> Option<&str> {
         match self {
             Self::Done | Self::Expired | Self::Signal(_) => None,
             Self::ServerEnded(words)
+            | Self::Usage(words)
+            | Self::NotFound(words)
             | Self::Failed(words)
             | Self::Unreachable(words)
             | Self::Refused(words) => Some(words),
@@ -54,9 +65,11 @@ impl Ending {
         let code = match self {
             Self::Done => 0,
             Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Refused(_) => 4,
             Self::ServerEnded(_) => 6,
+            Self::NotFound(_) => 7,
             // That of mosquitto_sub.
             Self::Expired => 27,
             // The shells' habit. Signal numbers that are watched are small.

@@ -5,6 +5,8 @@ mod config_command;
 mod ending;
 mod generated;
 mod mqtt;
+mod operate;
+mod printed;
 mod visible;
 
 use std::process::ExitCode;
@@ -33,6 +35,12 @@ enum Command {
     Req(Box<mqtt::ReqArgs>),
     /// Publish or subscribe from this terminal
     Client(Box<client::ClientArgs>),
+    Top(Box<operate::TopArgs>),
+    Status(Box<operate::StatusArgs>),
+    Clients(Box<operate::ClientsArgs>),
+    Topics(Box<operate::TopicsArgs>),
+    Kick(Box<operate::KickArgs>),
+    Check(Box<operate::CheckArgs>),
     /// Check or print the server's configuration
     Config(Box<config_command::ConfigArgs>),
     /// Measure a broker
@@ -48,6 +56,12 @@ fn main() -> ExitCode {
         Command::Sub(args) => mqtt::subscribe(&args),
         Command::Req(args) => mqtt::request(&args),
         Command::Client(args) => finish(client::run(&args)),
+        Command::Top(args) => operate::top(&args),
+        Command::Status(args) => operate::status(&args),
+        Command::Clients(args) => operate::clients(&args),
+        Command::Topics(args) => operate::topics(&args),
+        Command::Kick(args) => operate::kick(&args),
+        Command::Check(args) => operate::check(&args),
         Command::Config(args) => config_command::run(&args),
         Command::Bench(args) => finish(bench::run(*args)),
         Command::Completions(args) => finish(generated::completions(&args, Cli::command())),

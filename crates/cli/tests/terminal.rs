@@ -15,7 +15,7 @@ const SKIPPED: i32 = 77;
 fn check(case: &str) {
     let Some(interpreter) = python(case) else { return };
     let output = clean(Command::new(interpreter))
-        .args(["-c", include_str!("support/terminal.py"), case])
+        .args(["-c", concat!(include_str!("support/tty.py"), include_str!("support/terminal.py")), case])
         .arg(tidings().get_program())
         .args(["server", "0", "--shards", "2"])
         .env("TERM", "xterm")

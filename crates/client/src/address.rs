@@ -20,7 +20,7 @@ pub enum AddressError {
     Scheme(String),
     #[error("a user does not belong into the address")]
     User,
-    #[error("a path does not belong into the address of an MQTT server")]
+    #[error("a path does not belong into the address")]
     Path,
     #[error("the host is missing or malformed: use HOST, HOST:PORT or [IPV6]:PORT")]
     Host,
@@ -40,7 +40,17 @@ impl FromStr for Address {
             Some((scheme, _)) => return Err(AddressError::Scheme(scheme.to_owned())),
             None => text,
         };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        Self::parse(rest, PORT_DEFAULT)
+    }
+}
+
+impl Address {
+    /// Reads what stands behind a scheme: `HOST:PORT`, or `HOST` for the default port.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn parse(text: &str, port_default: u16) -> Result<Self, AddressError> {
+        let rest = text.strip_suffix('/').unwrap_or(text);
         if rest.contains('@') {
             return Err(AddressError::User);
         }
@@ -63,7 +73,7 @@ impl FromStr for Address {
             return Err(AddressError::Host);
         }
         let port = match port.map(|port| port.strip_prefix(':').ok_or(AddressError::Host)).transpose()? {
-            None => PORT_DEFAULT,
+            None => port_default,
             Some(port) => {
                 let number = port.parse().ok().filter(|port| *port > 0);
                 number.ok_or_else(|| AddressError::Port(port.to_owned()))?

@@ -11,6 +11,8 @@ use wire::websocket::{Opcode, Part, write_frame_head};
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Larger buffers are not worth keeping for another use.
 const KEPT_BYTES_MAX: usize = 4 * BUFFER_BYTES;
+/// Nor are those that would have to grow at once.
+const KEPT_BYTES_MIN: usize = 64;
 /// Buffers that a shard keeps for another use.
 const KEPT_MAX: usize = 16;
 /// Places for pieces that a connection keeps while nothing waits.
@@ -56,7 +58,7 @@ impl Pool {
     /// Puts the buffers back that `out` is done with.
     fn put_back(&mut self, out: &mut Outgoing) {
         for mut buffer in out.spent.drain(..) {
-            if self.0.len() < KEPT_MAX && buffer.capacity() <= KEPT_BYTES_MAX {
+            if self.0.len() < KEPT_MAX && (KEPT_BYTES_MIN..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
                 buffer.clear();
                 self.0.push(buffer);
             }
@@ -91,7 +93,7 @@ impl Outgoing {
             let mut head = Vec::with_capacity(10);
             write_frame_head(&mut head, Opcode::Binary, Part::Last, bytes);
             self.bytes += head.len();
-            self.pieces.insert(self.pieces.len() - pieces, Piece::Shared(head.into()));
+            self.pieces.insert(self.pieces.len() - pieces, Piece::Own { bytes: head, written: 0 });
         }
     }
 
@@ -99,7 +101,8 @@ impl Outgoing {
     pub(crate) fn append_frame(&mut self, frame: Vec<u8>) {
         self.close_frame();
         let framed = self.framed.take();
-        self.push(frame.into());
+        self.bytes += frame.len();
+        self.push_piece(Piece::Own { bytes: frame, written: 0 });
         self.framed = framed;
     }
 
@@ -237,10 +240,16 @@ mod tests {
             let (mut out, mut pool) = (Outgoing::default(), Pool::default());
             out.push(Bytes::from_static(b"abc"));
             out.push(Bytes::new());
-            out.append(&mut pool, |own| own.extend_from_slice(b"d"));
+            out.append(&mut pool, |own| {
+                own.reserve(KEPT_BYTES_MIN);
+                own.extend_from_slice(b"d");
+            });
             out.append(&mut pool, |own| own.extend_from_slice(b"ef"));
             out.push(Bytes::from_static(b"ghij"));
-            out.append(&mut pool, |own| own.extend_from_slice(b"kl"));
+            out.append(&mut pool, |own| {
+                own.reserve(KEPT_BYTES_MIN);
+                own.extend_from_slice(b"kl");
+            });
             let mut written = Vec::new();
             while !out.is_empty() {
                 let mut slices = [IoSlice::new(&[]); 3];

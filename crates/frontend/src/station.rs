@@ -220,6 +220,14 @@ impl Station {
         self.connections.get(conn).map_or(&[], |connection| &connection.link.carry)
     }
 
+    /// Bytes of an unfinished message that a connection holds, for checks.
+    #[must_use]
+    pub fn held_bytes(&self, conn: ConnId) -> usize {
+        self.connections
+            .get(conn)
+            .map_or(0, |connection| connection.link.carry.len() + connection.held_bytes())
+    }
+
     /// The same, taken out: it comes back at the front of the next chunk.
     pub fn take_carry(&mut self, conn: ConnId) -> Vec<u8> {
         let carry = self.connection(conn).map(|connection| std::mem::take(&mut connection.link.carry));

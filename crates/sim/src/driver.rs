@@ -323,6 +323,9 @@ impl World {
     /// Every call does a bounded amount of work, and takes as long as that.
     pub(crate) fn check_work(&mut self, site: usize, what: &'static str) {
         let work = self.sites[site].station.take_work();
+        if work > 200_000 {
+            eprintln!("DBG {} {site} {what} {work}", self.now_ns);
+        }
         bounds::check_work(work, what, &mut self.violations);
         let busy_until_ns = &mut self.sites[site].busy_until_ns;
         *busy_until_ns = (*busy_until_ns).max(self.now_ns) + work;
@@ -351,7 +354,9 @@ impl World {
             late && self.clients[*id].conn().is_some()
         };
         let strangers = || self.record.strangers.iter().any(names_topic);
-        if !self.record.subscribers.iter().any(waits) && !strangers() {
+        // Who goes on where it stood.
+        let web = || self.web.values().any(|reader| self.clients[reader.conn].conn().is_some());
+        if !self.record.subscribers.iter().any(waits) && !strangers() && !web() {
             let what = format!("station {site} reads history for someone who has left");
             self.violations.push(Violation::new("asked", what));
         }
@@ -398,9 +403,11 @@ impl World {
             let lane = station.lane(conn);
             // A CONNECT counts like a message, and is bounded by itself.
             let is_mqtt = self.clients[id].begins_as_mqtt;
+            let is_web = self.clients[id].role == Role::Web;
+            let carry = if is_web { station.held_bytes(conn) } else { carry };
             let counts = carry > self.swarm.limits.unfinished_bytes_free
-                && (is_mqtt || lane == frontend::Lane::Publishing);
-            if !is_mqtt && lane != frontend::Lane::Publishing {
+                && (is_mqtt || is_web || lane == frontend::Lane::Publishing);
+            if !is_mqtt && !is_web && lane != frontend::Lane::Publishing {
                 bounds::check_greeting(carry, &self.swarm.limits, &mut self.violations);
             }
             held.unfinished += if counts { carry } else { 0 };
@@ -412,15 +419,21 @@ impl World {
             {
                 bounds::check_replies(waiting, &self.largest, &self.swarm.limits, &mut self.violations);
             }
-            if !matches!(self.clients[id].role, Role::Subscriber | Role::Mqtt) {
+            if !matches!(self.clients[id].role, Role::Subscriber | Role::Mqtt | Role::Web) {
                 continue;
             }
             let replay = self.record.subscribers.get(&id).map_or(Replay::None, |one| one.replay);
+            // Who goes on where it stood is given all that it missed.
+            let replay = if self.clients[id].role == Role::Web { Replay::SinceMs(0) } else { replay };
             let queued = station.queue_bytes(conn);
             bounds::check_queue(queued, replay, &self.largest, &self.swarm.limits, &mut self.violations);
             let waiting = match station.waits(conn) {
                 // Answers that are owed and not encoded are in no account.
-                Waits::Bytes(_) if is_mqtt => 0,
+                Waits::Bytes(_)
+                    if is_mqtt || self.web.values().any(|web| web.conn == id && web.is_answered()) =>
+                {
+                    0
+                }
                 Waits::Bytes(bytes) => bytes - queued,
                 Waits::Ending => 0,
             };

@@ -28,6 +28,7 @@ mod record;
 mod rng;
 mod socket;
 mod trace;
+mod web;
 mod world;
 
 use std::collections::BTreeSet;

@@ -34,6 +34,8 @@ pub(crate) struct Swarm {
     pub(crate) placement: Placement,
     /// Connections that an operator ends.
     pub(crate) kicks: usize,
+    /// Whether everything that is accepted is kept.
+    pub(crate) keeps_all: bool,
     pub(crate) ending: Ending,
     pub(crate) load: Load,
 }
@@ -94,6 +96,8 @@ pub(crate) struct Load {
     pub(crate) auditors: usize,
     /// Members of a shared subscription.
     pub(crate) members: usize,
+    /// Readers over HTTP and WebSocket.
+    pub(crate) web: usize,
     /// Publishers of one message each, to topics of their own, before most others come.
     pub(crate) passers: usize,
     /// Strangers that make stations work and hold memory for nothing.
@@ -133,6 +137,7 @@ impl Swarm {
             placement: rng.pick(&[Placement::Stay, Placement::Offer]),
             kicks: rng.pick(&[0, 0, 0, 2]),
             ending: rng.pick(&ENDINGS),
+            keeps_all: false,
             load: Load {
                 publishers: rng.size(1, 20),
                 subscribers: rng.size(2, 40),
@@ -142,6 +147,7 @@ impl Swarm {
                 keepers: 0,
                 auditors: 0,
                 members: 0,
+                web: 0,
                 passers: 0,
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
@@ -160,6 +166,7 @@ impl Swarm {
             24..44 => ordinary.with_past(rng),
             44..64 => ordinary.with_mqtt(rng),
             64..70 => ordinary.with_mqtt(rng).with_group(rng),
+            70..86 => ordinary.with_web(rng),
             _ => ordinary,
         }
     }
@@ -183,6 +190,32 @@ impl Swarm {
         self.load.members = if rng.percent(60) { rng.size(2, 6) } else { 0 };
         self.load.publishers = self.load.publishers.min(8);
         self.load.subscribers = self.load.subscribers.min(12);
+        self.load.attackers = 0;
+        self
+    }
+
+    /// Readers over the web lose their connections at any moment; in half of the worlds all is kept.
+    fn with_web(mut self, rng: &mut Rng) -> Self {
+        let mut limits = self.limits.as_ref().clone();
+        limits.core.memory_bytes_max = 256 << 20;
+        limits.unfinished_bytes_max = limits.core.memory_bytes_max / 8;
+        self.keeps_all = rng.percent(50);
+        if self.keeps_all {
+            limits.core.history_messages_max = 1_000_000;
+            limits.core.history_bytes_max = 64 << 20;
+            limits.core.replay_bytes_max = 32 << 20;
+            limits.core.replays_bytes_max = 32 << 20;
+        }
+        limits.session_time_max = Duration::from_secs(6);
+        limits.heartbeat_time = Duration::from_millis(rng.pick(&[30, 300, 20_000]));
+        self.limits = Arc::new(limits);
+        self.ending = rng.pick(&[Ending::ClientsGo, Ending::DrainQuiet]);
+        self.load.web = rng.size(1, 8);
+        self.load.mqtt = rng.size(0, 3);
+        // What is kept is handed out in one step: not more than that may cost.
+        self.load.publishers = self.load.publishers.min(5);
+        self.load.messages_max = self.load.messages_max.min(200);
+        self.load.subscribers = self.load.subscribers.min(8);
         self.load.attackers = 0;
         self
     }

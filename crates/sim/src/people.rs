@@ -123,6 +123,7 @@ impl World {
             }
             self.look_for_words(id);
             self.hear_packets(id);
+            self.hear_feed(id);
         }
         let client = &mut self.clients[id];
         if client.link == Link::ServerClosed && client.down.is_over() {

@@ -52,6 +52,9 @@ impl World {
             if self.clients[id].owner.is_some() {
                 self.schedule(self.clients[id].begins_ns, Event::Person(id));
             }
+            if self.clients[id].web.is_some() {
+                self.schedule(self.clients[id].begins_ns, Event::Web(id));
+            }
         }
         if self.swarm.clock == Clock::Jumping {
             // Some of it early, so that there is history of before and of after it.
@@ -72,6 +75,7 @@ impl World {
     fn heal(&mut self) {
         self.trace.note(self.now_ns, Kind::Phase, 1, 0, &[]);
         self.heal_persons();
+        self.heal_web();
         for id in 0..self.clients.len() {
             let client = &mut self.clients[id];
             if !matches!(client.reader, Reader::Never { .. }) {
@@ -112,6 +116,7 @@ impl World {
     fn all_go(&mut self) {
         self.trace.note(self.now_ns, Kind::Phase, 2, 0, &[]);
         self.persons_go();
+        self.web_goes();
         for id in 0..self.clients.len() {
             let end = if self.scheduler.percent(50) { UpEnd::Closed } else { UpEnd::Reset };
             self.leave(id, end);
@@ -184,6 +189,9 @@ impl World {
 
     /// Nobody owes a client anything that was cut off for being too slow.
     fn excuse(&mut self, id: usize) {
+        if self.clients[id].web.is_some() {
+            return; // nothing that comes this late is due
+        }
         if let Some(owner) = self.clients[id].owner {
             if self.persons[&owner].conn == id {
                 self.record.mqtt.get_mut(&owner).expect("a person has a record").stay = Stay::Left;
@@ -206,6 +214,7 @@ impl World {
     /// When everything is quiet, nothing that is due may still be under way.
     fn look_around(&mut self) {
         self.look_at_persons();
+        self.look_at_web();
         for id in 0..self.clients.len() {
             let client = &mut self.clients[id];
             let Link::Open(conn) = client.link else { continue };
@@ -231,9 +240,11 @@ impl World {
             let steps = client.plan.len();
             // A subscriber that has closed its sending half may go on to hear.
             let listens = client.role == Role::Subscriber;
-            let listens = listens || client.role == Role::Mqtt;
+            let listens = listens || matches!(client.role, Role::Mqtt | Role::Web);
             let stuck = client.role != Role::Stranger && (steps > 0 || (client.up.is_finished() && !listens));
-            if unread > 0 || undelivered > 0 || stuck || !client.down.is_empty() {
+            // Signs of life are always under way.
+            let beats = client.role == Role::Web;
+            if unread > 0 || undelivered > 0 || stuck || !(beats || client.down.is_empty()) {
                 let what = format!(
                     "client {id} ({:?}): {unread} bytes unread, {undelivered} undelivered, {steps} steps left",
                     client.role

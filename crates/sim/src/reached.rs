@@ -35,6 +35,10 @@ pub enum Reached {
     /// Another protocol.
     Foreign,
     BadRequest,
+    /// A reader over the web went on where it stood.
+    WebResumed,
+    /// One was told that something is gone, and it was.
+    WebMissed,
     /// An operator ended it.
     Kicked,
     /// The server shut down.
@@ -61,7 +65,7 @@ pub enum Reached {
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -75,6 +79,8 @@ impl Reached {
         Self::OutOfMemory,
         Self::Foreign,
         Self::BadRequest,
+        Self::WebResumed,
+        Self::WebMissed,
         Self::Kicked,
         Self::Shutdown,
         Self::MqttHeard,

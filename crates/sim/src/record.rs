@@ -14,6 +14,8 @@ pub(crate) struct Record {
     pub(crate) subscribers: BTreeMap<usize, SubscriberRecord>,
     pub(crate) strangers: BTreeMap<usize, StrangerRecord>,
     pub(crate) mqtt: BTreeMap<usize, MqttRecord>,
+    /// Readers over HTTP and WebSocket, by their first connection.
+    pub(crate) web: BTreeMap<usize, WebRecord>,
     /// Those who share what a filter brings.
     pub(crate) group: Option<GroupRecord>,
     /// What those were given who came in the end to look at what is retained: topic and payload.
@@ -38,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) history_messages_max: u32,
     /// Bytes of history that one subscriber is given.
     pub(crate) replay_bytes_max: usize,
+    /// Whether everything that was accepted is kept.
+    pub(crate) keeps_all: bool,
     /// Whether whatever a turn brought had room in a queue and in the memory.
     pub(crate) turns_fit: bool,
     /// Messages accepted before the wall clock was first set, if it was.
@@ -57,6 +61,7 @@ impl Default for Facts {
         Self {
             history_messages_max: 0,
             replay_bytes_max: usize::MAX,
+            keeps_all: false,
             turns_fit: true,
             first_jump: None,
             due_before: u64::MAX,
@@ -173,6 +178,31 @@ pub(crate) struct SubscriberRecord {
     /// Whether it reads at once whatever comes and there is always room for it.
     pub(crate) keeps_up: bool,
     pub(crate) received: Vec<u8>,
+}
+
+/// A reader over HTTP or WebSocket, through all its connections.
+#[derive(Debug, Default)]
+pub(crate) struct WebRecord {
+    pub(crate) filters: Vec<String>,
+    /// When its first request had been read, and when it was first told that it hears.
+    pub(crate) asked: Option<Mark>,
+    pub(crate) stood: Option<Mark>,
+    pub(crate) heard: Vec<WebHeard>,
+    /// Messages that it was told it lost.
+    pub(crate) lost: u64,
+    /// How often it was told that something is not kept any more.
+    pub(crate) missed: u64,
+    pub(crate) breaks: u64,
+    /// Whether it keeps its first connection.
+    pub(crate) stays: bool,
+    pub(crate) wrong: Vec<String>,
+}
+
+/// A message that it heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WebHeard {
+    pub(crate) publisher: usize,
+    pub(crate) number: usize,
 }
 
 /// A point in the story.

@@ -143,6 +143,7 @@ impl World {
                 self.accepted_ns.push(self.now_ns);
             }
             Meaning::Hello => {
+                self.web_asked(id);
                 let owner = self.clients[id].owner.unwrap_or(id);
                 if let Some(subscriber) = self.record.subscribers.get_mut(&id) {
                     subscriber.asked = Some(mark);

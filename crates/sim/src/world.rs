@@ -20,6 +20,7 @@ use crate::reached::Reached;
 use crate::record::Record;
 use crate::rng::{Concern, Rng};
 use crate::trace::{Kind, Trace};
+use crate::web::WebReader;
 
 /// When the clients' clocks begin: an ordinary day.
 const EPOCH_MS: u64 = 1_790_000_000_000;
@@ -51,6 +52,8 @@ pub(crate) enum Event {
     Gone(usize),
     /// An MQTT client does what is due.
     Person(usize),
+    /// A reader over the web does.
+    Web(usize),
     /// The wall clock is set.
     Jump(i64),
 }
@@ -66,6 +69,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// MQTT clients, by their first connection.
     pub(crate) persons: BTreeMap<usize, Person>,
+    /// Readers over the web, by their first connection.
+    pub(crate) web: BTreeMap<usize, WebReader>,
     pub(crate) record: Record,
     pub(crate) trace: Trace,
     pub(crate) violations: Vec<Violation>,
@@ -111,7 +116,9 @@ impl World {
         record.facts.messages_of_strangers_max = 8 * swarm.load.broken as u64;
         let mut persons = BTreeMap::new();
         let mut rng = Rng::new(seed, Concern::Clients);
-        let clients = client::draw_all(&mut rng, &swarm, &mut record, &mut persons);
+        let mut clients = client::draw_all(&mut rng, &swarm, &mut record, &mut persons);
+        let web = Self::draw_web(&mut rng, &swarm, &mut record, &mut clients);
+        record.facts.keeps_all = swarm.keeps_all;
         Self {
             now_ns: 0,
             rules: Rc::new(Rules {
@@ -123,6 +130,7 @@ impl World {
             sites,
             clients,
             persons,
+            web,
             record,
             trace,
             violations: Vec::new(),
@@ -197,6 +205,7 @@ impl World {
             Event::Adopt(id) => self.pend(usize::from(self.clients[id].station), Pending::Adopt(id)),
             Event::Gone(id) => self.answer_gone(id),
             Event::Person(owner) => self.person_is_due(owner),
+            Event::Web(owner) => self.web_goes_on(owner),
             Event::Jump(by_ms) => {
                 self.wall_shift_ms += by_ms;
                 self.record.facts.first_jump.get_or_insert(self.accepted_ns.len() as u64);

@@ -38,6 +38,8 @@ const TOPIC_OVERHEAD_BYTES: usize = 320;
 const QUIET: Duration = Duration::from_secs(1);
 /// Topics that are looked at for something to copy before one is forgotten.
 const COMPACTED_TOPICS: usize = 4;
+/// What that may cost, where runs are many and small.
+const COMPACTED_WORK: u64 = 100_000;
 /// Bytes that are copied in one call.
 const COMPACTED_BYTES: usize = 256 * 1024;
 /// Topics that share the beginning of a filter, up to which they are looked up by name.
@@ -434,7 +436,7 @@ impl Topic {
             if kept.run.is_exact() && kept.skip == 0 {
                 continue;
             }
-            if copied > COMPACTED_BYTES {
+            if copied > COMPACTED_BYTES || spent > COMPACTED_WORK {
                 return (spent, false);
             }
             self.bytes -= kept.run.cost();

@@ -114,7 +114,7 @@ impl MessageArgs {
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     wire::past::span(text).ok_or("use a time such as 500ms, 30s, 5m, 1h30m or 2d")
 }
 

@@ -14,6 +14,7 @@ mod shape;
 mod signals;
 mod subscribe;
 
+pub(crate) use args::duration;
 pub(crate) use publish::{PubArgs, run as publish};
 pub(crate) use request::{ReqArgs, run as request};
 pub(crate) use subscribe::{SubArgs, run as subscribe};

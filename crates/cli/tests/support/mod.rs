@@ -9,8 +9,11 @@
     reason = "each test binary compiles this module and uses its own part of it"
 )]
 
+pub(crate) mod browser;
 mod client;
+mod command;
 mod python;
+mod scripted;
 mod server;
 mod wire;
 
@@ -18,7 +21,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::Client;
+pub(crate) use command::{check_failure, printed, run};
 pub(crate) use python::{Script, node, python};
+pub(crate) use scripted::{Answer, Scripted};
 pub(crate) use server::{LogTo, Server, Start, signal};
 pub(crate) use wire::Wire;
 

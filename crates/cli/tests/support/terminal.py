@@ -1,84 +1,11 @@
-"""Runs a server in a terminal of its own and does what only happens there.
+"""Cases of a server in a terminal: what only happens there. tty.py stands in front of it."""
 
-terminal.py CASE SERVER...: exits with 0 if the server did what it should, with 77 if this system
-does not let the case happen.
-"""
-
-import atexit
-import ctypes
-import fcntl
-import os
-import pty
-import re
-import select
-import signal
-import socket
-import sys
-import termios
-import threading
-import time
-
-DEADLINE = 30
-SKIPPED = 77
 PROMPT = b"Enter your role (PUBLISHER/SUBSCRIBER) : "
 
-master, slave = pty.openpty()
-modes = termios.tcgetattr(slave)
-screen = b""
 
-
-def start(command, foreground):
-    """The server's process, with the terminal in front of it or, as behind `&`, without."""
-    told, tell = os.pipe()
-    if os.fork() == 0:
-        # The shell of this terminal.
-        os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-        server = os.fork()
-        if server == 0:
-            os.setpgid(0, 0)
-            if foreground:
-                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-                os.tcsetpgrp(slave, os.getpid())
-                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
-            for number in range(3):
-                os.dup2(slave, number)
-            os.execv(command[0], command)
-        os.write(tell, b"pid %d\n" % server)
-        _, status = os.waitpid(server, os.WUNTRACED)
-        os.write(tell, b"status %d\n" % status)
-        if os.WIFSTOPPED(status):
-            os.kill(server, signal.SIGKILL)
-        os._exit(0)
-    os.close(tell)
-    return os.fdopen(told)
-
-
-def read_screen():
-    global screen
-    while True:
-        screen += os.read(master, 65536)
-
-
-def until(what, found):
-    end = time.monotonic() + DEADLINE
-    while not found():
-        if time.monotonic() > end:
-            sys.exit(f"never seen: {what}; screen: {screen[-500:]!r}")
-        time.sleep(0.01)
-
-
-def type_keys(keys):
-    os.write(master, keys)
-
-
-class Server:
+class Server(Program):
     def __init__(self, command, foreground=True):
-        self.shell = start(command, foreground)
-        threading.Thread(target=read_screen, daemon=True).start()
-        self.pid = int(self.shell.readline().split()[1])
-        # A server that outlives a failed case holds the pipe on which the test waits.
-        atexit.register(os.kill, self.pid, signal.SIGKILL)
+        super().__init__(command, foreground)
         until("the port", lambda: re.search(rb"listening on 127.0.0.1:(\d+)\r", screen))
         self.port = int(re.search(rb"listening on 127.0.0.1:(\d+)", screen).group(1))
 
@@ -86,19 +13,6 @@ class Server:
         client = socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
         client.sendall(text)
         return client
-
-    def check_end(self, expected):
-        status = []
-        threading.Thread(target=lambda: status.append(self.shell.readline()), daemon=True).start()
-        until("the end", lambda: status)
-        atexit.unregister(os.kill)
-        status = int(status[0].split()[1])
-        if os.WIFSTOPPED(status):
-            sys.exit(f"stopped by signal {os.WSTOPSIG(status)}")
-        if os.waitstatus_to_exitcode(status) != expected:
-            sys.exit(f"ended with {os.waitstatus_to_exitcode(status)}, not {expected}")
-        if termios.tcgetattr(slave) != modes:
-            sys.exit("the terminal is not as it was")
 
 
 def stopped(command, number):

@@ -25,6 +25,8 @@ pub(crate) struct Feed {
     style: Style,
     /// A message that is written in part.
     begun: Option<Begun>,
+    /// Whether a sign of life is due.
+    beats: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Missed {
 
 impl Feed {
     pub(crate) fn new(style: Style) -> Self {
-        Self { style, begun: None }
+        Self { style, begun: None, beats: false }
     }
 
     pub(crate) fn style(&self) -> Style {
@@ -108,16 +110,23 @@ impl Feed {
         self.say(link, env, ("gap", &says), position.as_deref());
     }
 
-    /// A sign of life; it also tells where the client stands if nothing came for it.
-    pub(crate) fn beat(&self, link: &mut Link, env: &mut Env, session: Option<SessionId>) {
+    /// Time for a sign of life, once nothing else is to be said.
+    pub(crate) fn is_due_to_beat(&mut self, link: &mut Link, env: &mut Env) {
         // Whoever does not take what waits is not sent more.
-        if !link.out.is_empty() || self.is_begun() || link.ending {
-            return;
+        if link.out.is_empty() && !link.ending {
+            self.beats = true;
+            link.list_to_write(env);
         }
-        let session = session.filter(|_| self.tells_position());
-        let position = session.and_then(|session| env.caught_up_text(session));
+    }
+
+    /// Gives a sign of life if one is due; it also tells where the client stands, behind all that came.
+    pub(crate) fn beat(&mut self, link: &mut Link, env: &mut Env, session: SessionId) -> bool {
+        if !std::mem::take(&mut self.beats) {
+            return false;
+        }
+        let position = if self.tells_position() { env.caught_up_text(session) } else { None };
         link.out.append(&mut env.pool, |own| write_heartbeat(own, self.style, position.as_deref()));
-        link.list_to_write(env);
+        true
     }
 
     /// Encodes the next part of a run, and puts back what is left of it.

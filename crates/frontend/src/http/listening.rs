@@ -28,13 +28,16 @@ pub(super) struct Streaming {
     missed: Option<Missed>,
     /// Whether its subscription stands.
     is_open: bool,
+    /// Where it began to hear, until that is written.
+    opening: Option<Vec<u8>>,
     /// What is to be said behind a message that was begun.
     end: Option<&'static str>,
 }
 
 impl Streaming {
+    /// Whether something is begun or promised.
     pub(super) fn is_begun(&self) -> bool {
-        self.feed.is_begun()
+        self.feed.is_begun() || self.opening.is_some()
     }
 
     pub(super) fn filters(&self) -> String {
@@ -75,6 +78,7 @@ impl Http {
             keep_alive: head.keep_alive && wrapping == Wrapping::Chunks,
             missed: None,
             is_open: false,
+            opening: None,
             end: None,
         };
         if head.method == "HEAD" {
@@ -100,8 +104,8 @@ impl Http {
             streaming.missed = streaming.missed.or(Some(Missed::Evicted));
         }
         streaming.is_open = true;
-        let position = env.position_text(session);
-        link.out.append(&mut env.pool, |own| streaming.write_opening(own, position.as_deref()));
+        // Now, since it moves with what is delivered; it is written when the socket is.
+        streaming.opening = Some(env.position_text(session).unwrap_or_default());
         link.list_to_write(env);
         if let Some(filter) = streaming.listen.filters.first() {
             let (id, addr, filter) = (link.id, link.addr, filter.clone());
@@ -118,10 +122,10 @@ impl Http {
     /// Time for a sign of life; it also tells where the client stands if nothing came for it.
     pub(super) fn beat(&mut self, link: &mut Link, env: &mut Env) {
         self.set_beat(link, env);
-        if let State::Streaming(streaming) = &self.state
+        if let State::Streaming(streaming) = &mut self.state
             && streaming.is_open
         {
-            streaming.feed.beat(link, env, link.session);
+            streaming.feed.is_due_to_beat(link, env);
         }
     }
 
@@ -142,6 +146,11 @@ impl Http {
             }
             _ => return Delivered::Nothing,
         };
+        if let Some(position) = streaming.opening.take() {
+            link.out.append(&mut env.pool, |own| streaming.write_opening(own, &position));
+            streaming.say_end(link, env);
+            return Delivered::Something;
+        }
         if streaming.feed.go_on(link, env, size) {
             streaming.say_end(link, env);
             return Delivered::Something;
@@ -162,6 +171,7 @@ impl Http {
             None if env.shard.is_asking(session) => Delivered::Nothing,
             None if streaming.listen.ends == Ends::WithHistory => self.end_of_history(link, env, session),
             None if env.draining => Delivered::End(CloseReason::Shutdown),
+            None if streaming.feed.beat(link, env, session) => Delivered::Something,
             None => Delivered::Nothing,
         }
     }
@@ -242,7 +252,7 @@ impl Streaming {
     }
 
     /// What stands before the first message.
-    fn write_opening(&self, out: &mut Vec<u8>, position: Option<&[u8]>) {
+    fn write_opening(&self, out: &mut Vec<u8>, position: &[u8]) {
         self.write_head(out);
         let style = self.feed.style();
         if style.shape == Shape::Lines {
@@ -255,11 +265,11 @@ impl Streaming {
         if style.shape == Shape::Events {
             write_line(out, style, "retry: 1000\n");
             // Their id says it as well, but not to whoever reads the data alone.
-            says = format!("\"position\":\"{}\"", String::from_utf8_lossy(position.unwrap_or_default()));
+            says = format!("\"position\":\"{}\"", String::from_utf8_lossy(position));
         }
-        write_event(out, style, ("open", &says), position);
+        write_event(out, style, ("open", &says), Some(position));
         if let Some(missed) = self.missed {
-            write_event(out, style, ("gap", &missed.says()), position);
+            write_event(out, style, ("gap", &missed.says()), Some(position));
         }
     }
 
@@ -270,7 +280,7 @@ impl Streaming {
 
     /// Says that it ends, unless a message stands before that.
     fn say_end(&mut self, link: &mut Link, env: &mut Env) {
-        if self.feed.is_begun() {
+        if self.is_begun() {
             return;
         }
         let Some(says) = self.end.take() else { return };

@@ -42,7 +42,7 @@ pub use safety::WebAccess;
 pub(crate) use said::Said;
 
 /// What one call may cost, about, in nanoseconds of a slow core.
-const WORK_MAX: u64 = 200_000;
+const WORK_MAX: u64 = 100_000;
 /// A request: its head, and the answer to it.
 const REQUEST_WORK: u64 = 1500;
 

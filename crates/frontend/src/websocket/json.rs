@@ -255,7 +255,7 @@ impl Json {
     /// Time for a sign of life.
     pub(super) fn beat(&mut self, link: &mut Link, env: &mut Env) {
         self.set_beat(link, env);
-        self.feed.beat(link, env, link.session);
+        self.feed.is_due_to_beat(link, env);
     }
 
     pub(super) fn deliver(&mut self, link: &mut Link, env: &mut Env, size: PartSize) -> Delivered {
@@ -279,6 +279,7 @@ impl Json {
             Some(Delivery::Gap(lost)) => self.feed.say_gap(link, env, session, lost),
             None if env.shard.is_asking(session) => return Delivered::Nothing,
             None if env.draining => return Delivered::End(CloseReason::Shutdown),
+            None if self.feed.beat(link, env, session) => {}
             None => return Delivered::Nothing,
         }
         Delivered::Something

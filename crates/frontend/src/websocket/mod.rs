@@ -20,10 +20,10 @@ use crate::mqtt::Mqtt;
 use json::Json;
 
 /// What one call may cost, about, in nanoseconds of a slow core.
-const WORK_MAX: u64 = 200_000;
+const WORK_MAX: u64 = 100_000;
 /// A frame, or a part of one.
 const FRAME_WORK: u64 = 150;
-/// Bytes of payload that MQTT is given at once.
+/// Bytes of payload that MQTT is given at once, behind what it waits for the rest of.
 const GIVEN_BYTES: usize = 64 * 1024;
 
 /// What is spoken in the frames.
@@ -39,6 +39,8 @@ pub(crate) struct WebSocket {
     decoder: Decoder,
     /// Payload that was decoded and is not taken.
     data: Vec<u8>,
+    /// So much of it is a packet whose rest is still to come.
+    begun_bytes: usize,
     /// The last ping, which is to be answered (RFC 6455 5.5.3).
     ping: Option<Box<[u8]>>,
     /// The client's own close frame, once it has come.
@@ -81,7 +83,7 @@ impl WebSocket {
     }
 
     fn with(decoder: Decoder, data: Vec<u8>, speaks: Speaks) -> Self {
-        Self { decoder, data, ping: None, closed: None, close: None, speaks }
+        Self { decoder, data, begun_bytes: 0, ping: None, closed: None, close: None, speaks }
     }
 
     /// It goes to another shard.
@@ -110,7 +112,8 @@ impl WebSocket {
                 used = chunk.bytes.len();
                 break Next::GoOn;
             }
-            if env.spent >= spent_max || (self.is_mqtt() && self.data.len() >= GIVEN_BYTES) {
+            if env.spent >= spent_max || (self.is_mqtt() && self.data.len() >= self.begun_bytes + GIVEN_BYTES)
+            {
                 break Next::Again;
             }
             match self.frame(link, env, bytes) {
@@ -171,10 +174,12 @@ impl WebSocket {
             // A few bytes of a large read must not keep all of it.
             let fills = rest.len() * 2 >= pinned_bytes;
             self.data = if fills { rest.into() } else { rest.to_vec() };
-            match next {
-                Next::GoOn if used > 0 && !self.data.is_empty() => {}
-                next => return next,
-            }
+            self.begun_bytes = match next {
+                Next::GoOn if used > 0 && !self.data.is_empty() => continue,
+                Next::GoOn | Next::Published => self.data.len(),
+                _ => 0,
+            };
+            return next;
         }
     }
 
@@ -362,4 +367,37 @@ fn close_code(reason: &CloseReason, closed: Option<CloseCode>) -> (CloseCode, St
     };
     let code = if code.may_be_sent() { code } else { CloseCode::NORMAL };
     (code, words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use broker::{ConnId, Gauge};
+    use wire::mqtt::Version;
+    use wire::websocket::Opcode;
+
+    use crate::packets::packet;
+    use crate::stage::Stage;
+    use crate::{Limits, ReadEnd, Rules, Spoken, TopicPrompt, web_words};
+
+    /// It was never read on once more than two reads of it had been decoded.
+    #[test]
+    fn a_packet_of_mqtt_may_be_longer_than_what_is_given_at_once() {
+        let rules = Rules {
+            limits: Limits::default().into(),
+            spoken: Spoken::AnyProtocol,
+            topic_prompt: TopicPrompt::Off,
+        };
+        let mut stage = Stage::new(rules, &Gauge::new());
+        let conn = ConnId { slot: 0, generation: 0 };
+        stage.connect(conn);
+        stage.send(conn, &web_words::handshake("/mqtt"), ReadEnd::Drained);
+        let publish = format!("PUBLISH a qos=1 #7 : {}", "x".repeat(5 * super::GIVEN_BYTES));
+        let words = ["CONNECT 5 ann clean", &publish];
+        let packets: Vec<u8> = words.iter().flat_map(|text| packet(Version::V5, text).unwrap()).collect();
+        for read in web_words::frame(Opcode::Binary, &packets).chunks(super::GIVEN_BYTES) {
+            stage.send(conn, read, ReadEnd::Drained);
+        }
+        let received = stage.received[&conn].escape_ascii().to_string();
+        assert!(received.ends_with(r"\x82\x04@\x02\x00\x07"), "{received}");
+    }
 }

@@ -78,8 +78,9 @@ const PREFIX: &str = "TIDINGS_";
 const CONFIG: &str = "TIDINGS_CONFIG";
 
 /// The clients' variables: a machine may run both.
-const CLIENTS: [&str; 6] = [
+const CLIENTS: [&str; 7] = [
     "TIDINGS_URL",
+    "TIDINGS_HTTP_URL",
     "TIDINGS_USER",
     "TIDINGS_PASSWORD",
     "TIDINGS_PASSWORD_FILE",

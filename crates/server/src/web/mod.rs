@@ -18,6 +18,7 @@ mod metrics;
 mod page;
 mod problem;
 mod router;
+mod scripts;
 #[cfg(test)]
 mod tests;
 mod thread;

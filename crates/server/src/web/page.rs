@@ -1,26 +1,36 @@
 //! The live page: a few files in the binary, asked for again with their tag.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+
+use super::scripts;
 
 /// One file.
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) path: &'static str,
     kind: &'static str,
-    bytes: &'static [u8],
+    bytes: Bytes,
 }
 
-pub(super) static FILES: [File; 4] = [
-    File { path: "/", kind: "text/html; charset=utf-8", bytes: include_bytes!("page/index.html") },
-    File { path: "/style.css", kind: "text/css; charset=utf-8", bytes: include_bytes!("page/style.css") },
-    File { path: "/app.js", kind: "text/javascript; charset=utf-8", bytes: include_bytes!("page/app.js") },
-    File { path: "/icon.svg", kind: "image/svg+xml", bytes: include_bytes!("page/icon.svg") },
-];
+pub(super) static FILES: LazyLock<[File; 5]> = LazyLock::new(|| {
+    let fixed = |path, kind, text: &'static str| File { path, kind, bytes: text.into() };
+    let script = "text/javascript; charset=utf-8";
+    [
+        fixed("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+        fixed("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
+        File { path: "/app.js", kind: script, bytes: scripts::script().into() },
+        // What runs beside the page, in a thread of its own.
+        fixed("/link.js", script, include_str!("page/link.js")),
+        fixed("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ]
+});
 
 /// The file, or that it has not changed since the peer got it.
 pub(super) fn answer(file: &'static File, request: &Request) -> Response {
@@ -29,7 +39,7 @@ pub(super) fn answer(file: &'static File, request: &Request) -> Response {
     let is_known = known.iter().filter_map(|value| value.to_str().ok()).any(|tags| names(tags, &tag));
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Body::from(file.bytes).into_response(),
+        false => Body::from(file.bytes.clone()).into_response(),
     };
     let headers = response.headers_mut();
     if !is_known {

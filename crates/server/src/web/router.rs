@@ -36,7 +36,7 @@ pub(super) fn router(view: Arc<View>) -> Router {
     for (_, path, answer) in routes() {
         router = router.route(path, answer);
     }
-    for file in &page::FILES {
+    for file in page::FILES.iter() {
         router =
             router.route(file.path, get(move |request: Request| async move { page::answer(file, &request) }));
     }

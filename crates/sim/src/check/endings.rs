@@ -61,6 +61,7 @@ pub(super) fn check_deliveries(record: &Record, heard: u64, announced: u64, foun
     // What was for those who left may never have got there; strangers may have heard something.
     let all_stayed = record.subscribers.values().all(|subscriber| subscriber.stay != Stay::Left);
     let is_exact = all_stayed && record.strangers.is_empty() && record.mqtt.is_empty();
+    let is_exact = is_exact && record.web.values().all(|reader| reader.stays);
     let fits = |said: u64, is: u64| said == is || (said > is && !is_exact);
     if !fits(delivered, heard) || !fits(dropped, announced) {
         let what =

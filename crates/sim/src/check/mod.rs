@@ -16,6 +16,7 @@ pub(crate) mod patience;
 mod replies;
 mod retained;
 mod stream;
+mod web;
 
 #[cfg(test)]
 mod by_hand;
@@ -59,6 +60,11 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
         mqtt::check(record, *id, client, &mut found, reached);
         delivered += client.heard.iter().filter(|heard| !heard.dup).count() as u64;
         dropped += client.lost;
+    }
+    for (id, reader) in &record.web {
+        web::check(record, *id, reader, &mut found, reached);
+        delivered += reader.heard.len() as u64;
+        dropped += reader.lost;
     }
     let in_text = |(_, publisher): &(&usize, &PublisherRecord)| publisher.speaks == Speaks::Text;
     for (id, publisher) in record.publishers.iter().filter(in_text) {

@@ -58,6 +58,8 @@ pub(crate) struct Client {
     done: bool,
     /// Whose connection it is, if that has several one after the other.
     pub(crate) owner: Option<usize>,
+    /// Which reader over the web it is a connection of.
+    pub(crate) web: Option<usize>,
     /// Whether its station wants to be handed what it has left over.
     pub(crate) again: bool,
     /// Whether it begins as MQTT does.
@@ -73,6 +75,8 @@ pub(crate) enum Role {
     Stranger,
     /// One connection of a client that speaks MQTT.
     Mqtt,
+    /// One connection of a reader over the web.
+    Web,
 }
 
 /// Where the connection stands.
@@ -188,6 +192,7 @@ impl Client {
             said: VecDeque::new(),
             done: false,
             owner: None,
+            web: None,
             again: false,
             begins_as_mqtt: false,
             lost: 0,
@@ -199,7 +204,7 @@ impl Client {
         for (end, meaning) in &unit.meanings {
             let newline = unit.bytes.get(..*end).is_some_and(|said| said.ends_with(b"\n"));
             let by = match self.role {
-                Role::Mqtt => SaidBy::Length,
+                Role::Mqtt | Role::Web => SaidBy::Length,
                 _ if newline => SaidBy::Newline,
                 _ => SaidBy::EndOfRead,
             };

@@ -129,6 +129,7 @@ fn some_variables_mean_nothing_to_a_server() {
         words(""),
         &[
             "TIDINGS_URL=x",
+            "TIDINGS_HTTP_URL=x",
             "TIDINGS_USER=x",
             "TIDINGS_PASSWORD=x",
             "TIDINGS_CONTEXT=x",
