@@ -124,6 +124,17 @@ fn a_broker_that_runs_already_is_measured() {
     check(&[&address, "--proto", "mqtt-ws", "--subs", "3"], "MQTT 3.1.1 QoS 0 over WebSocket", 3);
 }
 
+#[test]
+fn idle_clients_of_each_kind_hear_something() {
+    for proto in ["text", "mqtt", "mqtt-ws", "sse", "ws"] {
+        let output = tidings().args(["bench", "idle", "--json", "--subs", "50", "--proto", proto]).output();
+        let output = output.expect("it starts");
+        assert!(output.status.success(), "{proto}: {}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        assert_eq!(report["subscribers"], 50, "{proto}");
+    }
+}
+
 /// What a broker does with every fifth message, besides not delivering it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Serialize, Serializer};
 use wire::mqtt::{QoS, Version};
@@ -49,7 +49,7 @@ pub(super) struct ProtocolArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProtocolName {
+pub(super) enum ProtocolName {
     /// Lines
     Text,
     /// Packets, to any MQTT broker
@@ -70,6 +70,21 @@ enum VersionName {
     V311,
     #[value(name = "5")]
     V5,
+}
+
+impl ProtocolName {
+    /// What clients that only hear speak.
+    pub(super) fn idle(self) -> anyhow::Result<Protocol> {
+        let pace = Pace::Window(1);
+        match self {
+            ProtocolName::Mqtt => Protocol::mqtt(Version::V311, 0, Carrier::Socket, None, pace),
+            ProtocolName::MqttWs => Protocol::mqtt(Version::V311, 0, Carrier::Frames, None, pace),
+            ProtocolName::Text => Ok(Protocol::Text),
+            ProtocolName::Sse => Protocol::forms(Heard::Events, Published::Lines, None, pace),
+            ProtocolName::Ws => Protocol::forms(Heard::Frames, Published::Lines, None, pace),
+            ProtocolName::Http => bail!("who publishes by HTTP hears nothing: sse is for those who hear"),
+        }
+    }
 }
 
 impl ProtocolArgs {
