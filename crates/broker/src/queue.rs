@@ -91,7 +91,7 @@ struct Part<T> {
 }
 
 /// What comes next, apart from what groups give.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Next<'a> {
     Gap,
     /// A run of history without so many messages at its front, and who asked for it.

@@ -255,7 +255,7 @@ pub(crate) fn write_event(
         }
         Shape::Events => {
             position.into_iter().for_each(|position| {
-                write!(out, "id: {position}\n").expect("a Vec takes every write");
+                writeln!(out, "id: {position}").expect("a Vec takes every write");
             });
             write!(out, "event: {name}\ndata: {{{says}}}\n\n")
         }

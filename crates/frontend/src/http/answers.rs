@@ -5,10 +5,26 @@ use std::io::Write as _;
 
 use broker::planted::{self, Bug};
 use broker::{Origin, WallTime};
-use wire::http::{Framing, Status, write_head, write_problem};
+use wire::http::{Framing, Head, Status, write_head, write_problem};
 
 /// An answer to one published message, about.
 const ANSWER_BYTES: usize = 160;
+
+/// What follows an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The next request.
+    GoesOn,
+    /// The end of the connection.
+    Closes,
+}
+
+impl Then {
+    /// As the head of a request says.
+    pub(super) fn of(head: &Head<'_>) -> Self {
+        if head.keep_alive { Self::GoesOn } else { Self::Closes }
+    }
+}
 
 /// What is wrong with a request. The connection ends with it: what stands behind it may not be what it
 /// looks like.
@@ -56,7 +72,7 @@ pub(super) fn push_page<'a>(fields: &mut Vec<(&'a str, &'a str)>, page: Option<&
 #[derive(Debug)]
 enum Answer {
     /// To a message or several: the number of the last one among its publisher's, and how many.
-    Published { number: u64, messages: u32, page: Option<Box<str>>, closes: bool },
+    Published { number: u64, messages: u32, page: Option<Box<str>>, then: Then },
     /// As it goes out.
     Whole(Box<[u8]>),
 }
@@ -74,9 +90,9 @@ pub(crate) struct Answers {
 
 impl Answers {
     /// So many messages were published by a request.
-    pub(crate) fn published(&mut self, messages: u32, page: Option<&str>, closes: bool) {
+    pub(crate) fn published(&mut self, messages: u32, page: Option<&str>, then: Then) {
         let number = self.published.saturating_sub(1);
-        let answer = Answer::Published { number, messages, page: page.map(Box::from), closes };
+        let answer = Answer::Published { number, messages, page: page.map(Box::from), then };
         self.bytes += ANSWER_BYTES;
         self.waiting.push_back((self.published, answer));
     }
@@ -115,10 +131,10 @@ impl Answers {
                     self.bytes -= bytes.len();
                     out.extend_from_slice(&bytes);
                 }
-                Answer::Published { number, messages, page, closes } => {
+                Answer::Published { number, messages, page, then } => {
                     self.bytes -= ANSWER_BYTES;
                     let number = if planted::is(Bug::WrongMessageId) { number + 1 } else { number };
-                    write_published(out, (number, messages), page.as_deref(), closes, publisher);
+                    write_published(out, (number, messages), page.as_deref(), then, publisher);
                 }
             }
         }
@@ -132,7 +148,7 @@ fn write_published(
     out: &mut Vec<u8>,
     (number, messages): (u64, u32),
     page: Option<&str>,
-    closes: bool,
+    then: Then,
     (origin, began): (Origin, WallTime),
 ) {
     let Origin { shard, conn } = origin;
@@ -150,7 +166,7 @@ fn write_published(
     written.expect("six numbers fit");
     let left = room.len();
     let body = body.get(..body.len() - left).unwrap_or_default();
-    if page.is_none() && !closes {
+    if page.is_none() && then == Then::GoesOn {
         // Nearly always, and the fastest way that there is.
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
         out.extend_from_slice(head.as_bytes());
@@ -158,7 +174,7 @@ fn write_published(
     } else {
         let mut fields = vec![("content-type", "application/json")];
         push_page(&mut fields, page);
-        if closes {
+        if then == Then::Closes {
             fields.push(("connection", "close"));
         }
         write_head(out, Status::OK, &fields, Framing::Sized(body.len() as u64));

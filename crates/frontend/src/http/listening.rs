@@ -8,7 +8,7 @@ use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::feed::{Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event, write_line};
-use crate::http::answers::{Problem, push_page};
+use crate::http::answers::{Problem, Then, push_page};
 use crate::http::request::{self, Ends, Listen};
 use crate::http::{Http, State, Step};
 use crate::link::Link;
@@ -23,7 +23,7 @@ pub(super) struct Streaming {
     listen: Listen,
     feed: Feed,
     page: Option<Box<str>>,
-    keep_alive: bool,
+    then: Then,
     /// Why it does not go on where it wanted to, if it does not.
     missed: Option<Missed>,
     /// Whether its subscription stands.
@@ -75,7 +75,7 @@ impl Http {
             feed: Feed::new(Style { shape: listen.shape, wrapping }),
             listen,
             page: page.map(Box::from),
-            keep_alive: head.keep_alive && wrapping == Wrapping::Chunks,
+            then: if wrapping == Wrapping::Chunks { Then::of(head) } else { Then::Closes },
             missed: None,
             is_open: false,
             opening: None,
@@ -85,7 +85,7 @@ impl Http {
             let mut out = Vec::new();
             streaming.write_head(&mut out);
             self.answers.whole(out);
-            self.finished(streaming.keep_alive);
+            self.finished(streaming.then);
             return Ok(head.len);
         }
         let session = env.shard.open(link.id.conn);
@@ -188,7 +188,7 @@ impl Http {
         if streaming.feed.style().wrapping == Wrapping::Chunks {
             link.out.push(Bytes::from_static(LAST_CHUNK));
         }
-        if !streaming.keep_alive {
+        if streaming.then == Then::Closes {
             self.state = State::Over;
             return Delivered::End(CloseReason::HistoryRead);
         }
@@ -241,7 +241,7 @@ impl Streaming {
             ("x-accel-buffering", "no"),
         ];
         push_page(&mut fields, self.page.as_deref());
-        if !self.keep_alive {
+        if self.then == Then::Closes {
             fields.push(("connection", "close"));
         }
         let framing = match self.feed.style().wrapping {

@@ -32,7 +32,7 @@ use crate::env::Env;
 use crate::event::CloseReason;
 use crate::link::{Chunk, Link, ReadEnd};
 use crate::websocket::Inside;
-use answers::Problem;
+use answers::{Problem, Then};
 use listening::Streaming;
 use publishing::Body;
 use request::Place;
@@ -133,7 +133,7 @@ impl Http {
             link.list_to_write(env);
         }
         if matches!(self.state, State::Head) && read_end != ReadEnd::Closed {
-            wait_for_head(link, env, used < chunk.bytes.len());
+            wait_for_head(link, env, chunk.bytes.len() - used);
         }
         match next {
             Next::GoOn if self.answers.published > published => Taken { used, next: Next::Published },
@@ -274,13 +274,13 @@ impl Http {
         }
         write_head(&mut out, Status::NO_CONTENT, &fields, Framing::None);
         self.answers.whole(out);
-        self.finished(head.keep_alive);
+        self.finished(Then::of(head));
         Ok(head.len)
     }
 
     /// A request is answered, or will be: the next one may come, if there is one.
-    fn finished(&mut self, keep_alive: bool) {
-        self.state = if keep_alive { State::Head } else { State::Over };
+    fn finished(&mut self, then: Then) {
+        self.state = if then == Then::GoesOn { State::Head } else { State::Over };
     }
 
     fn refuse(&mut self, problem: Problem) -> Next {
@@ -401,8 +401,8 @@ impl Http {
 }
 
 /// The next request has its time, and more of it before it begins.
-fn wait_for_head(link: &mut Link, env: &mut Env, has_begun: bool) {
-    let limits = &link.rules.limits;
+fn wait_for_head(link: &mut Link, env: &mut Env, begun_bytes: usize) {
+    let (limits, has_begun) = (&link.rules.limits, begun_bytes > 0);
     let until = env.now.mono.after(if has_begun { limits.head_time } else { limits.http_idle_time });
     // A head that comes byte by byte has the time of one that comes at once.
     let until = link.deadline.filter(|at| has_begun && *at <= until).unwrap_or(until);

@@ -12,7 +12,7 @@ use wire::http::{BodyReader, Framing, Head, Status};
 
 use crate::batch::{Added, Batch};
 use crate::env::Env;
-use crate::http::answers::Problem;
+use crate::http::answers::{Problem, Then};
 use crate::http::lines::Lines;
 use crate::http::{Http, State, Step, request};
 use crate::link::{Chunk, Link};
@@ -26,7 +26,7 @@ pub(super) struct Body {
     what: What,
     /// The origin that may read the answer, if it is another one's page.
     page: Option<Box<str>>,
-    keep_alive: bool,
+    then: Then,
     comes: Comes,
 }
 
@@ -94,8 +94,8 @@ impl Http {
         {
             let (topic, marks) = (topic.clone(), marks.clone());
             self.add(link, env, batch, (topic, marks), begin..begin + bytes);
-            self.answers.published(1, page, !head.keep_alive);
-            self.finished(head.keep_alive);
+            self.answers.published(1, page, Then::of(head));
+            self.finished(Then::of(head));
             return Ok(head.len + bytes);
         }
         if head.expects_continue {
@@ -104,7 +104,7 @@ impl Http {
         let until = env.now.mono.after(link.rules.limits.body_time);
         link.set_deadline(env, Some(until));
         let page = page.map(Box::from);
-        self.state = State::Body(Box::new(Body { what, page, keep_alive: head.keep_alive, comes }));
+        self.state = State::Body(Box::new(Body { what, page, then: Then::of(head), comes }));
         Ok(head.len)
     }
 
@@ -201,8 +201,8 @@ impl Http {
         match body.what {
             What::Message { topic, marks } => {
                 self.add(link, env, batch, (topic, marks), at..at + len);
-                self.answers.published(1, body.page.as_deref(), !body.keep_alive);
-                self.finished(body.keep_alive);
+                self.answers.published(1, body.page.as_deref(), body.then);
+                self.finished(body.then);
             }
             What::Lines => {
                 self.flush(env, batch, chunk);
@@ -225,8 +225,8 @@ impl Http {
                 env.spent += RUN_WORK;
                 env.publish_one(&publisher, &topic, self.answers.published, bytes.into(), marks);
                 self.answers.published += 1;
-                self.answers.published(1, body.page.as_deref(), !body.keep_alive);
-                self.finished(body.keep_alive);
+                self.answers.published(1, body.page.as_deref(), body.then);
+                self.finished(body.then);
             }
             What::Lines => {
                 body.comes = Comes::Read(Lines::new(bytes, &env.gauge));
@@ -249,8 +249,8 @@ impl Http {
                 Step::Again
             }
             Ok(Some(messages)) => {
-                self.answers.published(messages, body.page.as_deref(), !body.keep_alive);
-                self.finished(body.keep_alive);
+                self.answers.published(messages, body.page.as_deref(), body.then);
+                self.finished(body.then);
                 Step::Used(0)
             }
             Err(problem) => Step::Refused(problem),

@@ -95,7 +95,7 @@ impl Json {
         let op: Op = serde_json::from_slice(message).map_err(|error| error.to_string())?;
         let done = match op {
             Op::Subscribe { sub, filters, last, since, after } => self
-                .subscribe(link, env, (sub, &filters), (last, since), after)
+                .subscribe(link, env, (sub, &filters), (last, since), after.as_deref())
                 .map_err(|detail| Wrong { of: format!("\"sub\":{sub}"), detail }),
             Op::Unsubscribe { sub } => {
                 self.unsubscribe(env, sub).map_err(|detail| Wrong { of: format!("\"sub\":{sub}"), detail })
@@ -131,7 +131,7 @@ impl Json {
         env: &mut Env,
         (number, filters): (u64, &[String]),
         (last, since): (Option<u32>, Option<String>),
-        after: Option<String>,
+        after: Option<&str>,
     ) -> Result<(), String> {
         let limits = &link.rules.limits;
         if self.subscriptions.iter().any(|subscription| subscription.number == number) {
@@ -150,7 +150,7 @@ impl Json {
             (None, Some(since)) => span_or_time(&since)?,
             (Some(_), Some(_)) => return Err("either last or since".to_owned()),
         };
-        let session = match (link.session, &after) {
+        let session = match (link.session, after) {
             (Some(_), Some(_)) => {
                 return Err("after goes with the first subscribe of a connection".to_owned());
             }
@@ -158,7 +158,7 @@ impl Json {
             (None, after) => {
                 let session = env.shard.open(link.id.conn);
                 link.session = Some(session);
-                self.missed = env.begin_position(session, after.as_deref().map(str::as_bytes));
+                self.missed = env.begin_position(session, after.map(str::as_bytes));
                 self.set_beat(link, env);
                 session
             }

@@ -397,7 +397,7 @@ mod tests {
         for read in web_words::frame(Opcode::Binary, &packets).chunks(super::GIVEN_BYTES) {
             stage.send(conn, read, ReadEnd::Drained);
         }
-        let received = stage.received[&conn].escape_ascii().to_string();
+        let received = stage.received.get(&conn).unwrap().escape_ascii().to_string();
         assert!(received.ends_with(r"\x82\x04@\x02\x00\x07"), "{received}");
     }
 }
