@@ -2,6 +2,7 @@
 
 use wire::websocket::{Opcode, write_frame, write_frame_head};
 
+use super::super::objects::JSON_TAIL;
 use super::*;
 use crate::bench::ledger::Tally;
 
