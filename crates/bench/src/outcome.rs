@@ -42,6 +42,8 @@ pub(crate) enum Figure {
     P50Us,
     P99Us,
     MaxUs,
+    RoundTripP50Us,
+    RoundTripP99Us,
     ConnectsPerSecond,
     ServerBytesEach,
     VisitsPerSecond,
@@ -80,11 +82,13 @@ impl Outcome {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Figure; 9] = [
+    pub(crate) const ALL: [Figure; 11] = [
         Figure::DeliveriesPerSecond,
         Figure::P50Us,
         Figure::P99Us,
         Figure::MaxUs,
+        Figure::RoundTripP50Us,
+        Figure::RoundTripP99Us,
         Figure::ConnectsPerSecond,
         Figure::ServerBytesEach,
         Figure::VisitsPerSecond,
@@ -97,11 +101,14 @@ impl Figure {
             let report = outcome.report().filter(|report| report.kept_pace())?;
             report.latency.as_ref().map(of)
         };
+        let round_trip = |of: fn(&Latency) -> f64| outcome.report()?.round_trip.as_ref().map(of);
         match (self, outcome) {
             (Figure::DeliveriesPerSecond, Outcome::Load(report)) => Some(report.delivered_per_second),
             (Figure::P50Us, _) => latency(|latency| latency.p50_us),
             (Figure::P99Us, _) => latency(|latency| latency.p99_us),
             (Figure::MaxUs, _) => latency(|latency| latency.max_us),
+            (Figure::RoundTripP50Us, _) => round_trip(|times| times.p50_us),
+            (Figure::RoundTripP99Us, _) => round_trip(|times| times.p99_us),
             (Figure::ConnectsPerSecond, Outcome::Idle(report)) => Some(report.connects_per_second),
             (Figure::ServerBytesEach, Outcome::Idle(report)) => report.server_bytes_each,
             (Figure::VisitsPerSecond, Outcome::Visits(report)) => Some(report.per_second),
@@ -117,6 +124,8 @@ impl Figure {
             Figure::P50Us => "p50 µs",
             Figure::P99Us => "p99 µs",
             Figure::MaxUs => "max µs",
+            Figure::RoundTripP50Us => "round trip p50 µs",
+            Figure::RoundTripP99Us => "round trip p99 µs",
             Figure::ConnectsPerSecond => "connects/s",
             Figure::ServerBytesEach => "bytes each",
             Figure::VisitsPerSecond => "clients/s",
@@ -128,7 +137,12 @@ impl Figure {
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Figure::FirstMessageMs => format!("{value:.2}"),
-            Figure::P50Us | Figure::P99Us | Figure::MaxUs | Figure::ServerBytesEach => format!("{value:.0}"),
+            Figure::P50Us
+            | Figure::P99Us
+            | Figure::MaxUs
+            | Figure::RoundTripP50Us
+            | Figure::RoundTripP99Us
+            | Figure::ServerBytesEach => format!("{value:.0}"),
             _ => count(value),
         }
     }
@@ -143,6 +157,8 @@ impl Figure {
             Figure::P50Us
             | Figure::P99Us
             | Figure::MaxUs
+            | Figure::RoundTripP50Us
+            | Figure::RoundTripP99Us
             | Figure::ServerBytesEach
             | Figure::FirstMessageMs => -value,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use cli::bench::{idle, measure};
+use cli::bench::{Protocol, idle, measure};
 use serde::Serialize;
 
 use crate::kernel;
@@ -94,7 +94,7 @@ fn run_contender(contender: &Contender) -> Outcome {
             measure::run(load, target).map(|report| Outcome::Load(Box::new(report)))
         }
         Work::Kernel { load } => kernel::run(load).map(|report| Outcome::Load(Box::new(report))),
-        Work::Idle { subs, target } => idle::run(*subs, target).map(Outcome::Idle),
+        Work::Idle { subs, target } => idle::run(*subs, Protocol::Text, target).map(Outcome::Idle),
     };
     result.unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")))
 }

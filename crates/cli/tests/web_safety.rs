@@ -30,9 +30,6 @@ const OLD_SAFARI: &[&str] = &[
     "Accept-Language: en-us",
 ];
 
-/// Path, browser, fields besides, and what else curl is told.
-type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
-
 #[track_caller]
 fn ask(curl: Curl, path: &str, (browser, fields): (&[&str], &[&str]), more: &[&str]) -> Got {
     let fields = browser.iter().chain(fields).flat_map(|field| ["-H", field]);
@@ -53,7 +50,8 @@ fn pages_of_others_neither_publish_nor_hear() {
     let site = "Sec-Fetch-Site: cross-site";
     let origin = "Origin: https://evil.example";
     let any = "Accept: */*";
-    let cases: [Case<'_>; 9] = [
+    type Case = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+    let cases: [Case; 9] = [
         // fetch(…, {method: 'POST', mode: 'no-cors', body: 'x'})
         (
             "/t/a",

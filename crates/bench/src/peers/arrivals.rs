@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use cli::bench::idle::IdleReport;
-use cli::bench::{CpuWatch, Role};
+use cli::bench::{CpuWatch, Role, subscriber_hello};
 use socket2::{Domain, Socket, Type};
 use wire::mqtt::{Packet, QoS, Version, decode, frame};
 
@@ -196,7 +196,11 @@ fn greeting(idle: Idle, speaks: Speaks, version: Version, number: usize) -> Gree
             let (says, answer) = framing.hello(Role::Subscriber, &topic(0));
             Greeting { says: says.into_bytes(), answer: Answer::Ends(answer), goodbye: b"" }
         }
-        Speaks::Text => unreachable!("a protocol without an answer takes no part"),
+        Speaks::Forms(heard, _) => {
+            let (says, answer) = subscriber_hello(heard, &topic(0));
+            Greeting { says, answer: Answer::Ends(answer.to_owned()), goodbye: b"" }
+        }
+        Speaks::Text | Speaks::MqttWs => unreachable!("what has no answer that is known here takes no part"),
     }
 }
 

@@ -6,7 +6,7 @@ use cli::bench::{Load, Target, Version, measure};
 
 use super::kinds::Speaks;
 use super::peer::Peer;
-use super::scenario::{Idle, Session, Work};
+use super::scenario::{Idle, Scenario, Session, Work};
 use super::{arrivals, resume};
 use crate::outcome::Outcome;
 
@@ -28,20 +28,33 @@ impl Contender {
         }
     }
 
-    /// Whether there is such a thing in what it speaks.
-    pub(super) fn takes_part(&self, work: &Work) -> bool {
-        let speaks = match self {
+    fn speaks(&self) -> Speaks {
+        match self {
             Contender::Broker(peer) => peer.kind.speaks,
             Contender::Relay { .. } => Speaks::Text,
+        }
+    }
+
+    /// Its place among those who take part, if it does: those that the scenario names, in its order, or all that are not
+    /// there for such scenarios only.
+    pub(super) fn place_in(&self, scenario: &Scenario) -> Option<usize> {
+        let place = match &scenario.who {
+            Some(names) => names.iter().position(|name| name == self.name()),
+            None => (!matches!(self.speaks(), Speaks::MqttWs | Speaks::Forms(..))).then_some(0),
         };
-        match (work, speaks) {
-            (_, Speaks::Mqtt) => true,
+        place.filter(|_| self.can_do(&scenario.work))
+    }
+
+    /// Whether there is such a thing in what it speaks.
+    fn can_do(&self, work: &Work) -> bool {
+        match (work, self.speaks()) {
+            (_, Speaks::Mqtt) | (Work::Load { .. }, Speaks::MqttWs) => true,
             (Work::Load { qos, .. }, _) => *qos == 0,
-            (Work::Idle(Idle { filters, session, .. }), Speaks::Framed(_)) => {
+            (Work::Idle(Idle { filters, session, .. }), Speaks::Framed(_) | Speaks::Forms(..)) => {
                 *filters == 1 && *session == Session::Ends
             }
             (Work::Visits { .. }, Speaks::Framed(_)) => true,
-            // Whoever subscribes in lines is not answered.
+            // Whoever subscribes in lines is not answered, and nobody comes back over the web as over MQTT.
             (Work::Idle(_) | Work::Visits { .. } | Work::Resume { .. }, _) => false,
         }
     }
@@ -60,8 +73,9 @@ fn take_turn(peer: &Peer, work: &Work, version: Version, directory: &Path) -> an
     let running = peer.start(directory, work.tuning())?;
     let speaks = peer.kind.speaks;
     Ok(match work {
-        Work::Load { load, qos, .. } => {
-            let load = Load { protocol: speaks.protocol(version, *qos, load.pace)?, ..load.clone() };
+        Work::Load { load, qos, unacked, .. } => {
+            let protocol = speaks.protocol(version, *qos, *unacked, load.pace)?;
+            let load = Load { protocol, ..load.clone() };
             let report = measure::run(&load, &Target::Remote(running.address))?;
             Outcome::Load(Box::new(report))
         }

@@ -4,7 +4,9 @@
 //! make it lose messages of a subscriber that reads, or wait for acknowledgements every few messages, are lifted: the
 //! generator's window is what bounds all of them alike.
 
-use cli::bench::{Framing, Hello, Pace, Protocol, Version};
+use std::num::NonZeroU16;
+
+use cli::bench::{Carrier, Framing, Heard, Hello, Pace, Protocol, Published, Version};
 
 /// A broker, and how it is started.
 #[derive(Debug)]
@@ -30,18 +32,31 @@ pub(super) struct Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     Mqtt,
+    /// In frames of WebSocket.
+    MqttWs,
     Text,
+    /// What else Tidings has.
+    Forms(Heard, Published),
     Framed(&'static Framing),
 }
 
 impl Speaks {
-    /// The protocol for a load, of this QoS where there is such a thing.
+    /// The protocol for a load, of this QoS where there is such a thing. Publishers may have `unacked` messages
+    /// unacknowledged, or as many as the load lets them.
     ///
     /// # Errors
     /// If there is no such QoS.
-    pub(super) fn protocol(self, version: Version, qos: u8, pace: Pace) -> anyhow::Result<Protocol> {
+    pub(super) fn protocol(
+        self,
+        version: Version,
+        qos: u8,
+        unacked: Option<NonZeroU16>,
+        pace: Pace,
+    ) -> anyhow::Result<Protocol> {
         match self {
-            Speaks::Mqtt => Protocol::mqtt(version, qos, None, pace),
+            Speaks::Mqtt => Protocol::mqtt(version, qos, Carrier::Socket, unacked, pace),
+            Speaks::MqttWs => Protocol::mqtt(version, qos, Carrier::Frames, unacked, pace),
+            Speaks::Forms(heard, published) => Protocol::forms(heard, published, unacked, pace),
             Speaks::Text => Ok(Protocol::Text),
             Speaks::Framed(framing) => Ok(Protocol::Framed(framing)),
         }
@@ -64,6 +79,15 @@ pub(super) const TIDINGS: Kind = Kind {
 /// The same over its own protocol of lines.
 pub(super) const TIDINGS_TEXT: Kind = Kind { name: "tidings-text", speaks: Speaks::Text, ..TIDINGS };
 
+/// Ours in other ways. They and `mosquitto-ws` take part where a scenario names them.
+pub(super) const TIDINGS_FORMS: &[Kind] = &[
+    Kind { name: "tidings-sse", speaks: Speaks::Forms(Heard::Events, Published::Lines), ..TIDINGS },
+    Kind { name: "tidings-ws", speaks: Speaks::Forms(Heard::Frames, Published::Lines), ..TIDINGS },
+    Kind { name: "tidings-http", speaks: Speaks::Forms(Heard::Lines, Published::Posts), ..TIDINGS },
+    Kind { name: "tidings-ack", speaks: Speaks::Forms(Heard::Lines, Published::AckedLines), ..TIDINGS },
+    Kind { name: "tidings-mqtt-ws", speaks: Speaks::MqttWs, ..TIDINGS },
+];
+
 pub(super) const KINDS: &[Kind] = &[
     // 0 is "no limit". With the defaults it would have 20 messages under way to a subscriber, and drop what 1,000 more
     // are waiting before. Without delay it writes every packet at once and is slower where there are many; with it, it
@@ -76,6 +100,30 @@ pub(super) const KINDS: &[Kind] = &[
         arguments: &["-c", "CONFIG"],
         config: "\
 listener PORT 127.0.0.1
+allow_anonymous true
+max_inflight_messages 0
+max_queued_messages 0
+persistence false
+log_dest stderr
+log_type error
+",
+        paced: "set_tcp_nodelay true\n",
+        config_name: "mosquitto.conf",
+        version_flag: "-h",
+    },
+    // The same with `protocol websockets` for its listener. 2.0.11 does not start without a listener of another kind, which
+    // is a socket in its directory; as another user than root's it could not make that one there.
+    Kind {
+        name: "mosquitto-ws",
+        speaks: Speaks::MqttWs,
+        variable: "MOSQUITTO",
+        program: "mosquitto",
+        arguments: &["-c", "CONFIG"],
+        config: "\
+listener PORT 127.0.0.1
+protocol websockets
+listener 0 unused.sock
+user root
 allow_anonymous true
 max_inflight_messages 0
 max_queued_messages 0
@@ -241,7 +289,7 @@ mod tests {
     fn every_configuration_has_a_place_for_the_port_and_is_used() {
         for kind in KINDS {
             assert_eq!(kind.config.matches("PORT").count(), 1, "{}", kind.name);
-            assert_eq!(kind.variable, kind.name.to_uppercase());
+            assert_eq!(kind.variable, kind.name.trim_end_matches("-ws").to_uppercase());
             assert!(kind.arguments.contains(&"CONFIG"), "{}", kind.name);
         }
     }

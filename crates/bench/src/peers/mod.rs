@@ -27,7 +27,7 @@ use crate::machine::Machine;
 use crate::outcome::{Figure, Outcome};
 use crate::{interrupt, open_files, programs};
 use contender::{Contender, RELAY};
-use kinds::{KINDS, TIDINGS, TIDINGS_TEXT};
+use kinds::{KINDS, Kind, TIDINGS, TIDINGS_FORMS, TIDINGS_TEXT};
 use peer::Peer;
 use scenario::{Scenario, Work};
 
@@ -138,7 +138,7 @@ fn chosen(
     found: Vec<Peer>,
     names: &[String],
 ) -> anyhow::Result<Vec<Contender>> {
-    let own = |kind| {
+    let own = |kind: &'static Kind| {
         let shards = shards.iter().flat_map(|shards| ["--shards".to_owned(), shards.to_string()]);
         Contender::Broker(Peer::new(kind, tidings.to_path_buf(), shards.collect()))
     };
@@ -156,16 +156,22 @@ fn chosen(
         anyhow::bail!("{name} is not here: set {} to the path of its binary", kind.variable);
     }
     others.retain(|other| names.is_empty() || names.iter().any(|name| name == other.name()));
+    others.extend(TIDINGS_FORMS.iter().map(own));
     others.insert(0, own(&TIDINGS));
     Ok(others)
 }
 
+/// What the programs say of themselves, each once.
 fn versions(contenders: &[Contender]) -> Vec<String> {
-    let brokers = contenders.iter().filter_map(|contender| match contender {
-        Contender::Broker(peer) if peer.kind.name != TIDINGS_TEXT.name => Some(peer.version()),
-        _ => None,
-    });
-    brokers.collect()
+    let mut versions = Vec::new();
+    for contender in contenders {
+        let Contender::Broker(peer) = contender else { continue };
+        let version = peer.version();
+        if !versions.contains(&version) {
+            versions.push(version);
+        }
+    }
+    versions
 }
 
 fn compare(
@@ -175,14 +181,17 @@ fn compare(
     args: &PeersArgs,
     directory: &Path,
 ) -> anyhow::Result<Compared> {
-    let Scenario { name, work } = scenario;
+    let Scenario { name, work, .. } = scenario;
     let lingers = lingers(work, &args.linger_us);
     let turns = |name, linger_us| Turns { name, linger_us, turns: Vec::new() };
     let of_one = |one: &Contender| {
         let name = one.name();
         lingers.iter().map(|linger_us| turns(name, *linger_us)).collect()
     };
-    let contenders: Vec<_> = contenders.iter().filter(|contender| contender.takes_part(work)).collect();
+    let placed = contenders.iter().filter_map(|one| Some((one.place_in(scenario)?, one)));
+    let mut placed: Vec<_> = placed.collect();
+    placed.sort_by_key(|(place, _)| *place);
+    let contenders: Vec<_> = placed.into_iter().map(|(_, one)| one).collect();
     let mut all: Vec<Vec<Turns>> = contenders.iter().map(|one| of_one(one)).collect();
     for round in 1..=args.rounds {
         for (contender, of_one) in contenders.iter().zip(&mut all) {
@@ -200,7 +209,7 @@ fn compare(
 /// of the figure.
 fn lingers<'a>(work: &Work, closed_loop: &'a [u32]) -> &'a [u32] {
     match work {
-        Work::Load { load: Load { pace: Pace::Window(_), .. }, .. } => closed_loop,
+        Work::Load { load: Load { pace: Pace::Window(_), .. }, unacked: None, .. } => closed_loop,
         _ => &[0],
     }
 }

@@ -1,7 +1,7 @@
 //! The scenario file: what all brokers are put through.
 
 use std::fs;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,16 +17,20 @@ use crate::scenario::Shape;
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
     pub(super) name: String,
+    /// Who takes part; the first is what the others are compared to. Everybody in general, if nobody is named.
+    pub(super) who: Option<Vec<String>>,
     pub(super) work: Work,
 }
 
 /// What a broker is put through in a turn.
 #[derive(Clone, Debug)]
 pub(super) enum Work {
-    /// Of this QoS; the relay has so many threads.
+    /// Of this QoS; the relay has so many threads. Round trips are what is told where a publisher may have only so many
+    /// messages unacknowledged.
     Load {
         load: Load,
         qos: u8,
+        unacked: Option<NonZeroU16>,
         relay_threads: NonZeroUsize,
     },
     Idle(Idle),
@@ -80,10 +84,26 @@ pub(super) struct Waiting {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Entry {
-    Load { name: String, qos: u8, load: Shape, relay_threads: Option<NonZeroUsize> },
-    Idle { name: String, idle: Idle },
-    Visits { name: String },
-    Resume { name: String, waiting: Waiting },
+    Load {
+        name: String,
+        qos: Option<u8>,
+        load: Shape,
+        relay_threads: Option<NonZeroUsize>,
+        unacked: Option<NonZeroU16>,
+        who: Option<Vec<String>>,
+    },
+    Idle {
+        name: String,
+        idle: Idle,
+        who: Option<Vec<String>>,
+    },
+    Visits {
+        name: String,
+    },
+    Resume {
+        name: String,
+        waiting: Waiting,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,21 +129,22 @@ pub(super) fn read(path: &Path, only: Option<&str>, measured: Duration) -> anyho
 impl Entry {
     fn check(self, measured: Duration) -> anyhow::Result<Scenario> {
         Ok(match self {
-            Entry::Load { name, qos, load, relay_threads } => {
-                let name = format!("{name}, QoS {qos}");
+            Entry::Load { name, qos, load, relay_threads, unacked, who } => {
+                let name = qos.map_or(name.clone(), |qos| format!("{name}, QoS {qos}"));
+                let qos = qos.unwrap_or(0);
                 let load = load.load(measured).with_context(|| format!("in scenario {name}"))?;
                 let relay_threads = relay_threads.unwrap_or(NonZeroUsize::MIN);
-                Scenario { name, work: Work::Load { load, qos, relay_threads } }
+                Scenario { name, who, work: Work::Load { load, qos, unacked, relay_threads } }
             }
-            Entry::Idle { name, idle } => {
+            Entry::Idle { name, idle, who } => {
                 ensure!(idle.clients > 0 && idle.filters > 0, "in scenario {name}: nobody subscribes");
-                Scenario { name, work: Work::Idle(idle) }
+                Scenario { name, who, work: Work::Idle(idle) }
             }
-            Entry::Visits { name } => Scenario { name, work: Work::Visits { time: measured } },
+            Entry::Visits { name } => Scenario { name, who: None, work: Work::Visits { time: measured } },
             Entry::Resume { name, waiting } => {
                 let possible = (1..=MESSAGES_MAX).contains(&waiting.messages) && waiting.size >= NUMBER_BYTES;
                 ensure!(possible, "in scenario {name}: at most {MESSAGES_MAX}, of {NUMBER_BYTES} B at least");
-                Scenario { name, work: Work::Resume { waiting, time: measured } }
+                Scenario { name, who: None, work: Work::Resume { waiting, time: measured } }
             }
         })
     }
@@ -140,6 +161,9 @@ impl Work {
     /// What is told of it; the best broker is the one with the best first figure.
     pub(super) fn figures(&self) -> &'static [Figure] {
         match self {
+            Work::Load { unacked: Some(_), .. } => {
+                &[Figure::RoundTripP50Us, Figure::RoundTripP99Us, Figure::DeliveriesPerSecond]
+            }
             Work::Load { load, .. } => match load.pace {
                 Pace::Window(_) => &[Figure::DeliveriesPerSecond],
                 Pace::Rate(_) => &[Figure::P50Us, Figure::P99Us, Figure::MaxUs],
@@ -159,6 +183,7 @@ pub(super) const NUMBER_BYTES: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::kinds::{KINDS, TIDINGS, TIDINGS_FORMS, TIDINGS_TEXT};
 
     /// The file in the repository can be run: every load in it passes the check.
     #[test]
@@ -167,5 +192,10 @@ mod tests {
         let all = |only| read(&path, only, Duration::from_secs(1));
         assert!(all(None).unwrap().len() > all(Some("QoS 1")).unwrap().len());
         assert!(all(Some("no such scenario")).is_err());
+        for Scenario { name, who, .. } in all(None).unwrap() {
+            let known = || KINDS.iter().chain(TIDINGS_FORMS).chain([&TIDINGS, &TIDINGS_TEXT]);
+            let is_known = |one: &String| known().any(|kind| kind.name == one);
+            assert!(who.into_iter().flatten().all(|one| is_known(&one)), "{name}");
+        }
     }
 }

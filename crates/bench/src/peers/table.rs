@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use cli::bench::{Gaps, RunReport, count};
 
 use super::contender::RELAY;
-use super::kinds::TIDINGS_TEXT;
+use super::kinds::{TIDINGS, TIDINGS_TEXT};
 use super::{Compared, Results, Turns};
 use crate::outcome::{Figure, Outcome, cores, median};
 
@@ -37,9 +37,10 @@ pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
 const HOW_TO_READ: &str = "\
 Figures are medians (least–most of the rounds); in closed loops with the generator waiting before it reads as long as
 was best for this broker. Ratios: tidings' median over the other's (least–most of the rounds); where less is better,
-below 1 is better. Each broker is spoken to in its own protocol, tidings in MQTT and, as tidings-text, in lines. Brokers
-and generator share the cores; cores are processor seconds per second of both. Marked with *: not every delivery
-was right, or not as many as were due, see the end.
+below 1 is better. Each broker is spoken to in its own protocol, tidings in MQTT and, as tidings-text, in lines; where a
+scenario names who takes part, the first table has the first of its rows as tidings. Brokers and generator share
+the cores; cores are processor seconds per second of both. Marked with *: not every delivery was right, or not
+as many as were due, see the end.
 
 ";
 
@@ -53,7 +54,7 @@ fn write_best(scenarios: &[Compared], out: &mut impl Write) -> io::Result<()> {
         let Some(own) = best_turns(compared).next() else { continue };
         for figure in compared.figures {
             let named = |name: &str| best_turns(compared).find(|turns| turns.name == name);
-            let peers = best_turns(compared).skip(1).filter(|turns| !IS_NO_PEER.contains(&turns.name));
+            let peers = best_turns(compared).skip(1).filter(|turns| is_peer(turns.name));
             let ranked = peers.filter_map(|turns| Some((turns, figure.rank(turns.median(*figure)?))));
             let peer = ranked.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(turns, _)| turns);
             let ratio = |other: Option<&Turns>| other.map_or_else(dash, |other| ratio(*figure, own, other));
@@ -201,8 +202,10 @@ fn dash() -> String {
     "–".to_owned()
 }
 
-/// What is told apart from the best of the others.
-const IS_NO_PEER: [&str; 2] = [TIDINGS_TEXT.name, RELAY];
+/// Whether it is somebody else's; what is not is told apart from the best of the others.
+fn is_peer(name: &str) -> bool {
+    name != RELAY && !name.starts_with(TIDINGS.name)
+}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::payload::PUBLISHERS_MAX;
-use super::protocol::{Protocol, ProtocolArgs};
+use super::protocol::{Protocol, ProtocolArgs, ProtocolName};
 
 /// Measure a broker: throughput in a closed loop, or latency at a given rate; every delivery is checked.
 #[derive(Debug, Args)]
@@ -93,6 +93,9 @@ pub(super) struct IdleArgs {
     pub(super) address: Option<String>,
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(super) subs: usize,
+    /// What they speak
+    #[arg(long, default_value = "text", value_name = "PROTOCOL")]
+    pub(super) proto: ProtocolName,
     /// Shards of the broker that is started
     #[arg(long, conflicts_with = "address")]
     pub(super) shards: Option<NonZeroUsize>,

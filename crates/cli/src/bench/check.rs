@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::forms::{EventCheck, FrameCheck, Heard};
 use super::framed::FramedCheck;
 use super::ledger::{Ledger, Seen, Senders};
 use super::mqtt::PacketCheck;
@@ -14,6 +15,8 @@ pub(super) enum Check {
     Lines(StreamCheck),
     Packets(PacketCheck),
     Framed(FramedCheck),
+    Events(EventCheck),
+    Frames(FrameCheck),
 }
 
 impl Check {
@@ -22,6 +25,11 @@ impl Check {
             Protocol::Text => Check::Lines(StreamCheck::new(senders, padding)),
             Protocol::Mqtt(mqtt) => Check::Packets(PacketCheck::new(mqtt, senders, padding)),
             Protocol::Framed(framing) => Check::Framed(FramedCheck::new(framing, senders, padding)),
+            Protocol::Forms(forms) => match forms.heard {
+                Heard::Lines => Check::Lines(StreamCheck::new(senders, padding)),
+                Heard::Events => Check::Events(EventCheck::new(senders, padding)),
+                Heard::Frames => Check::Frames(FrameCheck::new(senders, padding)),
+            },
         }
     }
 
@@ -30,6 +38,16 @@ impl Check {
             Check::Lines(check) => check.ledger(),
             Check::Packets(check) => check.ledger(),
             Check::Framed(check) => check.ledger(),
+            Check::Events(check) => check.ledger(),
+            Check::Frames(check) => check.ledger(),
+        }
+    }
+
+    /// Whether the server says what it drops.
+    pub(super) fn hears_of_loss(&self) -> bool {
+        match self {
+            Check::Lines(_) | Check::Events(_) | Check::Frames(_) => true,
+            Check::Packets(_) | Check::Framed(_) => false,
         }
     }
 
@@ -42,22 +60,23 @@ impl Check {
             Check::Lines(check) => Ok(check.consume(bytes, seen)),
             Check::Packets(check) => check.consume(bytes, seen),
             Check::Framed(check) => check.consume(bytes, seen),
+            Check::Events(check) => check.consume(bytes, seen),
+            Check::Frames(check) => check.consume(bytes, seen),
         }
     }
 
     /// Acknowledgements to be written.
     pub(super) fn due(&self) -> &[u8] {
         match self {
-            Check::Lines(_) | Check::Framed(_) => &[],
             Check::Packets(check) => check.due(),
+            _ => &[],
         }
     }
 
     /// The first `count` bytes of what was due are written.
     pub(super) fn written(&mut self, count: usize) {
-        match self {
-            Check::Lines(_) | Check::Framed(_) => {}
-            Check::Packets(check) => check.written(count),
+        if let Check::Packets(check) = self {
+            check.written(count);
         }
     }
 }

@@ -1,12 +1,16 @@
 //! What stands before the payload of every message of a topic, the same each time but for the packet id of MQTT.
+//!
+//! In a client's frame all is masked, with a key that is the same each time; so only what changes is masked anew.
 
 use std::num::NonZeroU16;
 
 use wire::mqtt::{PublishHead, QoS, encode_publish_head};
+use wire::websocket::Opcode;
 
+use super::frames;
 use super::ledger::{Ledger, Seen};
 use super::mqtt::Mqtt;
-use super::payload::{STAMP_BYTES, Stamp};
+use super::payload::{Layout, STAMP_BYTES, Stamp};
 
 /// The bytes before a payload.
 #[derive(Clone, Debug)]
@@ -14,6 +18,8 @@ pub(super) struct Head {
     bytes: Vec<u8>,
     /// Where the packet id is, if there is one.
     id_at: Option<usize>,
+    /// The mask over all of a message, by where a byte stands; zeros where there is no frame.
+    mask: [u8; 4],
 }
 
 /// The packet ids of consecutive messages: message n has the id `n % count + 1`.
@@ -26,7 +32,7 @@ pub(super) struct Ids {
 impl Head {
     /// The same bytes every time.
     pub(super) fn constant(bytes: Vec<u8>) -> Head {
-        Head { bytes, id_at: None }
+        Head { bytes, id_at: None, mask: [0; 4] }
     }
 
     /// That of a PUBLISH packet, without DUP and RETAIN.
@@ -50,7 +56,25 @@ impl Head {
         let packet_id = packet_id.map(|_| NonZeroU16::MAX);
         encode_publish_head(&mut other, mqtt.version, &PublishHead { packet_id, ..head }, payload_bytes);
         let id_at = bytes.iter().zip(&other).position(|(one, another)| one != another);
-        Head { bytes, id_at }
+        Head { bytes, id_at, mask: [0; 4] }
+    }
+
+    /// The same in a client's frame, which ends behind a payload of this length and the tail.
+    pub(super) fn in_frame(self, opcode: Opcode, payload_bytes: usize, tail: &str) -> Head {
+        let mut message = self.bytes.clone();
+        message.resize(self.bytes.len() + payload_bytes + tail.len(), 0);
+        let mut bytes = Vec::with_capacity(message.len() + 14);
+        frames::put_frame(&mut bytes, opcode, &message);
+        let frame_bytes = bytes.len() - message.len();
+        bytes.truncate(frame_bytes + self.bytes.len());
+        let mut mask = frames::KEY;
+        mask.rotate_right(frame_bytes % 4);
+        Head { bytes, id_at: self.id_at.map(|at| at + frame_bytes), mask }
+    }
+
+    /// How messages with this head are laid out.
+    pub(super) fn layout(&self, payload_bytes: usize, tail: &'static str) -> Layout {
+        Layout::framed(self.len(), payload_bytes, tail).masked(self.mask)
     }
 
     /// Bytes before the payload.
@@ -94,17 +118,28 @@ impl Head {
         mut stamp: Stamp,
         mut ids: Ids,
     ) {
+        let stamp_mask = u128::from_be_bytes(self.mask_at(self.bytes.len()));
+        let id_mask = u16::from_be_bytes(self.mask_at(self.id_at.unwrap_or_default()));
         for message in batch.chunks_exact_mut(message_bytes).take(count) {
             let Some((start, payload)) = message.split_at_mut_checked(self.bytes.len()) else { return };
             start.copy_from_slice(&self.bytes);
             if let Some(id) = self.id_at.and_then(|at| start.get_mut(at..)?.first_chunk_mut()) {
-                *id = ids.take().to_be_bytes();
+                *id = (ids.take() ^ id_mask).to_be_bytes();
             }
             if let Some(digits) = payload.first_chunk_mut() {
-                *digits = stamp.to_bytes();
+                *digits = (u128::from_be_bytes(stamp.to_bytes()) ^ stamp_mask).to_be_bytes();
             }
             stamp.advance();
         }
+    }
+
+    /// The mask over bytes from here on.
+    fn mask_at<const COUNT: usize>(&self, at: usize) -> [u8; COUNT] {
+        let mut turned = self.mask;
+        turned.rotate_left(at % 4);
+        let mut mask = [0; COUNT];
+        mask.iter_mut().zip(turned.iter().cycle()).for_each(|(byte, key)| *byte = *key);
+        mask
     }
 
     /// The packet id, 0 where there is none, if this is a message with this head, stamp and padding.
@@ -138,8 +173,10 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use wire::mqtt::{Packet, Version, decode, frame};
+    use wire::websocket::{Decoder, Peer};
 
     use super::*;
+    use crate::bench::mqtt::Carrier;
 
     const PADDING: &[u8] = b"xxxx";
 
@@ -154,7 +191,12 @@ mod tests {
     fn all() -> impl Iterator<Item = Mqtt> {
         let unacked_max = NonZeroU16::MAX;
         [Version::V311, Version::V5].into_iter().flat_map(move |version| {
-            [0, 1, 2].map(|qos| Mqtt { version, qos: QoS::of(qos).unwrap(), unacked_max })
+            [0, 1, 2].map(|qos| Mqtt {
+                version,
+                qos: QoS::of(qos).unwrap(),
+                unacked_max,
+                carrier: Carrier::Socket,
+            })
         })
     }
 
@@ -181,6 +223,31 @@ mod tests {
                 rest = after;
             }
             assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn frames_carry_what_is_stamped_whatever_their_length() {
+        for payload_bytes in [20, 150, 70_000] {
+            for mqtt in all() {
+                let plain = Head::packet(mqtt, "b00007", payload_bytes);
+                let masked = plain.clone().in_frame(Opcode::Binary, payload_bytes, "end");
+                let [expected, found] = [&plain, &masked].map(|head| {
+                    let layout = head.layout(payload_bytes, "end");
+                    let mut batch = layout.line(Stamp::new(0, 0)).repeat(3);
+                    let ids = Ids { next: 1024, last: 1024 };
+                    head.stamp(&mut batch, layout.line_bytes(), 3, Stamp::new(7, 15), ids);
+                    batch
+                });
+                let (mut decoder, mut data, mut rest) =
+                    (Decoder::new(Peer::Client, u64::MAX), Vec::new(), &found[..]);
+                while !rest.is_empty() {
+                    let decoded = decoder.decode(rest, &mut data).unwrap();
+                    rest = &rest[decoded.used..];
+                }
+                assert!(data == expected, "{payload_bytes} B, {mqtt}");
+                assert_ne!(found[found.len() - 3..], *b"end", "it is masked");
+            }
         }
     }
 

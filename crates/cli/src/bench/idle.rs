@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::cpu;
 use super::payload::{Layout, PROBE_PUBLISHER, STAMP_BYTES, Stamp};
 use super::protocol::Protocol;
-use super::target::{Role, Running, Target};
+use super::target::{Dialect, Role, Running, Target};
 
 /// What idle subscribers came to.
 #[derive(Clone, Debug, Serialize)]
@@ -24,14 +24,14 @@ pub struct IdleReport {
     pub server_bytes_each: Option<f64>,
 }
 
-/// Connects so many and waits until each has heard something.
+/// Connects so many, who speak this, and waits until each has heard something that was published as text.
 ///
 /// # Errors
 /// If they cannot be connected, or one of them hears nothing.
-pub fn run(subscribers: usize, target: &Target) -> anyhow::Result<IdleReport> {
+pub fn run(subscribers: usize, protocol: Protocol, target: &Target) -> anyhow::Result<IdleReport> {
     cpu::check_open_files(subscribers)?;
     ensure!(subscribers > 0, "no subscribers, nothing to measure");
-    let running = target.start(Protocol::Text)?;
+    let running = target.start(protocol)?;
     let resident = || running.pid.and_then(cpu::resident_bytes);
     // The first connection may set up what all share.
     let mut first = [running.connect(Role::Subscriber, TOPIC)?.stream];
@@ -83,7 +83,7 @@ fn connect_all(running: &Running, count: usize) -> anyhow::Result<Vec<TcpStream>
 
 /// Publishes probes until each stream has received one.
 fn until_live(running: &Running, streams: &mut [TcpStream]) -> anyhow::Result<()> {
-    let mut probe = running.connect(Role::Publisher, TOPIC)?.stream;
+    let mut probe = running.connect_as(Dialect::Broker, Role::Publisher, TOPIC)?.stream;
     probe.set_nonblocking(false)?;
     let layout = Layout::new(0, STAMP_BYTES);
     let deadline = Instant::now() + LIVE_TIME_MAX;

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,7 @@ pub fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
 
     let measured = measure(load, &progress, running.pid)?;
     progress.stop_senders();
-    join(senders)?;
+    let round_trips = join(senders)?;
     drain(&progress, progress.expected(load));
     progress.stop_receivers();
     let reports = join(receivers)?;
@@ -63,7 +64,9 @@ pub fn run(load: &Load, target: &Target) -> anyhow::Result<RunReport> {
         progress.windows.iter().skip(topic).step_by(load.topics).map(|window| window.sent()).sum()
     };
     let account = Account::new(progress.sent(), &reports, expected_of);
-    Ok(RunReport::new(target.name(), load, &measured, account, Some(&merge(&reports)?)))
+    let latencies = merge(reports.iter().map(|report| &report.latencies))?;
+    let report = RunReport::new(target.name(), load, &measured, account, Some(&latencies));
+    Ok(report.with_round_trips(&merge(&round_trips)?))
 }
 
 /// What was counted between the end of the warm-up and the end of the measurement.
@@ -80,8 +83,10 @@ pub(super) fn measure(load: &Load, progress: &Progress, server: Option<u32>) -> 
     let bar = progress_bar(load.warmup + load.measured);
     sleep_watching(load.warmup, progress, &bar)?;
     let watch = CpuWatch::start(server);
+    progress.measuring.store(true, Ordering::Relaxed);
     let (published, delivered, start) = (progress.sent(), progress.received(), Instant::now());
     sleep_watching(load.measured, progress, &bar)?;
+    progress.measuring.store(false, Ordering::Relaxed);
     let (delivered, published) = (progress.received() - delivered, progress.sent() - published);
     let elapsed = start.elapsed();
     let used = watch.so_far();
@@ -134,7 +139,7 @@ fn spawn_senders(
     running: &Running,
     polls: Vec<Poll>,
     progress: &Arc<Progress>,
-) -> anyhow::Result<Threads<()>> {
+) -> anyhow::Result<Threads<Histogram<u64>>> {
     let mut shares: Vec<Vec<Publisher>> = polls.iter().map(|_| Vec::new()).collect();
     let count = shares.len();
     for index in 0..load.pubs {
@@ -144,6 +149,7 @@ fn spawn_senders(
             Dialect::Broker | Dialect::Relay => None,
             Dialect::Mqtt(mqtt) => Some(Outgoing::packets(mqtt, &topic, load.size, receive_max)),
             Dialect::Framed(framing) => Some(Outgoing::framed(framing.head(&topic, load.size))),
+            Dialect::Forms(forms) => Some(Outgoing::forms(forms, &topic, load.size)),
         };
         if let Some(share) = shares.get_mut(index % count) {
             share.push(Publisher::new(index, TcpStream::from_std(stream), outgoing));
@@ -151,7 +157,7 @@ fn spawn_senders(
     }
     let mut threads = Vec::with_capacity(count);
     for (id, (poll, publishers)) in polls.into_iter().zip(shares).enumerate() {
-        let buffer = SendBuffer::new(running.dialect.layout(load));
+        let buffer = SendBuffer::new(running.dialect.layout(load))?;
         let progress = progress.clone();
         let (pace, publisher_count, linger) = (load.pace, load.pubs, load.linger);
         let work = move || {
@@ -164,7 +170,7 @@ fn spawn_senders(
                 }
             };
             if result.is_err() {
-                progress.broken.store(true, std::sync::atomic::Ordering::Release);
+                progress.broken.store(true, Ordering::Release);
             }
             result
         };
@@ -195,10 +201,10 @@ fn senders(load: &Load, topic: usize) -> Senders {
     Senders { topic, topics: load.topics, slots: load.publishers_of(topic), period: u64::MAX }
 }
 
-fn merge(reports: &[ReceiverReport]) -> anyhow::Result<Histogram<u64>> {
+fn merge<'a>(parts: impl IntoIterator<Item = &'a Histogram<u64>>) -> anyhow::Result<Histogram<u64>> {
     let mut all = Histogram::new(3)?;
-    for report in reports {
-        all.add(&report.latencies)?;
+    for part in parts {
+        all.add(part)?;
     }
     Ok(all)
 }

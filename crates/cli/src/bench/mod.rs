@@ -1,14 +1,16 @@
 //! `tidings bench`: a load generator that checks every delivery.
 //!
 //! Publishers and subscribers share this process, so that what is confirmed and how long it took need no clock of the
-//! other side. It speaks the text protocol or MQTT, and measures from outside: it knows nothing of the broker's inside.
+//! other side. It speaks what the broker speaks, and measures from outside: it knows nothing of the broker's inside.
 //! References to judge its figures by are in the crate `bench`, which measures with this one.
 
 mod args;
 mod check;
 mod cpu;
 mod fed;
+mod forms;
 mod framed;
+mod frames;
 mod head;
 pub mod idle;
 mod ledger;
@@ -35,8 +37,9 @@ pub use args::{BenchArgs, Load, LoadArgs, Pace};
 use args::{BenchCommand, IdleArgs, RunArgs};
 pub use cpu::{BothUse, CpuUse, CpuWatch, check_open_files, core_count, resident_bytes};
 pub use fed::Fed;
+pub use forms::{Forms, Heard, Published, subscriber_hello};
 pub use framed::{Framing, Hello};
-pub use mqtt::Mqtt;
+pub use mqtt::{Carrier, Mqtt};
 pub use payload::{Layout, Stamp, delivered_prefix_bytes};
 pub use protocol::Protocol;
 pub use report::{Account, Gaps, Latency, RunReport, count};
@@ -70,7 +73,8 @@ fn run_load(args: &RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run_idle(args: &IdleArgs) -> anyhow::Result<ExitCode> {
-    let report = idle::run(args.subs, &Target::broker(args.address.as_deref(), args.shards)?)?;
+    let report =
+        idle::run(args.subs, args.proto.idle()?, &Target::broker(args.address.as_deref(), args.shards)?)?;
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -85,6 +89,6 @@ fn topic_name(dialect: Dialect, topic: usize) -> String {
     match dialect {
         Dialect::Broker => format!("b{topic}"),
         Dialect::Relay => topic.to_string(),
-        Dialect::Mqtt(_) | Dialect::Framed(_) => payload::fixed_topic_name(topic),
+        Dialect::Mqtt(_) | Dialect::Framed(_) | Dialect::Forms(_) => payload::fixed_topic_name(topic),
     }
 }

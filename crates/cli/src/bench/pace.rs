@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
+
 use super::progress::Progress;
 use super::publisher::{Publisher, SendBuffer};
 
@@ -38,13 +40,13 @@ impl Schedule {
     }
 }
 
-/// Sends everything that is due, then sleeps until the next message is.
+/// Sends everything that is due, then sleeps until the next message is. Tells how long answers took.
 pub(super) fn send_paced(
     mut publishers: Vec<Publisher>,
     mut buffer: SendBuffer,
     schedule: Schedule,
     progress: &Arc<Progress>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Histogram<u64>> {
     let start = *progress.start.get_or_init(Instant::now);
     while !progress.senders_stop.load(Ordering::Acquire) {
         let elapsed = start.elapsed();
@@ -76,7 +78,8 @@ pub(super) fn send_paced(
         }
         thread::sleep(next_due.saturating_sub(start.elapsed()));
     }
-    publishers.iter_mut().try_for_each(|publisher| publisher.finish(&mut buffer, progress))
+    publishers.iter_mut().try_for_each(|publisher| publisher.finish(&mut buffer, progress))?;
+    Ok(buffer.into_round_trips())
 }
 
 const NANOS: u64 = 1_000_000_000;

@@ -94,6 +94,8 @@ pub struct Layout {
     payload_bytes: usize,
     /// What follows a payload.
     tail: &'static str,
+    /// Over all bytes, by where in a message they stand; zeros outside of a client's frame.
+    mask: [u8; 4],
 }
 
 impl Layout {
@@ -106,7 +108,12 @@ impl Layout {
     /// A head of so many bytes, a payload and what follows it.
     pub(super) fn framed(head_bytes: usize, payload_bytes: usize, tail: &'static str) -> Layout {
         assert!(payload_bytes >= STAMP_BYTES, "a payload holds at least its stamp");
-        Layout { prefix_bytes: head_bytes, payload_bytes, tail }
+        Layout { prefix_bytes: head_bytes, payload_bytes, tail, mask: [0; 4] }
+    }
+
+    /// The same with all bytes masked, for heads and stamps that are.
+    pub(super) fn masked(self, mask: [u8; 4]) -> Layout {
+        Layout { mask, ..self }
     }
 
     /// Bytes of a line with its newline, or of a packet.
@@ -120,6 +127,7 @@ impl Layout {
         let mut line = vec![b'p'; self.prefix_bytes];
         line.extend(stamp.to_bytes());
         line.extend(padding(self.payload_bytes, self.tail));
+        line.iter_mut().zip(self.mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
         line
     }
 

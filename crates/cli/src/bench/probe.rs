@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 use super::args::Load;
+use super::forms::{Forms, Heard};
 use super::payload::{PROBE_END_PUBLISHER, PROBE_PUBLISHER, Stamp};
 use super::progress::Progress;
 use super::target::{Dialect, Role, Running};
@@ -19,14 +20,17 @@ use super::target::{Dialect, Role, Running};
 /// Returns when every reading subscriber has seen the last probe of its topic. Where subscribing is answered, all have
 /// been told by then, and nothing is left to wait for.
 pub(super) fn until_ready(load: &Load, target: &Running, progress: &Progress) -> anyhow::Result<()> {
-    match target.dialect {
-        Dialect::Broker | Dialect::Relay => {}
-        Dialect::Mqtt(_) | Dialect::Framed(_) => return Ok(()),
-    }
-    let layout = target.dialect.layout(load);
+    let dialect = match target.dialect {
+        Dialect::Broker | Dialect::Relay => target.dialect,
+        // Lines are what reaches such subscribers, whatever publishers send.
+        Dialect::Forms(Forms { heard: Heard::Lines, .. }) => Dialect::Broker,
+        Dialect::Mqtt(_) | Dialect::Framed(_) | Dialect::Forms(_) => return Ok(()),
+    };
+    let layout = dialect.layout(load);
     let mut probes = Vec::with_capacity(load.topics);
     for topic in 0..load.topics {
-        let stream = target.connect(Role::Publisher, &super::topic_name(target.dialect, topic))?.stream;
+        let name = super::topic_name(target.dialect, topic);
+        let stream = target.connect_as(dialect, Role::Publisher, &name)?.stream;
         stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(PROBE_TIME_MAX))?;
         probes.push(Probe { stream, readers: load.readers_of(topic), ended: false });

@@ -7,6 +7,7 @@ use std::time::Instant;
 use mio::Waker;
 
 use super::args::{Load, Pace};
+use super::forms::Phase;
 use super::window::Window;
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Progress {
     pub(super) receivers_stop: AtomicBool,
     /// A thread met an error; its own result says which.
     pub(super) broken: AtomicBool,
+    /// Between the end of the warm-up and the end of the measurement.
+    pub(super) measuring: AtomicBool,
 }
 
 /// Where a sender thread waits when all its windows are full.
@@ -73,6 +76,7 @@ impl Progress {
             senders_stop: AtomicBool::new(false),
             receivers_stop: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            measuring: AtomicBool::new(false),
         }
     }
 
@@ -114,6 +118,11 @@ impl Progress {
         for waker in self.receivers.iter().filter_map(|count| count.waker.get()) {
             wake_or_break(waker, &self.broken);
         }
+    }
+
+    /// Of what is sent now.
+    pub(super) fn phase(&self) -> Phase {
+        if self.measuring.load(Ordering::Relaxed) { Phase::Measured } else { Phase::Around }
     }
 
     pub(super) fn is_broken(&self) -> bool {

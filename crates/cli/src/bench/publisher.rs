@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 
 use super::outgoing::Outgoing;
@@ -11,12 +12,13 @@ use super::payload::{Layout, Stamp};
 use super::progress::Progress;
 use super::window::Window;
 
-/// Lines that are numbered in place and written, and what is read; one per thread.
+/// Lines that are numbered in place and written, what is read, and how long answers took; one per thread.
 #[derive(Debug)]
 pub(super) struct SendBuffer {
     layout: Layout,
     lines: Vec<u8>,
     read: Vec<u8>,
+    round_trips_ns: Histogram<u64>,
 }
 
 #[derive(Debug)]
@@ -50,9 +52,17 @@ pub(super) enum Next {
 }
 
 impl SendBuffer {
-    pub(super) fn new(layout: Layout) -> SendBuffer {
+    /// # Errors
+    /// If there is no memory for the times.
+    pub(super) fn new(layout: Layout) -> anyhow::Result<SendBuffer> {
         let lines = layout.batch();
-        SendBuffer { layout, lines, read: vec![0; READ_BYTES] }
+        let round_trips_ns = Histogram::new_with_bounds(ROUND_TRIP_NS.0, ROUND_TRIP_NS.1, 3)?;
+        Ok(SendBuffer { layout, lines, read: vec![0; READ_BYTES], round_trips_ns })
+    }
+
+    /// How long answers took, from the beginning of the write to the end of the read.
+    pub(super) fn into_round_trips(self) -> Histogram<u64> {
+        self.round_trips_ns
     }
 }
 
@@ -67,34 +77,34 @@ impl Publisher {
 
     /// Whether the server acknowledges what this one sends.
     pub(super) fn is_acknowledged(&self) -> bool {
-        self.packets.as_ref().is_some_and(|packets| packets.unacked().is_some())
+        self.packets.as_ref().is_some_and(|packets| packets.acks().is_some())
     }
 
     /// Messages that the server has not acknowledged yet.
     pub(super) fn unacknowledged(&self) -> u64 {
-        self.packets.as_ref().and_then(Outgoing::unacked).map_or(0, |unacked| unacked.open(self.sent))
+        self.packets.as_ref().and_then(Outgoing::acks).map_or(0, |acks| acks.open(self.sent))
     }
 
     /// How many messages the server's acknowledgements let through. One that is half written is let through in any case:
     /// what is due waits behind it, and acknowledgements may wait for what is due.
     pub(super) fn free_of_server(&self) -> u64 {
-        match self.packets.as_ref().and_then(Outgoing::unacked) {
+        match self.packets.as_ref().and_then(Outgoing::acks) {
             None => u64::MAX,
-            Some(unacked) => unacked.free(self.sent).max(u64::from(self.partial_bytes > 0)),
+            Some(acks) => acks.free(self.sent).max(u64::from(self.partial_bytes > 0)),
         }
     }
 
     /// What this one can do as far as its subscribers have come, and the server's acknowledgements.
     pub(super) fn next(&self, window: &Window) -> Next {
         let of_window = window.free(self.sent);
-        let Some(unacked) = self.packets.as_ref().and_then(Outgoing::unacked) else {
+        let Some(acks) = self.packets.as_ref().and_then(Outgoing::acks) else {
             return if of_window > 0 { Next::Write(of_window) } else { Next::Window };
         };
-        let free = of_window.min(unacked.free(self.sent));
+        let free = of_window.min(acks.free(self.sent));
         if self.partial_bytes > 0 {
             return Next::Write(free.max(1));
         }
-        match (free, unacked.due().is_empty()) {
+        match (free, acks.due().is_empty()) {
             (0, true) if of_window == 0 => Next::Window,
             (0, true) => Next::Server,
             _ => Next::Write(free),
@@ -116,14 +126,15 @@ impl Publisher {
             Some(packets) => packets.stamp(&mut buffer.lines, line_bytes, count, stamp, self.sent),
         }
         let bytes = buffer.lines.get(self.partial_bytes..count * line_bytes).unwrap_or_default();
-        let due = match self.packets.as_mut().and_then(Outgoing::unacked_mut) {
+        let mut acks = self.packets.as_mut().and_then(Outgoing::acks_mut);
+        let due = match &acks {
             // Nothing can be written into the middle of a message.
-            Some(unacked) if self.partial_bytes == 0 => Some(unacked),
-            _ => None,
+            Some(acks) if self.partial_bytes == 0 => acks.due(),
+            _ => &[],
         };
-        let due_bytes = due.as_ref().map_or(0, |unacked| unacked.due().len());
-        let written = match write(&mut self.stream, due.as_ref().map_or(&[], |unacked| unacked.due()), bytes)
-        {
+        let due_bytes = due.len();
+        let began = acks.as_ref().map(|_| Instant::now());
+        let written = match write(&mut self.stream, due, bytes) {
             Ok(written) => written,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -132,13 +143,16 @@ impl Publisher {
             Err(error) => return Err(error).context("publishing"),
         };
         let blocked = written < due_bytes + bytes.len();
-        if let Some(unacked) = due {
-            unacked.written(written);
-        }
         let done = self.partial_bytes + written.saturating_sub(due_bytes);
         let messages = (done / line_bytes) as u64;
         self.partial_bytes = done % line_bytes;
         self.sent += messages;
+        if let Some((acks, began)) = acks.as_mut().zip(began) {
+            acks.written(written.min(due_bytes));
+            if messages > 0 {
+                acks.sent(self.sent, began, progress.phase());
+            }
+        }
         if let Some(window) = progress.windows.get(self.index) {
             window.set_sent(self.sent);
         }
@@ -147,7 +161,7 @@ impl Publisher {
 
     /// Reads the server's acknowledgements until there are none.
     pub(super) fn hear(&mut self, buffer: &mut SendBuffer) -> anyhow::Result<()> {
-        let Some(unacked) = self.packets.as_mut().and_then(Outgoing::unacked_mut) else { return Ok(()) };
+        let Some(acks) = self.packets.as_mut().and_then(Outgoing::acks_mut) else { return Ok(()) };
         loop {
             let count = match self.stream.read(&mut buffer.read) {
                 Ok(0) => anyhow::bail!("the server closed a publisher's connection during the run"),
@@ -156,7 +170,8 @@ impl Publisher {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error).context("reading acknowledgements"),
             };
-            unacked.hear(buffer.read.get(..count).unwrap_or_default(), self.sent)?;
+            let bytes = buffer.read.get(..count).unwrap_or_default();
+            acks.hear(bytes, self.sent, &mut buffer.round_trips_ns)?;
             // A short read has emptied the socket: the next arrival is a new edge.
             if count < buffer.read.len() {
                 return Ok(());
@@ -201,4 +216,6 @@ fn write(stream: &mut TcpStream, due: &[u8], bytes: &[u8]) -> io::Result<usize> 
 const READ_BYTES: usize = 64 * 1024;
 /// Without any progress.
 const FINISH_TIME_MAX: Duration = Duration::from_secs(3);
+/// A microsecond to a minute.
+const ROUND_TRIP_NS: (u64, u64) = (1_000, 60_000_000_000);
 const FINISH_PAUSE: Duration = Duration::from_millis(1);

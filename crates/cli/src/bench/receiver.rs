@@ -104,7 +104,7 @@ impl Receiver {
     ) -> anyhow::Result<Receiver> {
         let padding = shared_padding(load.protocol, load.size);
         let interest = match load.protocol {
-            Protocol::Text | Protocol::Framed(_) => Interest::READABLE,
+            Protocol::Text | Protocol::Framed(_) | Protocol::Forms(_) => Interest::READABLE,
             Protocol::Mqtt(_) => Interest::READABLE | Interest::WRITABLE,
         };
         let mut subscribers = Vec::with_capacity(feeds.len());
@@ -131,7 +131,7 @@ impl Receiver {
             linger: load.linger,
             payload_bytes: load.size,
             sweep_interval: match load.protocol {
-                Protocol::Text => SWEEP_INTERVAL,
+                Protocol::Text | Protocol::Forms(_) => SWEEP_INTERVAL,
                 Protocol::Mqtt(_) | Protocol::Framed(_) => SILENT_LOSS_TIME,
             },
             subscribers,
@@ -181,7 +181,7 @@ impl Receiver {
     fn confirm_stalled(&mut self) {
         let topics = self.progress.topics.len();
         for Subscriber { check, places, topic, swept, .. } in &mut self.subscribers {
-            if matches!(check, Check::Lines(_)) && check.ledger().unattributed() == 0 {
+            if check.hears_of_loss() && check.ledger().unattributed() == 0 {
                 continue;
             }
             for (slot, last) in swept.iter_mut().enumerate() {
@@ -192,11 +192,10 @@ impl Receiver {
                 if before.next != now.next {
                     continue;
                 }
-                match check {
-                    Check::Lines(_) => confirm_dropped(&self.progress, check, places, slot, publisher),
-                    Check::Packets(_) | Check::Framed(_) => {
-                        confirm(&self.progress, places, slot, publisher, before.sent)
-                    }
+                if check.hears_of_loss() {
+                    confirm_dropped(&self.progress, check, places, slot, publisher);
+                } else {
+                    confirm(&self.progress, places, slot, publisher, before.sent);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What a run reports: figures, the account of every message, and whether that account is clean.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ pub struct RunReport {
     pub delivered_per_second: f64,
     /// Open loop only, of messages that were due in the time measured.
     pub latency: Option<Latency>,
+    /// From the write of a message to the read of its answer, where messages are answered in their order.
+    pub round_trip: Option<Latency>,
     /// Every message.
     pub account: Account,
     /// `None` where the server's process cannot be seen.
@@ -39,7 +42,7 @@ pub struct RunReport {
     pub(super) bottleneck: String,
 }
 
-/// Microseconds from when a message was due to when it was received.
+/// Microseconds from when a message was due to when it was received, or from when it was written to when it was answered.
 #[derive(Clone, Debug, Serialize)]
 pub struct Latency {
     /// Half of the messages took no longer.
@@ -127,6 +130,13 @@ impl Latency {
     }
 }
 
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Latency { p50_us, p90_us, p99_us, p999_us, max_us } = self;
+        write!(f, "p50 {p50_us:.0}, p90 {p90_us:.0}, p99 {p99_us:.0}, p99.9 {p999_us:.0}, max {max_us:.0} µs")
+    }
+}
+
 impl RunReport {
     pub(super) fn new(
         target: String,
@@ -151,11 +161,17 @@ impl RunReport {
             published_per_second: measured.published.map(|count| count as f64 / seconds),
             delivered_per_second: measured.delivered as f64 / seconds,
             latency: latencies.map(Latency::new),
+            round_trip: None,
             account,
             server_cpu: server,
             generator_cpu: generator,
             bottleneck: measured.used.bottleneck(),
         }
+    }
+
+    /// The same with how long answers took.
+    pub(super) fn with_round_trips(self, nanos: &Histogram<u64>) -> RunReport {
+        RunReport { round_trip: (!nanos.is_empty()).then(|| Latency::new(nanos)), ..self }
     }
 
     pub(super) fn exit_code(&self, gaps: Gaps) -> ExitCode {
@@ -190,9 +206,11 @@ impl RunReport {
         if let Some(published) = self.published_per_second {
             writeln!(out, "  published   {}/s", count(published))?;
         }
-        if let Some(Latency { p50_us, p90_us, p99_us, p999_us, max_us }) = &self.latency {
-            let tail = format!("p99 {p99_us:.0}, p99.9 {p999_us:.0}, max {max_us:.0} µs");
-            writeln!(out, "  latency     p50 {p50_us:.0}, p90 {p90_us:.0}, {tail}")?;
+        if let Some(latency) = &self.latency {
+            writeln!(out, "  latency     {latency}")?;
+        }
+        if let Some(round_trip) = &self.round_trip {
+            writeln!(out, "  round trip  {round_trip}")?;
         }
         writeln!(
             out,
@@ -249,6 +267,7 @@ const KEPT_MIN: f64 = 0.95;
 #[cfg(test)]
 mod tests {
     use super::super::ledger::Tally;
+    use super::super::mqtt::Carrier;
     use super::*;
 
     fn account(expected: u64, tally: Tally) -> Account {
@@ -270,6 +289,7 @@ mod tests {
             published_per_second: None,
             delivered_per_second: 9.0,
             latency: None,
+            round_trip: None,
             account,
             server_cpu: None,
             generator_cpu: None,
@@ -293,7 +313,8 @@ mod tests {
     fn loss_is_clean_where_the_protocol_may_lose() {
         let lost = account(9, Tally { received: 6, ..Tally::default() });
         let twice = account(9, Tally { received: 6, duplicates: 1, ..Tally::default() });
-        let qos = |qos| Protocol::mqtt(wire::mqtt::Version::V311, qos, None, Pace::Window(1)).unwrap();
+        let (version, carrier) = (wire::mqtt::Version::V311, Carrier::Socket);
+        let qos = |qos| Protocol::mqtt(version, qos, carrier, None, Pace::Window(1)).unwrap();
         for (protocol, is_clean) in
             [(Protocol::Text, false), (qos(0), true), (qos(1), false), (qos(2), false)]
         {

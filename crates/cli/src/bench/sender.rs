@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token};
 
 use super::progress::Progress;
@@ -53,16 +54,17 @@ impl Sender {
         Ok(Sender { id, poll, progress, publishers: registered, buffer, linger })
     }
 
-    /// Publishes until told to stop.
-    pub(super) fn run(mut self) -> anyhow::Result<()> {
+    /// Publishes until told to stop, and tells how long answers took.
+    pub(super) fn run(mut self) -> anyhow::Result<Histogram<u64>> {
         let mut events = Events::with_capacity(256);
         while !self.progress.senders_stop.load(Ordering::Acquire) {
             if !self.send_free()? && self.nothing_freed() {
                 self.wait(&mut events)?;
             }
         }
-        let Sender { publishers, buffer, progress, .. } = &mut self;
-        publishers.iter_mut().try_for_each(|(publisher, _)| publisher.finish(buffer, progress))
+        let Sender { mut publishers, mut buffer, progress, .. } = self;
+        publishers.iter_mut().try_for_each(|(publisher, _)| publisher.finish(&mut buffer, &progress))?;
+        Ok(buffer.into_round_trips())
     }
 
     /// One write for every publisher that has window and room; whether there was any.

@@ -13,8 +13,8 @@ use anyhow::{Context, ensure};
 
 use super::args::{Load, resolve};
 use super::cpu;
+use super::forms::{self, Forms};
 use super::framed::{self, Framing};
-use super::head::Head;
 use super::mqtt::{self, Mqtt};
 use super::payload::{Layout, delivered_prefix_bytes, fixed_topic_name};
 use super::protocol::Protocol;
@@ -56,6 +56,7 @@ pub(super) enum Dialect {
     Relay,
     Mqtt(Mqtt),
     Framed(&'static Framing),
+    Forms(Forms),
 }
 
 /// A connection that has said hello.
@@ -97,6 +98,7 @@ impl Target {
             Protocol::Text => Dialect::Broker,
             Protocol::Mqtt(mqtt) => Dialect::Mqtt(mqtt),
             Protocol::Framed(framing) => Dialect::Framed(framing),
+            Protocol::Forms(forms) => Dialect::Forms(forms),
         };
         match self {
             Target::Remote(address) => {
@@ -130,10 +132,15 @@ impl Target {
 impl Running {
     /// Connects and says hello. The broker answers nothing to lines; its answer in other protocols is waited for.
     pub(super) fn connect(&self, role: Role, topic: &str) -> anyhow::Result<Connection> {
+        self.connect_as(self.dialect, role, topic)
+    }
+
+    /// The same for one that speaks something else than those that are measured.
+    pub(super) fn connect_as(&self, dialect: Dialect, role: Role, topic: &str) -> anyhow::Result<Connection> {
         let mut stream =
             TcpStream::connect(self.address).with_context(|| format!("connecting to {}", self.address))?;
         stream.set_nodelay(true)?;
-        let receive_max = self.dialect.greet(&mut stream, role, topic)?;
+        let receive_max = dialect.greet(&mut stream, role, topic)?;
         stream.set_nonblocking(true)?;
         Ok(Connection { stream, receive_max })
     }
@@ -152,6 +159,10 @@ impl Dialect {
                 framed::greet(stream, framing, role, topic)?;
                 return Ok(NonZeroU16::MAX);
             }
+            (Dialect::Forms(forms), role) => {
+                forms::greet(stream, forms, role, topic)?;
+                return Ok(NonZeroU16::MAX);
+            }
         };
         stream.write_all(format!("{word} {topic}\n").as_bytes())?;
         Ok(NonZeroU16::MAX)
@@ -162,13 +173,11 @@ impl Dialect {
         match self {
             Dialect::Broker => Layout::new(0, load.size),
             Dialect::Relay => Layout::new(delivered_prefix_bytes(load.topics - 1), load.size),
-            Dialect::Mqtt(mqtt) => {
-                Layout::framed(Head::packet(mqtt, &fixed_topic_name(0), load.size).len(), load.size, "")
-            }
+            Dialect::Mqtt(mqtt) => mqtt.published_head(&fixed_topic_name(0), load.size).layout(load.size, ""),
             Dialect::Framed(framing) => {
-                let head = framing.head(&fixed_topic_name(0), load.size);
-                Layout::framed(head.len(), load.size, framing.tail)
+                framing.head(&fixed_topic_name(0), load.size).layout(load.size, framing.tail)
             }
+            Dialect::Forms(forms) => forms.layout(load.size),
         }
     }
 }
@@ -190,8 +199,8 @@ fn start_child(program: &Path, arguments: &[String], dialect: Dialect) -> anyhow
     }
     command.stderr(Stdio::piped());
     command.stdin(match dialect {
-        Dialect::Broker | Dialect::Mqtt(_) | Dialect::Framed(_) => Stdio::null(),
         Dialect::Relay => Stdio::piped(),
+        _ => Stdio::null(),
     });
     let mut process = command.spawn().with_context(|| format!("running {}", program.display()))?;
     let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());

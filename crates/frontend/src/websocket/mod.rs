@@ -11,7 +11,8 @@ use wire::websocket::{
     CloseCode, DecodeError, Decoder, Event, Kind, Opcode, Part, Peer, write_close, write_frame,
 };
 
-use crate::connection::{Next, RoleName, Taken};
+use crate::census::RoleName;
+use crate::connection::{Next, Taken};
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::CloseReason;

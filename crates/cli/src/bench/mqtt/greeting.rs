@@ -12,7 +12,10 @@ use wire::mqtt::{
     frame, put_filter,
 };
 
-use super::Mqtt;
+use wire::websocket::Opcode;
+
+use super::{Carrier, Mqtt};
+use crate::bench::frames::{ExactFrames, upgrade};
 use crate::bench::target::Role;
 
 /// Connects with a clean session, as a subscriber with its subscription, and tells how many messages the server takes
@@ -29,11 +32,30 @@ pub(crate) fn greet(
     stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
     // At most 23 letters and digits, which every server must take (MQTT5-3.1.3-5).
     let client_id = format!("b{}x{}", process::id(), stream.local_addr()?.port());
+    match mqtt.carrier {
+        Carrier::Socket => connect(stream, mqtt, role, topic, &client_id),
+        Carrier::Frames => {
+            upgrade(stream, "/mqtt", Some("mqtt"))?;
+            let mut frames = ExactFrames::new(stream, Opcode::Binary);
+            let receive_max = connect(&mut frames, mqtt, role, topic, &client_id)?;
+            frames.end()?;
+            Ok(receive_max)
+        }
+    }
+}
+
+fn connect(
+    stream: &mut (impl Read + Write),
+    mqtt: Mqtt,
+    role: Role,
+    topic: &str,
+    client_id: &str,
+) -> anyhow::Result<NonZeroU16> {
     let connect = Connect {
         version: mqtt.version,
         clean_start: true,
         keep_alive: KEEP_ALIVE_SECONDS,
-        client_id: &client_id,
+        client_id,
         will: None,
         user_name: None,
         password: None,
@@ -51,7 +73,7 @@ pub(crate) fn greet(
     Ok(receive_max)
 }
 
-fn subscribe(stream: &mut TcpStream, mqtt: Mqtt, topic: &str) -> anyhow::Result<()> {
+fn subscribe(stream: &mut (impl Read + Write), mqtt: Mqtt, topic: &str) -> anyhow::Result<()> {
     let mut filters = Vec::new();
     put_filter(&mut filters, topic, SubscribeOptions::of_qos(mqtt.qos));
     let subscribe = Subscribe {
@@ -74,7 +96,7 @@ fn subscribe(stream: &mut TcpStream, mqtt: Mqtt, topic: &str) -> anyhow::Result<
     })
 }
 
-fn send(stream: &mut TcpStream, mqtt: Mqtt, packet: &Packet<'_>) -> anyhow::Result<()> {
+fn send(stream: &mut impl Write, mqtt: Mqtt, packet: &Packet<'_>) -> anyhow::Result<()> {
     let mut bytes = Vec::new();
     encode(&mut bytes, mqtt.version, packet);
     stream.write_all(&bytes).context("greeting the server")
@@ -82,7 +104,7 @@ fn send(stream: &mut TcpStream, mqtt: Mqtt, packet: &Packet<'_>) -> anyhow::Resu
 
 /// Reads one packet and nothing beyond it.
 fn ask<T>(
-    stream: &mut TcpStream,
+    stream: &mut impl Read,
     mqtt: Mqtt,
     answer: impl FnOnce(Packet<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use wire::mqtt::{Kind, Packet, Publish, QoS, decode, frame};
 
-use super::Mqtt;
 use super::ack::{put_ack, take_ack};
+use super::{Carried, Mqtt};
 use crate::bench::head::Head;
 use crate::bench::ledger::{Ledger, Seen, Senders};
 use crate::bench::payload::{STAMP_BYTES, Stamp, fixed_topic_name};
@@ -24,13 +24,15 @@ pub(crate) struct PacketCheck {
     ledger: Ledger,
     /// Acknowledgements to be written.
     due: Vec<u8>,
+    carried: Carried,
 }
 
 impl PacketCheck {
     pub(crate) fn new(mqtt: Mqtt, senders: Senders, padding: Arc<[u8]>) -> PacketCheck {
         let topic = fixed_topic_name(senders.topic);
         let head = Head::packet(mqtt, &topic, STAMP_BYTES + padding.len());
-        PacketCheck { mqtt, topic, head, padding, ledger: Ledger::new(senders), due: Vec::new() }
+        let (ledger, carried) = (Ledger::new(senders), Carried::new(mqtt));
+        PacketCheck { mqtt, topic, head, padding, ledger, due: Vec::new(), carried }
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -38,12 +40,12 @@ impl PacketCheck {
     }
 
     pub(crate) fn due(&self) -> &[u8] {
-        &self.due
+        self.carried.due(&self.due)
     }
 
     /// The first `count` bytes of what was due are written.
     pub(crate) fn written(&mut self, count: usize) {
-        self.due.drain(..count.min(self.due.len()));
+        self.carried.written(count, &mut self.due);
     }
 
     /// Checks all whole packets in `bytes` and tells how many bytes they were.
@@ -51,9 +53,17 @@ impl PacketCheck {
     /// # Errors
     /// If these are no packets, or none that a server sends to a subscriber.
     pub(crate) fn consume(&mut self, bytes: &[u8], mut seen: impl FnMut(Seen)) -> anyhow::Result<usize> {
+        let mut carried = std::mem::take(&mut self.carried);
+        let used = carried.each(bytes, |packets| self.consume_packets(packets, &mut seen));
+        carried.wrap(&mut self.due);
+        self.carried = carried;
+        used
+    }
+
+    fn consume_packets(&mut self, bytes: &[u8], seen: &mut impl FnMut(Seen)) -> anyhow::Result<usize> {
         let mut rest = bytes;
         loop {
-            rest = self.expected_run(rest, &mut seen);
+            rest = self.expected_run(rest, seen);
             if let Some((Kind::PubRel, id, after)) = take_ack(rest) {
                 put_ack(&mut self.due, Kind::PubComp, id);
                 rest = after;
@@ -63,7 +73,7 @@ impl PacketCheck {
             let Some((whole, after)) = rest.split_at_checked(found.len()) else { break };
             let body = whole.get(found.head_len..).unwrap_or_default();
             match decode(self.mqtt.version, found.first, body).context("from the server to a subscriber")? {
-                Packet::Publish(publish) => self.unexpected(&publish, whole, &mut seen),
+                Packet::Publish(publish) => self.unexpected(&publish, whole, seen),
                 Packet::PubRel(ack) => put_ack(&mut self.due, Kind::PubComp, ack.packet_id.get()),
                 Packet::Disconnect(end) => {
                     bail!("the server disconnects a subscriber: reason {:#04x}", end.reason.0)

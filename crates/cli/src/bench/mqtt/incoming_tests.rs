@@ -6,9 +6,10 @@ use wire::mqtt::{Properties, Version, encode};
 
 use super::*;
 use crate::bench::ledger::Tally;
+use crate::bench::mqtt::Carrier;
 
 fn mqtt(version: Version, qos: u8) -> Mqtt {
-    Mqtt { version, qos: QoS::of(qos).unwrap(), unacked_max: NonZeroU16::MAX }
+    Mqtt { version, qos: QoS::of(qos).unwrap(), unacked_max: NonZeroU16::MAX, carrier: Carrier::Socket }
 }
 
 /// A subscriber of topic 0 of 1 with two publishers and 20-byte payloads.

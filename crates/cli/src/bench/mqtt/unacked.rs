@@ -12,8 +12,8 @@ use std::num::NonZeroU16;
 use anyhow::{Context, bail, ensure};
 use wire::mqtt::{Kind, Packet, QoS, Reason, decode, frame};
 
-use super::Mqtt;
 use super::ack::{put_ack, take_ack};
+use super::{Carried, Mqtt};
 use crate::bench::head::Ids;
 
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(crate) struct Unacked {
     due: Vec<u8>,
     /// The start of a packet whose end has not arrived.
     carry: Vec<u8>,
+    carried: Carried,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ impl Unacked {
     pub(crate) fn new(mqtt: Mqtt, receive_max: NonZeroU16) -> Unacked {
         let max = mqtt.unacked_max.min(receive_max);
         let states = vec![State::Open; usize::from(max.get())];
-        Unacked { mqtt, states, oldest: 0, due: Vec::new(), carry: Vec::new() }
+        let carried = Carried::new(mqtt);
+        Unacked { mqtt, states, oldest: 0, due: Vec::new(), carry: Vec::new(), carried }
     }
 
     /// How many messages may follow the first `sent`. Not held back until there are many: a server whose system delays
@@ -57,12 +59,12 @@ impl Unacked {
     }
 
     pub(crate) fn due(&self) -> &[u8] {
-        &self.due
+        self.carried.due(&self.due)
     }
 
     /// The first `count` bytes of what was due are written.
     pub(crate) fn written(&mut self, count: usize) {
-        self.due.drain(..count.min(self.due.len()));
+        self.carried.written(count, &mut self.due);
     }
 
     pub(crate) fn ids_from(&self, sequence: u64) -> Ids {
@@ -76,6 +78,17 @@ impl Unacked {
     /// # Errors
     /// If the server says anything that does not acknowledge one of them.
     pub(crate) fn hear(&mut self, bytes: &[u8], sent: u64) -> anyhow::Result<()> {
+        let mut carried = std::mem::take(&mut self.carried);
+        let heard = carried.each(bytes, |packets| {
+            self.hear_packets(packets, sent)?;
+            Ok(packets.len())
+        });
+        carried.wrap(&mut self.due);
+        self.carried = carried;
+        heard.map(drop)
+    }
+
+    fn hear_packets(&mut self, bytes: &[u8], sent: u64) -> anyhow::Result<()> {
         if self.carry.is_empty() {
             let used = self.take(bytes, sent)?;
             self.carry.extend(bytes.iter().skip(used));
@@ -154,12 +167,16 @@ fn reason(reason: Reason) -> String {
 mod tests {
     use wire::mqtt::Version;
 
+    use super::super::Carrier;
     use super::*;
 
     fn unacked(qos: u8, max: u16) -> Unacked {
         let qos = QoS::of(qos).unwrap();
         let unacked_max = NonZeroU16::new(max).unwrap();
-        Unacked::new(Mqtt { version: Version::V5, qos, unacked_max }, NonZeroU16::MAX)
+        Unacked::new(
+            Mqtt { version: Version::V5, qos, unacked_max, carrier: Carrier::Socket },
+            NonZeroU16::MAX,
+        )
     }
 
     fn acks(kind: Kind, ids: impl IntoIterator<Item = u16>) -> Vec<u8> {
@@ -180,7 +197,12 @@ mod tests {
 
     #[test]
     fn the_server_may_allow_fewer() {
-        let mqtt = Mqtt { version: Version::V5, qos: QoS::AtLeastOnce, unacked_max: NonZeroU16::MAX };
+        let mqtt = Mqtt {
+            version: Version::V5,
+            qos: QoS::AtLeastOnce,
+            unacked_max: NonZeroU16::MAX,
+            carrier: Carrier::Socket,
+        };
         assert_eq!(Unacked::new(mqtt, NonZeroU16::new(20).unwrap()).free(0), 20);
     }
 
