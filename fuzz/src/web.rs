@@ -9,7 +9,8 @@ use crate::line::is_dangerous;
 /// # Panics
 /// If it is not what RFC 9112, RFC 6455 and the documents say.
 pub fn check(received: &[u8]) {
-    let mut rest = received;
+    // Who was silent for long was asked before, and is told that it is too late now.
+    let mut rest = received.strip_prefix(PROMPT).unwrap_or(received);
     // What is handed to the control side is shown behind this, as it came.
     while !rest.is_empty() && !rest.starts_with(b"(elsewhere) ") {
         rest = answer(rest);
@@ -28,7 +29,8 @@ fn answer(bytes: &[u8]) -> &[u8] {
     };
     let fields: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").expect("a field")).collect();
     assert!(!head.chars().any(|c| !"\r\n".contains(c) && is_dangerous(c)), "not escaped: {head:?}");
-    let field = |name: &str| fields.iter().find(|(said, _)| *said == name).map(|(_, value)| *value);
+    let field =
+        |name: &str| fields.iter().find(|(said, _)| said.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
     let is_chunked = field("transfer-encoding") == Some("chunked");
     if status == 101 {
         assert_eq!(field("upgrade"), Some("websocket"));
@@ -37,12 +39,16 @@ fn answer(bytes: &[u8]) -> &[u8] {
     }
     if let Some(length) = field("content-length") {
         let (body, rest) = rest.split_at(length.parse().expect("a length"));
-        check_object(text(body));
+        match field("content-type") {
+            Some("text/plain") => assert!(!text(body).chars().any(|c| c != '\n' && is_dangerous(c))),
+            _ => check_object(text(body)),
+        }
         // What stands behind a request that was refused is not looked at.
         assert!(status < 400 || field("connection") == Some("close"), "{head}");
         return rest;
     }
-    if matches!(status, 100 | 204) || (is_chunked && rest.starts_with(b"HTTP/1.1 ")) {
+    let is_next = |what: &[u8]| is_chunked && rest.starts_with(what);
+    if matches!(status, 100 | 204) || is_next(b"HTTP/1.1 ") || is_next(b"(elsewhere) ") {
         return rest; // no body, and that of a HEAD
     }
     assert_eq!(status, 200, "{head}");
@@ -57,7 +63,8 @@ fn chunks(mut bytes: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut data = Vec::new();
     while !bytes.is_empty() {
         let line = find(bytes, b"\r\n").expect("the size of a chunk");
-        let size = usize::from_str_radix(text(&bytes[..line]), 16).expect("a size");
+        let size = usize::from_str_radix(text(&bytes[..line]), 16)
+            .unwrap_or_else(|_| panic!("no size: {}", shown(bytes)));
         let rest = &bytes[line + 2..];
         data.extend_from_slice(&rest[..size]);
         assert_eq!(&rest[size..size + 2], b"\r\n");
@@ -153,3 +160,5 @@ fn text(bytes: &[u8]) -> &str {
 fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
+
+const PROMPT: &[u8] = b"Enter your role (PUBLISHER/SUBSCRIBER) : ";
