@@ -70,7 +70,8 @@ fn frames_of_json_are_counted() {
 #[track_caller]
 fn check_answered(args: &[&str], protocol: &str) {
     let report = check(args, protocol, 1);
-    let [middle, most] = ["p50_us", "max_us"].map(|what| report["round_trip"][what].as_f64().unwrap());
+    let [middle, most] =
+        ["p50_us", "max_us"].map(|what| report["round_trip"][what].as_f64().expect("a time"));
     assert!(middle > 0.0 && middle <= most, "{args:?}: {report}");
 }
 
@@ -167,7 +168,7 @@ fn lossy_broker(listener: &TcpListener, proto: &str, loss: Loss) -> u64 {
     let (publisher, _) = listener.accept().expect("a publisher connects");
     let mut dropped = 0;
     let mut lines = BufReader::new(publisher).lines();
-    assert_eq!(lines.next().expect("a hello").unwrap(), "PUBLISHER b00000");
+    assert_eq!(lines.next().expect("a hello").expect("text"), "PUBLISHER b00000");
     for (number, payload) in lines.map_while(Result::ok).enumerate() {
         let message = format!(
             "{{\"topic\":\"b00000\",\"payload\":\"{payload}\",\"time\":\"2026-11-22T12:00:00.000Z\",\
@@ -190,21 +191,21 @@ fn lossy_broker(listener: &TcpListener, proto: &str, loss: Loss) -> u64 {
 
 fn subscriber(listener: &TcpListener, proto: &str) -> TcpStream {
     let (mut stream, _) = listener.accept().expect("a subscriber connects");
-    let mut asks = BufReader::new(stream.try_clone().unwrap());
+    let mut asks = BufReader::new(stream.try_clone().expect("a handle"));
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         asks.read_line(&mut head).expect("a request");
     }
     if proto == "sse" {
         assert!(head.starts_with("GET /t/b00000?format=sse HTTP/1.1\r\n"), "{head}");
-        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").expect("it reads");
         say(&mut stream, proto, "event: open\ndata: {\"position\":\"A\"}\n\n");
         return stream;
     }
     let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
     let accept = accept_key(key.as_bytes());
     let answer = format!("HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: {}\r\n\r\n", accept.as_str());
-    stream.write_all(answer.as_bytes()).unwrap();
+    stream.write_all(answer.as_bytes()).expect("it reads");
     let mut frame = [0; 2];
     asks.read_exact(&mut frame).expect("a frame");
     assert_eq!((frame[0], frame[1] & 0x80), (0x81, 0x80), "masked text");

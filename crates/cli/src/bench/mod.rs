@@ -73,7 +73,8 @@ fn run_load(args: &RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn run_idle(args: &IdleArgs) -> anyhow::Result<ExitCode> {
-    let report = idle::run(args.subs, args.proto.idle()?, &Target::broker(args.address.as_deref(), args.shards)?)?;
+    let report =
+        idle::run(args.subs, args.proto.idle()?, &Target::broker(args.address.as_deref(), args.shards)?)?;
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;

@@ -108,7 +108,7 @@ impl Answers {
     /// Takes whole answers and tells how many bytes they were.
     fn take(&mut self, bytes: &[u8], sent: u64) -> anyhow::Result<usize> {
         let mut rest = bytes;
-        while let Some((id, after)) = split(self.form, rest)? {
+        while let Some(Answer { id, after }) = split(self.form, rest)? {
             ensure!(self.heard < sent, "the server answers what was not sent");
             if let Some(id) = id {
                 self.check_id(id)?;
@@ -149,8 +149,17 @@ impl Answers {
     }
 }
 
-/// The id in the answer that bytes begin with, if it has one, and what follows; `None` if it is not whole.
-fn split(form: Published, bytes: &[u8]) -> anyhow::Result<Option<(Option<&[u8]>, &[u8])>> {
+/// An answer that a message is accepted.
+#[derive(Clone, Copy, Debug)]
+struct Answer<'a> {
+    /// Of the message, if it is said.
+    id: Option<&'a [u8]>,
+    /// What follows the answer.
+    after: &'a [u8],
+}
+
+/// The answer that bytes begin with; `None` if it is not whole.
+fn split(form: Published, bytes: &[u8]) -> anyhow::Result<Option<Answer<'_>>> {
     let found = match form {
         Published::Lines | Published::AckedLines => split_line(bytes),
         Published::Posts => return split_response(bytes),
@@ -166,18 +175,18 @@ fn split(form: Published, bytes: &[u8]) -> anyhow::Result<Option<(Option<&[u8]>,
     Ok(found)
 }
 
-fn split_line(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
-    Some((None, bytes.strip_prefix(b"OK\n")?))
+fn split_line(bytes: &[u8]) -> Option<Answer<'_>> {
+    Some(Answer { id: None, after: bytes.strip_prefix(b"OK\n")? })
 }
 
-fn split_object(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+fn split_object(bytes: &[u8]) -> Option<Answer<'_>> {
     let id = bytes.strip_prefix(b"{\"event\":\"published\",\"ref\":1,\"id\":\"")?;
     let (id, rest) = id.split_at_checked(memchr::memchr(b'"', id)?)?;
-    Some((Some(id), rest.strip_prefix(b"\"}")?))
+    Some(Answer { id: Some(id), after: rest.strip_prefix(b"\"}")? })
 }
 
 /// A head with a length, and a body.
-fn split_response(bytes: &[u8]) -> anyhow::Result<Option<(Option<&[u8]>, &[u8])>> {
+fn split_response(bytes: &[u8]) -> anyhow::Result<Option<Answer<'_>>> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let (head, rest) = bytes.split_at(end + 4);
     let shown = || format!("the server answers {:?}", String::from_utf8_lossy(bytes));
@@ -187,7 +196,7 @@ fn split_response(bytes: &[u8]) -> anyhow::Result<Option<(Option<&[u8]>, &[u8])>
     let length = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
     let Some((body, after)) = rest.split_at_checked(length.with_context(shown)?) else { return Ok(None) };
     let id = body.strip_prefix(b"{\"id\":\"").and_then(|body| body.strip_suffix(b"\"}\n"));
-    Ok(Some((Some(id.with_context(shown)?), after)))
+    Ok(Some(Answer { id: Some(id.with_context(shown)?), after }))
 }
 
 const LENGTH: &[u8] = b"\r\ncontent-length: ";

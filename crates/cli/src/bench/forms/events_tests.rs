@@ -2,8 +2,8 @@
 
 use wire::http::{LAST_CHUNK, write_chunk};
 
+use super::super::frames::tests::object;
 use super::super::objects::JSON_TAIL;
-use super::super::objects::tests::object;
 use super::*;
 use crate::bench::ledger::Tally;
 
@@ -83,6 +83,10 @@ fn what_is_no_stream_is_an_error() {
     assert!(check_stream(&events, length, LAST_CHUNK).is_err(), "its end");
     assert!(check_stream(&events, length, b"xyz\r\n").is_err(), "a chunk without a size");
     assert!(check_stream(&events, length, b"000001\r\nxyz").is_err(), "a chunk that is longer");
+    assert!(
+        check_stream(&events.replace("AX30", ""), length - 4, b"").is_err(),
+        "a message without a position"
+    );
     let end = "event: end\ndata: {\"reason\":\"shutdown\"}\n\n";
     assert!(check_stream(&(events + end), length, b"").is_err(), "the last event");
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod events;
+mod frames;
 mod greeting;
 mod objects;
 
@@ -17,9 +18,10 @@ use super::payload::{Layout, NEWLINE, fixed_topic_name};
 
 pub(super) use answers::{Answers, Phase};
 pub(super) use events::EventCheck;
+pub(super) use frames::FrameCheck;
 pub(super) use greeting::greet;
 pub use greeting::subscriber_hello;
-pub(super) use objects::{FrameCheck, JSON_TAIL};
+pub(super) use objects::JSON_TAIL;
 
 /// How a load is published and heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
