@@ -111,7 +111,8 @@ log_type error
         config_name: "mosquitto.conf",
         version_flag: "-h",
     },
-    // The same with `protocol websockets` for its listener.
+    // The same with `protocol websockets` for its listener. 2.0.11 does not start without a listener of another kind, which
+    // is a socket in its directory; as another user than root's it could not make that one there.
     Kind {
         name: "mosquitto-ws",
         speaks: Speaks::MqttWs,
@@ -121,6 +122,8 @@ log_type error
         config: "\
 listener PORT 127.0.0.1
 protocol websockets
+listener 0 unused.sock
+user root
 allow_anonymous true
 max_inflight_messages 0
 max_queued_messages 0

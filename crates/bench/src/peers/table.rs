@@ -37,9 +37,10 @@ pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
 const HOW_TO_READ: &str = "\
 Figures are medians (least–most of the rounds); in closed loops with the generator waiting before it reads as long as
 was best for this broker. Ratios: tidings' median over the other's (least–most of the rounds); where less is better,
-below 1 is better. Each broker is spoken to in its own protocol, tidings in MQTT and, as tidings-text, in lines. Brokers
-and generator share the cores; cores are processor seconds per second of both. Marked with *: not every delivery
-was right, or not as many as were due, see the end.
+below 1 is better. Each broker is spoken to in its own protocol, tidings in MQTT and, as tidings-text, in lines; where a
+scenario names who takes part, the first table has the first of its rows as tidings. Brokers and generator share
+the cores; cores are processor seconds per second of both. Marked with *: not every delivery was right, or not
+as many as were due, see the end.
 
 ";
 
