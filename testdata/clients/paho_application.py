@@ -1,6 +1,6 @@
 """What applications do with paho-mqtt, of version 1 or 2, against the broker on a port.
 
-    paho_application.py PORT 3.1.1|5
+    paho_application.py PORT 3.1.1|5 [websockets]
 
 Ends with 0 if everything was as the standard says, and else with the first thing that was not.
 """
@@ -16,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 PORT = int(sys.argv[1])
 IS_5 = sys.argv[2] == "5"
+TRANSPORT = sys.argv[3] if len(sys.argv) > 3 else "tcp"
 SECONDS_MAX = 30
 
 
@@ -24,7 +25,7 @@ class Client:
 
     def __init__(self, client_id, clean=True, will=None, **connect_properties):
         version = mqtt.MQTTv5 if IS_5 else mqtt.MQTTv311
-        arguments = {"client_id": client_id, "protocol": version}
+        arguments = {"client_id": client_id, "protocol": version, "transport": TRANSPORT}
         if not IS_5:
             arguments["clean_session"] = clean
         if hasattr(mqtt, "CallbackAPIVersion"):

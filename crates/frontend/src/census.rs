@@ -1,11 +1,53 @@
 //! Who is connected, as an operator sees it.
 
-use broker::{ConnId, Page};
+use std::net::SocketAddr;
 
-use crate::connection::{ClientRow, Connection, ProtocolName, RoleName};
+use broker::{ConnId, Instant, Origin, Page};
+
+use crate::connection::{Connection, Protocol};
 use crate::env::Env;
+use crate::link::Link;
 use crate::station::Station;
 use crate::work;
+
+/// Publisher, subscriber or not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleName {
+    /// Has not said anything yet, or ends.
+    Unknown,
+    Publisher,
+    Subscriber,
+    /// May do both.
+    Client,
+}
+
+/// What a connection speaks, as far as anyone knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtocolName {
+    /// Its first bytes have not decided, or it ends.
+    Unknown,
+    Text,
+    Mqtt,
+    Http,
+    /// Whatever is in its frames.
+    WebSocket,
+}
+
+/// A connection as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct ClientRow {
+    pub id: Origin,
+    pub addr: SocketAddr,
+    /// When it was accepted.
+    pub since: Instant,
+    pub name: Option<Box<str>>,
+    pub role: RoleName,
+    pub protocol: ProtocolName,
+    /// The topic it publishes to or the filter it hears.
+    pub topic: String,
+    /// Bytes that wait for it.
+    pub queued_bytes: usize,
+}
 
 /// How many connections of each kind there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -110,6 +152,20 @@ impl ByProtocol {
 }
 
 impl Connection {
+    /// The row that an operator sees; the station adds what the core knows.
+    pub(crate) fn row(&self) -> ClientRow {
+        let (name, topic) = match &self.protocol {
+            Protocol::Text(text) if !self.link.ending => text.name_and_topic(),
+            Protocol::Mqtt(mqtt) if !self.link.ending => (mqtt.client_id(), String::new()),
+            Protocol::Http(http) if !self.link.ending => (None, http.topic()),
+            Protocol::WebSocket(socket) if !self.link.ending => socket.name_and_topic(),
+            _ => (None, String::new()),
+        };
+        let Link { id, addr, since, ref out, .. } = self.link;
+        let (role, protocol) = (self.role(), self.speaks());
+        ClientRow { id, addr, since, name, role, protocol, topic, queued_bytes: out.bytes() }
+    }
+
     /// What it is may have changed: the census is told.
     pub(crate) fn count(&mut self, env: &mut Env) {
         let (before, now) = (self.counted, self.counts_as());

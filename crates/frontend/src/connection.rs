@@ -4,28 +4,28 @@
 //! Sniffing ──first bytes──▶ Text | Mqtt | Http ──▶ ending (last bytes are written, then closed)
 //! ```
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Input, Instant, Origin, RUN_OVERHEAD_BYTES, Refusal, Resumed, ShardId, SubscriptionId};
+use broker::{Input, Instant, Origin, Refusal, Resumed, ShardId, SubscriptionId};
 use bytes::{Buf as _, Bytes};
 use topic::TopicName;
 
-use crate::census::Counted;
+use crate::census::{Counted, ProtocolName, RoleName};
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;
+use crate::handover::{Handover, Settling, Speaks, Towards};
 use crate::http::Http;
 use crate::limits::Limits;
 use crate::link::{Chunk, Leftover, Link, ReadEnd};
 use crate::mqtt::Mqtt;
 use crate::sniffing::{self, Decided, Sniffing};
 use crate::station::Action;
-use crate::text::{self, Publishing, Text, TopicPrompt};
-use crate::websocket::{Moving, WebSocket};
+use crate::text::{self, Text, TopicPrompt};
+use crate::websocket::WebSocket;
 
 /// What a listener asks of its clients.
 #[derive(Debug, Clone)]
@@ -46,109 +46,10 @@ pub enum Spoken {
     Mqtt,
 }
 
-/// A connection on its way to a shard, from a listener or from another shard: what it speaks, and
-/// what it has said that nobody has looked at. Its socket travels beside it.
-#[derive(Debug)]
-pub struct Handover {
-    addr: SocketAddr,
-    since: Instant,
-    speaks: Speaks,
-    pub(crate) rest: Chunk,
-    pub(crate) read_end: ReadEnd,
-}
-
-/// What a protocol takes along: nothing that is written in part, and nothing of a shard.
-#[derive(Debug)]
-enum Speaks {
-    /// Nobody knows: it was accepted and not read.
-    Unknown,
-    Text(Box<Publishing>),
-    /// Its CONNECT is in what it has said.
-    Mqtt,
-    /// The same, in frames.
-    WebSocket(Box<Moving>),
-}
-
-impl Handover {
-    /// A connection that was accepted at `since`.
-    #[must_use]
-    pub fn accepted(addr: SocketAddr, since: Instant) -> Self {
-        let rest = Chunk { bytes: Bytes::new(), pinned_bytes: 0 };
-        Self { addr, since, speaks: Speaks::Unknown, rest, read_end: ReadEnd::Drained }
-    }
-
-    /// Bytes that it holds in memory, and that the run which may become of them holds besides.
-    #[must_use]
-    pub fn cost(&self) -> usize {
-        let decoded = match &self.speaks {
-            Speaks::WebSocket(moving) => moving.held_bytes(),
-            Speaks::Unknown | Speaks::Text(_) | Speaks::Mqtt => 0,
-        };
-        self.rest.pinned_bytes + decoded + RUN_OVERHEAD_BYTES
-    }
-}
-
-/// A connection before it is settled where it will live. What it has said that nobody has looked at
-/// is to be received there.
-#[derive(Debug)]
-pub(crate) struct Settling {
-    pub(crate) towards: Towards,
-    pub(crate) rest: Chunk,
-    pub(crate) read_end: ReadEnd,
-}
-
-/// What decides where a connection lives.
-#[derive(Debug)]
-pub(crate) enum Towards {
-    /// It is going to publish to this topic: best where it is heard.
-    Hearers(TopicName),
-    /// Its client id lives there.
-    Home(ShardId),
-}
-
-/// Publisher, subscriber or not known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoleName {
-    /// Has not said anything yet, or ends.
-    Unknown,
-    Publisher,
-    Subscriber,
-    /// May do both.
-    Client,
-}
-
-/// What a connection speaks, as far as anyone knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProtocolName {
-    /// Its first bytes have not decided, or it ends.
-    Unknown,
-    Text,
-    Mqtt,
-    Http,
-    /// Whatever is in its frames.
-    WebSocket,
-}
-
-/// A connection as an operator sees it.
-#[derive(Debug, Clone)]
-pub struct ClientRow {
-    pub id: Origin,
-    pub addr: SocketAddr,
-    /// When it was accepted.
-    pub since: Instant,
-    pub name: Option<Box<str>>,
-    pub role: RoleName,
-    pub protocol: ProtocolName,
-    /// The topic it publishes to or the filter it hears.
-    pub topic: String,
-    /// Bytes that wait for it.
-    pub queued_bytes: usize,
-}
-
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) link: Link,
-    protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// As what the census has it.
     pub(crate) counted: Counted,
 }
@@ -156,7 +57,7 @@ pub(crate) struct Connection {
 /// What a connection speaks. A protocol gets bytes and time, and acts on [`Env`] and [`Link`];
 /// what it wants of the connection itself it returns.
 #[derive(Debug)]
-enum Protocol {
+pub(crate) enum Protocol {
     Sniffing(Sniffing),
     Text(Box<Text>),
     Mqtt(Box<Mqtt>),
@@ -231,22 +132,6 @@ impl Connection {
         let until = env.now.mono.after(link.rules.limits.connect_time);
         link.set_deadline(env, Some(until));
         Protocol::Mqtt(Box::new(Mqtt::new()))
-    }
-
-    /// Takes a publisher apart that has published nothing yet, for another shard. `None` for
-    /// anyone else.
-    pub(crate) fn into_handover(self, rest: Chunk, read_end: ReadEnd) -> Option<Handover> {
-        assert!(self.is_written(), "only what is written is moved");
-        assert!(self.link.unfinished.is_none(), "what is left over counts where it goes");
-        assert!(self.link.session.is_none(), "a session stays where it is");
-        let speaks = match self.protocol {
-            Protocol::Text(text) => Speaks::Text(text.into_publishing()?),
-            Protocol::Mqtt(_) => Speaks::Mqtt,
-            Protocol::WebSocket(socket) => Speaks::WebSocket(Box::new(socket.moving())),
-            Protocol::Http(_) | Protocol::Sniffing(_) => return None,
-        };
-        let Link { addr, since, .. } = self.link;
-        Some(Handover { addr, since, speaks, rest, read_end })
     }
 
     /// Takes a chunk: what was left over before, then what was read. What is left over this
@@ -606,20 +491,6 @@ impl Connection {
             Protocol::Http(_) => ProtocolName::Http,
             Protocol::WebSocket(_) => ProtocolName::WebSocket,
         }
-    }
-
-    /// The row that an operator sees; the station adds what the core knows.
-    pub(crate) fn row(&self) -> ClientRow {
-        let (name, topic) = match &self.protocol {
-            Protocol::Text(text) if !self.link.ending => text.name_and_topic(),
-            Protocol::Mqtt(mqtt) if !self.link.ending => (mqtt.client_id(), String::new()),
-            Protocol::Http(http) if !self.link.ending => (None, http.topic()),
-            Protocol::WebSocket(socket) if !self.link.ending => socket.name_and_topic(),
-            _ => (None, String::new()),
-        };
-        let Link { id, addr, since, ref out, .. } = self.link;
-        let (role, protocol) = (self.role(), self.speaks());
-        ClientRow { id, addr, since, name, role, protocol, topic, queued_bytes: out.bytes() }
     }
 }
 

@@ -27,9 +27,10 @@ use broker::planted::{self, Bug};
 use broker::{ConnId, Gauge, Input, Instant, Mail, Now, Origin, Output, QueueState, Shard, ShardId, Slab};
 use bytes::Bytes;
 
-use crate::connection::{Connection, Handover, Rules, Settling, Towards};
+use crate::connection::{Connection, Rules};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
+use crate::handover::{Handover, Settling, Towards};
 use crate::http::WebAccess;
 use crate::limits::Limits;
 use crate::link::{Chunk, ReadEnd};

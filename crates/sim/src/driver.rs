@@ -323,9 +323,6 @@ impl World {
     /// Every call does a bounded amount of work, and takes as long as that.
     pub(crate) fn check_work(&mut self, site: usize, what: &'static str) {
         let work = self.sites[site].station.take_work();
-        if work > 200_000 {
-            eprintln!("DBG {} {site} {what} {work}", self.now_ns);
-        }
         bounds::check_work(work, what, &mut self.violations);
         let busy_until_ns = &mut self.sites[site].busy_until_ns;
         *busy_until_ns = (*busy_until_ns).max(self.now_ns) + work;

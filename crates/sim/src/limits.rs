@@ -9,6 +9,7 @@ use std::time::Duration;
 use frontend::Limits;
 use frontend::{Placement, TopicPrompt};
 
+use crate::record::Keeps;
 use crate::rng::Rng;
 
 pub(crate) const MS: u64 = 1_000_000;
@@ -34,8 +35,8 @@ pub(crate) struct Swarm {
     pub(crate) placement: Placement,
     /// Connections that an operator ends.
     pub(crate) kicks: usize,
-    /// Whether everything that is accepted is kept.
-    pub(crate) keeps_all: bool,
+    /// What is kept of what is accepted, if that is known.
+    pub(crate) keeps: Keeps,
     pub(crate) ending: Ending,
     pub(crate) load: Load,
 }
@@ -137,7 +138,7 @@ impl Swarm {
             placement: rng.pick(&[Placement::Stay, Placement::Offer]),
             kicks: rng.pick(&[0, 0, 0, 2]),
             ending: rng.pick(&ENDINGS),
-            keeps_all: false,
+            keeps: Keeps::Some,
             load: Load {
                 publishers: rng.size(1, 20),
                 subscribers: rng.size(2, 40),
@@ -199,8 +200,8 @@ impl Swarm {
         let mut limits = self.limits.as_ref().clone();
         limits.core.memory_bytes_max = 256 << 20;
         limits.unfinished_bytes_max = limits.core.memory_bytes_max / 8;
-        self.keeps_all = rng.percent(50);
-        if self.keeps_all {
+        if rng.percent(50) {
+            self.keeps = Keeps::All;
             limits.core.history_messages_max = 1_000_000;
             limits.core.history_bytes_max = 64 << 20;
             limits.core.replay_bytes_max = 32 << 20;

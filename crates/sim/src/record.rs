@@ -40,8 +40,7 @@ pub(crate) struct Facts {
     pub(crate) history_messages_max: u32,
     /// Bytes of history that one subscriber is given.
     pub(crate) replay_bytes_max: usize,
-    /// Whether everything that was accepted is kept.
-    pub(crate) keeps_all: bool,
+    pub(crate) keeps: Keeps,
     /// Whether whatever a turn brought had room in a queue and in the memory.
     pub(crate) turns_fit: bool,
     /// Messages accepted before the wall clock was first set, if it was.
@@ -56,12 +55,19 @@ pub(crate) struct Facts {
     pub(crate) rested: bool,
 }
 
+/// What is kept of what was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    All,
+    Some,
+}
+
 impl Default for Facts {
     fn default() -> Self {
         Self {
             history_messages_max: 0,
             replay_bytes_max: usize::MAX,
-            keeps_all: false,
+            keeps: Keeps::Some,
             turns_fit: true,
             first_jump: None,
             due_before: u64::MAX,

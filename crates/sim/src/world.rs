@@ -118,7 +118,7 @@ impl World {
         let mut rng = Rng::new(seed, Concern::Clients);
         let mut clients = client::draw_all(&mut rng, &swarm, &mut record, &mut persons);
         let web = Self::draw_web(&mut rng, &swarm, &mut record, &mut clients);
-        record.facts.keeps_all = swarm.keeps_all;
+        record.facts.keeps = swarm.keeps;
         Self {
             now_ns: 0,
             rules: Rc::new(Rules {

@@ -15,6 +15,7 @@ mod command;
 mod python;
 mod scripted;
 mod server;
+mod web;
 mod wire;
 
 use std::process::Command;
@@ -25,6 +26,7 @@ pub(crate) use command::{check_failure, printed, run};
 pub(crate) use python::{Script, node, python};
 pub(crate) use scripted::{Answer, Scripted};
 pub(crate) use server::{LogTo, Server, Start, signal};
+pub(crate) use web::{Curl, Got, web_script};
 pub(crate) use wire::Wire;
 
 /// The program that is tested, without the variables that configure it from outside.

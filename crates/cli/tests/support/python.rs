@@ -85,7 +85,8 @@ impl Script {
         Self::run(command)
     }
 
-    fn run(mut command: Command) -> Self {
+    /// Starts any program between pipes.
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
         let screen = child.stdout.take().map(collect).expect("a pipe");
@@ -134,6 +135,11 @@ impl Script {
     /// Lines on the screen that are not blank.
     pub(crate) fn screen_lines(&self) -> Vec<String> {
         self.screen().lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
     }
 
     /// Presses Ctrl+C.

@@ -4,14 +4,13 @@ use std::io::Write as _;
 use std::rc::Rc;
 
 use broker::{Gauge, LocalRun};
-use wire::text::{Format, Frame, LinePart, TimeField};
 use wire::websocket::{Opcode, Part, write_frame_head};
 
 use crate::delivering::PartSize;
 use crate::feed::position::{self, Epoch};
 use crate::outgoing::{Outgoing, Pool};
 use crate::remembered::Remembered;
-use crate::text::sender;
+use crate::text::{Format, Frame, LinePart, TimeField, sender};
 use crate::traffic::Sent;
 use crate::work;
 

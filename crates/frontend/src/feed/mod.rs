@@ -9,11 +9,11 @@ mod position;
 use broker::{Filters, Refusal, RetainedRequest, SessionId, Slice};
 use topic::Filter;
 use wire::past::Replay;
-use wire::text::{LinePart, gap_line};
 
 use crate::delivering::PartSize;
 use crate::env::Env;
 use crate::link::Link;
+use crate::text::{Format, LinePart, gap_line};
 use encode::{Cursor, Standing, write_heartbeat};
 use position::From;
 
@@ -102,7 +102,7 @@ impl Feed {
     /// Says how many messages were dropped here.
     pub(crate) fn say_gap(&self, link: &mut Link, env: &mut Env, session: SessionId, lost: u64) {
         if self.style.shape == Shape::Lines {
-            let line = gap_line(wire::text::Format::From, lost);
+            let line = gap_line(Format::From, lost);
             return link.out.append(&mut env.pool, |own| write_line(own, self.style, &line));
         }
         let position = env.position_text(session);

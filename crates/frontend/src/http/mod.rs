@@ -27,7 +27,8 @@ use wire::http::{Framing, Head, HeadError, Status, parse_head, write_head};
 use wire::websocket::{check_handshake, offers_protocol, write_accepted};
 
 use crate::batch::Batch;
-use crate::connection::{Next, RoleName, Taken};
+use crate::census::RoleName;
+use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::CloseReason;
 use crate::link::{Chunk, Link, ReadEnd};

@@ -26,8 +26,11 @@ pub(crate) use hello::First;
 pub use hello::TopicPrompt;
 pub(crate) use publishing::Publishing;
 pub(crate) use wire::text::ROLE_PROMPT as PROMPT;
+// A feed of the web shows messages as text's JSON does.
+pub(crate) use wire::text::{Format, Frame, LinePart, TimeField, gap_line};
 
-use crate::connection::{Next, RoleName, Taken};
+use crate::census::RoleName;
+use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use topic::Filter;
 use wire::past::Replay;
 
-use crate::connection::RoleName;
+use crate::census::RoleName;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};

@@ -11,7 +11,8 @@ use wire::websocket::{
     CloseCode, DecodeError, Decoder, Event, Kind, Opcode, Part, Peer, write_close, write_frame,
 };
 
-use crate::connection::{Next, RoleName, Taken};
+use crate::census::RoleName;
+use crate::connection::{Next, Taken};
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::CloseReason;
@@ -45,6 +46,8 @@ pub(crate) struct WebSocket {
     ping: Option<Box<[u8]>>,
     /// The client's own close frame, once it has come.
     closed: Option<CloseCode>,
+    /// Why it ends behind what was decoded: nothing is read any more.
+    ends: Option<CloseReason>,
     /// The server's, until it is written behind everything else.
     close: Option<Vec<u8>>,
     speaks: Speaks,
@@ -55,6 +58,8 @@ pub(crate) struct WebSocket {
 pub(crate) struct Moving {
     decoder: Decoder,
     data: Vec<u8>,
+    closed: Option<CloseCode>,
+    ends: Option<CloseReason>,
 }
 
 impl Moving {
@@ -83,17 +88,18 @@ impl WebSocket {
     }
 
     fn with(decoder: Decoder, data: Vec<u8>, speaks: Speaks) -> Self {
-        Self { decoder, data, begun_bytes: 0, ping: None, closed: None, close: None, speaks }
+        Self { decoder, data, begun_bytes: 0, ping: None, closed: None, ends: None, close: None, speaks }
     }
 
     /// It goes to another shard.
     pub(crate) fn moving(self) -> Moving {
-        Moving { decoder: self.decoder, data: self.data }
+        let Self { decoder, data, closed, ends, .. } = self;
+        Moving { decoder, data, closed, ends }
     }
 
     /// It has come from another shard.
-    pub(crate) fn arrived(Moving { decoder, data }: Moving) -> Self {
-        Self::with(decoder, data, Speaks::Mqtt(Box::new(Mqtt::new())))
+    pub(crate) fn arrived(Moving { decoder, data, closed, ends }: Moving) -> Self {
+        Self { closed, ends, ..Self::with(decoder, data, Speaks::Mqtt(Box::new(Mqtt::new()))) }
     }
 
     /// Takes its part of a chunk.
@@ -108,7 +114,7 @@ impl WebSocket {
         let spent_max = env.spent + WORK_MAX;
         let next = loop {
             let bytes = chunk.bytes.get(used..).unwrap_or_default();
-            if bytes.is_empty() || self.closed.is_some() {
+            if bytes.is_empty() || self.ends.is_some() {
                 used = chunk.bytes.len();
                 break Next::GoOn;
             }
@@ -118,21 +124,24 @@ impl WebSocket {
             }
             match self.frame(link, env, bytes) {
                 Ok(taken) => used += taken,
-                Err(next) => break next,
+                Err(reason) => self.ends = Some(reason),
             }
         };
-        match (&self.speaks, next) {
-            (Speaks::Mqtt(_), Next::GoOn) => Taken { used, next: self.give(link, env, read_end) },
-            (Speaks::Mqtt(_), Next::Again) => match self.give(link, env, read_end) {
-                Next::GoOn | Next::Published => Taken { used, next: Next::Again },
-                next => Taken { used, next },
-            },
-            (_, next) => Taken { used, next },
-        }
+        // What stood in front of the end is taken before it.
+        let given = if self.is_mqtt() { self.give(link, env, read_end) } else { Next::GoOn };
+        let next = match (given, next) {
+            (Next::GoOn | Next::Published, Next::Again) => Next::Again,
+            (Next::GoOn | Next::Published, _) if self.ends.is_some() => {
+                self.ends.take().map_or(Next::GoOn, Next::End)
+            }
+            (given, _) => given,
+        };
+        Taken { used, next }
     }
 
     /// Takes a part of a frame; how many bytes of it.
-    fn frame(&mut self, link: &mut Link, env: &mut Env, bytes: &[u8]) -> Result<usize, Next> {
+    fn frame(&mut self, link: &mut Link, env: &mut Env, bytes: &[u8]) -> Result<usize, CloseReason> {
+        let before = self.data.len();
         let decoded = self.decoder.decode(bytes, &mut self.data).map_err(broken)?;
         let used = decoded.used;
         env.spent += FRAME_WORK + used as u64 / crate::work::BYTES_PER_UNIT;
@@ -144,7 +153,7 @@ impl WebSocket {
             }
             Some(Event::Close(code, _)) => {
                 self.closed = Some(code.unwrap_or(CloseCode::NORMAL));
-                return Err(Next::End(CloseReason::Gone));
+                return Err(CloseReason::Gone);
             }
             Some(Event::Data(kind, part)) => match (&mut self.speaks, kind) {
                 (Speaks::Mqtt(_), Kind::Binary) => {}
@@ -154,7 +163,10 @@ impl WebSocket {
                         json.take(link, env, &message).map_err(refused)?;
                     }
                 }
-                (Speaks::Mqtt(_), Kind::Text) => return Err(unsupported("MQTT comes in binary frames")),
+                (Speaks::Mqtt(_), Kind::Text) => {
+                    self.data.truncate(before);
+                    return Err(unsupported("MQTT comes in binary frames"));
+                }
                 (Speaks::Json(_), Kind::Binary) => return Err(unsupported("JSON comes in text frames")),
             },
         }
@@ -189,7 +201,7 @@ impl WebSocket {
 
     /// Whether there is something to do without more bytes.
     pub(crate) fn has_data(&self) -> bool {
-        self.is_mqtt() && !self.data.is_empty()
+        self.is_mqtt() && (!self.data.is_empty() || self.ends.is_some())
     }
 
     /// Bytes that were decoded and wait for the rest of their message.
@@ -341,16 +353,16 @@ impl Speaks {
     }
 }
 
-fn broken(error: DecodeError) -> Next {
-    Next::End(CloseReason::BadFrame { code: error.close_code().0, detail: error.to_string() })
+fn broken(error: DecodeError) -> CloseReason {
+    CloseReason::BadFrame { code: error.close_code().0, detail: error.to_string() }
 }
 
-fn refused(detail: String) -> Next {
-    Next::End(CloseReason::BadFrame { code: CloseCode::POLICY_VIOLATION.0, detail })
+fn refused(detail: String) -> CloseReason {
+    CloseReason::BadFrame { code: CloseCode::POLICY_VIOLATION.0, detail }
 }
 
-fn unsupported(detail: &str) -> Next {
-    Next::End(CloseReason::BadFrame { code: CloseCode::UNSUPPORTED_DATA.0, detail: detail.to_owned() })
+fn unsupported(detail: &str) -> CloseReason {
+    CloseReason::BadFrame { code: CloseCode::UNSUPPORTED_DATA.0, detail: detail.to_owned() }
 }
 
 /// What the server's close frame says.

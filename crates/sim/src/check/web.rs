@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Violation;
 use crate::reached::Reached;
-use crate::record::{Record, WebRecord};
+use crate::record::{Keeps, Mark, Record, WebRecord};
 
 /// Checks what reader `id` heard.
 pub(super) fn check(
@@ -54,20 +54,7 @@ pub(super) fn check(
         }
     }
     let Some(stood) = reader.stood else { return };
-    let mut missing = Vec::new();
-    for (publisher, sender) in record.publishers.iter().filter(|(_, sender)| matches(reader, &sender.topic)) {
-        for (number, message) in sender.messages.iter().enumerate() {
-            let Some(accepted) =
-                message.accepted.filter(|_| message.again == 0 && message.expiry_s.is_none())
-            else {
-                continue;
-            };
-            let is_due = accepted.index >= stood.index && accepted.index < record.facts.due_before;
-            if is_due && !known.contains(&(*publisher, number)) {
-                missing.push((*publisher, number));
-            }
-        }
-    }
+    let missing = missing(record, reader, stood, &known);
     let count = missing.len() as u64;
     if reader.missed == 0 && count > reader.lost {
         let (publisher, number) = missing[0];
@@ -77,7 +64,7 @@ pub(super) fn check(
         );
         wrong("loss", what);
     }
-    if reader.missed > 0 && record.facts.keeps_all {
+    if reader.missed > 0 && record.facts.keeps == Keeps::All {
         wrong("resume", format!("told {} times that something is gone, and all is kept", reader.missed));
     }
     if reader.breaks > 0 && !reader.heard.is_empty() {
@@ -86,6 +73,28 @@ pub(super) fn check(
     if reader.missed > 0 && count > 0 {
         reached.insert(Reached::WebMissed);
     }
+}
+
+/// What was due and not heard.
+fn missing(
+    record: &Record,
+    reader: &WebRecord,
+    stood: Mark,
+    known: &BTreeSet<(usize, usize)>,
+) -> Vec<(usize, usize)> {
+    let mut missing = Vec::new();
+    for (publisher, sender) in record.publishers.iter().filter(|(_, sender)| matches(reader, &sender.topic)) {
+        for (number, message) in sender.messages.iter().enumerate() {
+            // What its publisher sent several times, or what is worth nothing after a while, is no measure.
+            let is_sure = message.again == 0 && message.expiry_s.is_none();
+            let Some(accepted) = message.accepted.filter(|_| is_sure) else { continue };
+            let is_due = accepted.index >= stood.index && accepted.index < record.facts.due_before;
+            if is_due && !known.contains(&(*publisher, number)) {
+                missing.push((*publisher, number));
+            }
+        }
+    }
+    missing
 }
 
 fn matches(reader: &WebRecord, topic: &str) -> bool {

@@ -1,6 +1,7 @@
 // A chart that moves: lines over the last two minutes.
 
 const WINDOW_SECONDS = 120;
+const GAP_SECONDS = 10;
 
 export class Chart {
   // `colours` are names of CSS variables, one a line.
@@ -15,6 +16,8 @@ export class Chart {
   // Values of now, one a line; null where nothing is known, which breaks the lines.
   add(values) {
     const now = performance.now() / 1000;
+    // While nobody looked, nothing was asked.
+    if (now - (this.points.at(-1)?.at ?? now) > GAP_SECONDS) this.points.push({ at: now, values: null });
     this.points.push({ at: now, values });
     while (this.points.length > 2 && this.points[1].at < now - WINDOW_SECONDS) this.points.shift();
     this.draw();
