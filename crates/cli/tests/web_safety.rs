@@ -50,7 +50,8 @@ fn pages_of_others_neither_publish_nor_hear() {
     let site = "Sec-Fetch-Site: cross-site";
     let origin = "Origin: https://evil.example";
     let any = "Accept: */*";
-    let cases: [(&str, &[&str], &[&str], &[&str]); 9] = [
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+    let cases: [Case<'_>; 9] = [
         // fetch(…, {method: 'POST', mode: 'no-cors', body: 'x'})
         (
             "/t/a",
