@@ -456,12 +456,18 @@ impl Connection {
         }
     }
 
+    /// Whether it goes on once what was promised is written.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.link.ending && matches!(&self.protocol, Protocol::WebSocket(socket) if socket.is_held())
+    }
+
     /// Whether it may be read now.
     pub(crate) fn may_read(&self) -> bool {
         // What waits because of what it has sent; deliveries wait for what others did.
         let answers = match &self.protocol {
             Protocol::Text(_) if self.publishes() => self.unwritten_bytes(),
             Protocol::Mqtt(mqtt) => mqtt.owed_bytes(),
+            Protocol::WebSocket(socket) if socket.is_held() && !self.is_written() => return false,
             Protocol::WebSocket(socket) => socket.owed_bytes(),
             Protocol::Http(http) if http.is_leaving() => return false, // nobody here reads it any more
             Protocol::Http(_) if self.publishes() => self.unwritten_bytes(),

@@ -70,6 +70,9 @@ impl Station {
         if connection.is_leaving() && connection.is_written() {
             self.env.actions.push_back(Action::Serve(conn));
         }
+        if connection.is_held() && connection.is_written() {
+            self.env.actions.push_back(Action::Again(conn));
+        }
         if connection.publishes() && connection.may_read() {
             self.env.actions.push_back(Action::Read(conn));
         }

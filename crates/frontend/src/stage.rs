@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Action, Chunk, CloseReason, Event, Handover, ReadEnd, RoleName, Rules, Station, StationConfig, WebAccess,
+    Action, Chunk, CloseReason, Event, Handover, ProtocolName, ReadEnd, RoleName, Rules, Station,
+    StationConfig, WebAccess,
 };
 use broker::{ConnId, Gauge, Instant, Now, ShardId, WallTime};
 use bytes::Bytes;
@@ -275,6 +276,8 @@ impl Stage {
         let row = rows.iter().find(|row| row.id.conn == conn).expect("who has a carry has a row");
         let limits = &self.rules.limits;
         let bytes_max = match row.role {
+            // Requests that are said ahead of a long answer, and one read.
+            _ if matches!(row.protocol, ProtocolName::Http | ProtocolName::WebSocket) => AHEAD_BYTES_MAX,
             // A hello, or a CONNECT that is on its way.
             RoleName::Unknown => limits.hello_bytes_max.max(limits.connect_bytes_max),
             // And the CR of a line end that has come half.
@@ -285,5 +288,7 @@ impl Stage {
     }
 }
 
+/// What a client of the web may have said ahead, here.
+const AHEAD_BYTES_MAX: usize = 32 * 1024;
 /// What a subscriber may have left over: the beginning of `terminate`, with blanks.
 const WORD_BYTES_MAX: usize = 64;

@@ -8,6 +8,7 @@ mod field;
 mod filters;
 mod floods;
 mod history;
+mod http;
 mod memory;
 mod mqtt;
 mod newcomers;
@@ -15,6 +16,7 @@ mod probe;
 mod sockets;
 mod table;
 mod trial;
+mod websocket;
 
 use std::fs;
 use std::io::{self, Write};
@@ -156,5 +158,18 @@ const ATTACKS: &[Attack] = &[
     attack("mqtt-filters", "subscribing and unsubscribing by the hundred", GIB_MIB, mqtt::subscriptions),
     attack("mqtt-compare", "sessions of a thousand filters", GIB_MIB, mqtt::comparisons),
     attack("mqtt-groups", "members of groups that flap", 64, mqtt::groups),
+    attack("http-slow", "heads and bodies byte by byte", 64, http::slow),
+    attack("http-heads", "heads of 64 KiB", GIB_MIB, http::heads),
+    attack("http-chunks", "bodies in chunks of a byte", 64, http::chunks),
+    attack("http-pipelined", "requests to 10,000 topics, their answers unread", 64, http::pipelined),
+    attack("http-ndjson", "a body of 30,000 messages", 256, http::ndjson),
+    attack("http-unread", "1,000 streams that nobody reads", 16, http::unread),
+    attack("http-resume", "readers who come back with any position", GIB_MIB, http::resume),
+    attack("http-control", "operators' requests in a storm", GIB_MIB, http::control),
+    attack("ws-tiny", "frames of a byte, and pings", 64, websocket::tiny),
+    attack("ws-mqtt", "MQTT in frames of a byte", 64, websocket::mqtt),
+    attack("ws-handshakes", "newcomers who close, or send what is no frame", 64, websocket::handshakes),
+    attack("ws-unfinished", "messages of a WebSocket without an end", 16, websocket::unfinished),
+    attack("ws-churn", "subscribing and unsubscribing in JSON", GIB_MIB, websocket::churn),
     attack("mqtt-properties", "messages that share nothing", GIB_MIB, mqtt::properties),
 ];

@@ -42,6 +42,8 @@ pub(crate) struct WebSocket {
     data: Vec<u8>,
     /// So much of it is a packet whose rest is still to come.
     begun_bytes: usize,
+    /// Whether it goes to another shard once what was promised is written.
+    is_held: bool,
     /// The last ping, which is to be answered (RFC 6455 5.5.3).
     ping: Option<Box<[u8]>>,
     /// The client's own close frame, once it has come.
@@ -88,7 +90,17 @@ impl WebSocket {
     }
 
     fn with(decoder: Decoder, data: Vec<u8>, speaks: Speaks) -> Self {
-        Self { decoder, data, begun_bytes: 0, ping: None, closed: None, ends: None, close: None, speaks }
+        Self {
+            decoder,
+            data,
+            begun_bytes: 0,
+            is_held: false,
+            ping: None,
+            closed: None,
+            ends: None,
+            close: None,
+            speaks,
+        }
     }
 
     /// It goes to another shard.
@@ -129,7 +141,10 @@ impl WebSocket {
         };
         // What stood in front of the end is taken before it.
         let given = if self.is_mqtt() { self.give(link, env, read_end) } else { Next::GoOn };
+        self.is_held = matches!(given, Next::Move(_)) && !(link.out.is_empty() && self.is_said());
         let next = match (given, next) {
+            // It is written here: the answer to the handshake, perhaps a pong.
+            _ if self.is_held => Next::GoOn,
             (Next::GoOn | Next::Published, Next::Again) => Next::Again,
             (Next::GoOn | Next::Published, _) if self.ends.is_some() => {
                 self.ends.take().map_or(Next::GoOn, Next::End)
@@ -202,6 +217,11 @@ impl WebSocket {
     /// Whether there is something to do without more bytes.
     pub(crate) fn has_data(&self) -> bool {
         self.is_mqtt() && (!self.data.is_empty() || self.ends.is_some())
+    }
+
+    /// Whether it waits for what is written, and then goes on without more bytes.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// Bytes that were decoded and wait for the rest of their message.
