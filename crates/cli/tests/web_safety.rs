@@ -50,8 +50,8 @@ fn pages_of_others_neither_publish_nor_hear() {
     let site = "Sec-Fetch-Site: cross-site";
     let origin = "Origin: https://evil.example";
     let any = "Accept: */*";
-    type Case = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
-    let cases: [Case; 9] = [
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+    let cases: [Case<'_>; 9] = [
         // fetch(…, {method: 'POST', mode: 'no-cors', body: 'x'})
         (
             "/t/a",

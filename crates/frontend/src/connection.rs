@@ -210,7 +210,8 @@ impl Connection {
         let goes_on = match &self.protocol {
             Protocol::Sniffing(_) => None,
             Protocol::Text(text) => text.goes_on_to_hear(env.now.mono, &self.link.rules.limits),
-            Protocol::Mqtt(_) | Protocol::Http(_) | Protocol::WebSocket(_) => None,
+            Protocol::Http(http) => http.goes_on_to_hear(env.now.mono, &self.link.rules.limits),
+            Protocol::Mqtt(_) | Protocol::WebSocket(_) => None,
         };
         match goes_on {
             Some(half_closed) => self.link.set_half_closed(env, half_closed),

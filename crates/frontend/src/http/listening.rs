@@ -1,6 +1,6 @@
 //! What a stream shows: messages, gaps, where the client stands, and the end.
 
-use broker::{Delivery, Refusal, Resumed, SessionId, Slice};
+use broker::{Delivery, Instant, Refusal, Resumed, SessionId, Slice};
 use bytes::Bytes;
 use wire::http::{Framing, Head, LAST_CHUNK, Status, write_head};
 
@@ -8,9 +8,11 @@ use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::feed::{Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event, write_line};
+use crate::half_closed::HalfClosed;
 use crate::http::answers::{Problem, Then, push_page};
 use crate::http::request::{self, Ends, Listen};
 use crate::http::{Http, State, Step};
+use crate::limits::Limits;
 use crate::link::Link;
 use crate::station::Action;
 
@@ -26,6 +28,8 @@ pub(super) struct Streaming {
     then: Then,
     /// Why it does not go on where it wanted to, if it does not.
     missed: Option<Missed>,
+    /// When it was asked for.
+    since: Instant,
     /// Whether its subscription stands.
     is_open: bool,
     /// Where it began to hear, until that is written.
@@ -38,6 +42,12 @@ impl Streaming {
     /// Whether something is begun or promised.
     pub(super) fn is_begun(&self) -> bool {
         self.feed.is_begun() || self.opening.is_some()
+    }
+
+    /// Whether a client that closes its sending half now has only said that it asks for nothing more:
+    /// who does so later has gone.
+    pub(super) fn goes_on(&self, now: Instant, limits: &Limits) -> bool {
+        now.since(self.since) < limits.prompt_delay
     }
 
     pub(super) fn filters(&self) -> String {
@@ -77,6 +87,7 @@ impl Http {
             page: page.map(Box::from),
             then: if wrapping == Wrapping::Chunks { Then::of(head) } else { Then::Closes },
             missed: None,
+            since: env.now.mono,
             is_open: false,
             opening: None,
             end: None,
@@ -188,7 +199,7 @@ impl Http {
         if streaming.feed.style().wrapping == Wrapping::Chunks {
             link.out.push(Bytes::from_static(LAST_CHUNK));
         }
-        if streaming.then == Then::Closes {
+        if streaming.then == Then::Closes || link.half_closed != HalfClosed::No {
             self.state = State::Over;
             return Delivered::End(CloseReason::HistoryRead);
         }

@@ -21,7 +21,7 @@ mod said;
 
 use std::sync::Arc;
 
-use broker::{Introduced, Publisher};
+use broker::{Instant, Introduced, Publisher};
 use topic::TopicName;
 use wire::http::{Framing, Head, HeadError, Status, parse_head, write_head};
 use wire::websocket::{check_handshake, offers_protocol, write_accepted};
@@ -31,6 +31,8 @@ use crate::census::RoleName;
 use crate::connection::{Next, Taken};
 use crate::env::Env;
 use crate::event::CloseReason;
+use crate::half_closed::HalfClosed;
+use crate::limits::Limits;
 use crate::link::{Chunk, Link, ReadEnd};
 use crate::websocket::Inside;
 use answers::{Problem, Then};
@@ -337,6 +339,12 @@ impl Http {
             State::Body(body) => body.held_bytes(),
             _ => 0,
         }
+    }
+
+    /// The peer has closed its sending half: whether it goes on to hear.
+    pub(crate) fn goes_on_to_hear(&self, now: Instant, limits: &Limits) -> Option<HalfClosed> {
+        let State::Streaming(streaming) = &self.state else { return None };
+        streaming.goes_on(now, limits).then_some(HalfClosed::Hears)
     }
 
     /// Whether the control side is to have it.
