@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::field::Field;
 use super::floods::line_chunk;
-use super::sockets::{Goodbye, Readers, Room, Stay, Storm, flood, send_once};
+use super::sockets::{Goodbye, Peer, Readers, Room, Stay, Storm, flood, send_once};
 
 /// Thousands of connections send a head or a body byte by byte.
 pub(crate) fn slow(field: &Field<'_>) -> anyhow::Result<()> {
@@ -53,23 +53,36 @@ pub(crate) fn chunks(field: &Field<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Requests for 10,000 topics, one behind the other, and nobody reads the answers.
+/// Requests for 10,000 topics, one behind the other; half of the clients read the answers.
 pub(crate) fn pipelined(field: &Field<'_>) -> anyhow::Result<()> {
     let until = field.begin();
     let request = |number: usize| {
         format!("POST /t/many/{number} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
     };
     let requests: String = (0..PIPELINED).map(request).collect();
-    let mut rounds = 0;
-    let mut sent = 0;
+    let (mut rounds, mut bytes) = (0, 0);
     while Instant::now() < until {
         let mut crowd = field.door.crowd(8, Room::Usual, |_| "")?;
-        let patience = Instant::now() + Duration::from_millis(500);
-        sent += send_once(&mut crowd, requests.as_bytes(), until.min(patience));
-        rounds += 8;
+        send_once(&mut crowd, requests.as_bytes(), until);
+        let patience = until.min(Instant::now() + Duration::from_millis(500));
+        bytes += read(&mut crowd[..4], 4 * PIPELINED * ANSWER_BYTES, patience);
+        rounds += 1;
     }
-    field.note(format!("{sent} of {rounds} times {PIPELINED} requests were taken whole"));
+    field.note(format!("{rounds} rounds of 8 times {PIPELINED} requests, {} KiB of answers", bytes >> 10));
     Ok(())
+}
+
+/// Reads so many bytes together, or what comes before the time is up.
+fn read(crowd: &mut [Peer], bytes_max: usize, until: Instant) -> usize {
+    let (mut bytes, mut buffer) = (0, vec![0; HEAD_BYTES]);
+    while bytes < bytes_max && Instant::now() < until {
+        let came: usize = crowd.iter_mut().filter_map(|peer| peer.receive(&mut buffer).ok().flatten()).sum();
+        bytes += came;
+        if came == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    bytes
 }
 
 /// Bodies of 1 MiB hold as many messages as fit, each to a topic of its own or all to one.
@@ -171,3 +184,5 @@ fn position(field: &Field<'_>) -> anyhow::Result<String> {
 const DRIP_PAUSE: Duration = Duration::from_millis(50);
 const HEAD_BYTES: usize = 64 * 1024;
 const PIPELINED: usize = 10_000;
+/// An answer to one of them has more.
+const ANSWER_BYTES: usize = 100;

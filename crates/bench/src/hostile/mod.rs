@@ -161,7 +161,7 @@ const ATTACKS: &[Attack] = &[
     attack("http-slow", "heads and bodies byte by byte", 64, http::slow),
     attack("http-heads", "heads of 64 KiB", GIB_MIB, http::heads),
     attack("http-chunks", "bodies in chunks of a byte", 64, http::chunks),
-    attack("http-pipelined", "requests to 10,000 topics, their answers unread", 64, http::pipelined),
+    attack("http-pipelined", "requests to 10,000 topics, one behind the other", 64, http::pipelined),
     attack("http-ndjson", "a body of 30,000 messages", 256, http::ndjson),
     attack("http-unread", "1,000 streams that nobody reads", 16, http::unread),
     attack("http-resume", "readers who come back with any position", GIB_MIB, http::resume),
