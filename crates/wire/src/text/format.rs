@@ -496,6 +496,7 @@ mod tests {
                     let own = match format {
                         Format::FromTopic => 5, // two of them from [::1]
                         Format::From => 4,
+                        Format::Payload => 0,
                         _ => 2,
                     };
                     prop_assert_eq!(brackets, own, "{:?}", head);
