@@ -97,12 +97,13 @@ fn a_refusal_is_an_error() {
 fn only_messages_of_the_measurement_are_timed() {
     let mut one = answers(Published::AckedLines, 9);
     let ago = |millis| Instant::now().checked_sub(Duration::from_millis(millis)).unwrap();
-    one.sent(2, ago(90), Phase::Around);
-    one.sent(5, ago(50), Phase::Measured);
+    one.sent(2, ago(9000), Phase::Around);
+    one.sent(5, ago(5000), Phase::Measured);
     let mut found = times();
     one.hear(b"OK\nOK\nOK\n", 5, &mut found).unwrap();
     assert_eq!(found.len(), 1, "the third is the first that counts");
     one.hear(b"OK\nOK\n", 5, &mut found).unwrap();
     assert_eq!(found.len(), 3);
-    assert!((50_000_000..90_000_000).contains(&found.min()), "{}", found.min());
+    // The least of what it may stand for: it keeps three digits.
+    assert!((4_990_000_000..8_900_000_000).contains(&found.min()), "{}", found.min());
 }
