@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use broker::planted::{self, Bug};
-use broker::{Charge, Instant, Origin, SessionId, Use};
+use broker::{Charge, Instant, Introduced, Origin, Publisher, SessionId, Use, WallTime};
 use bytes::Bytes;
 
 use crate::connection::Rules;
@@ -19,6 +20,14 @@ pub struct Chunk {
     pub bytes: Bytes,
     /// Size of the allocation that they are a part of.
     pub pinned_bytes: usize,
+}
+
+impl Chunk {
+    /// What is kept of it: a few bytes of a large read must not keep all of that.
+    pub(crate) fn into_kept(self) -> Vec<u8> {
+        let fills = self.bytes.len() * 2 >= self.pinned_bytes;
+        if fills { self.bytes.into() } else { self.bytes.to_vec() }
+    }
 }
 
 /// What stands behind a chunk.
@@ -101,6 +110,12 @@ impl Link {
         }
     }
 
+    /// Who publishes on it from now on, whose messages are payloads and nothing else.
+    pub(crate) fn publisher(&self, began: WallTime, name: Option<Box<str>>) -> Arc<Publisher> {
+        let (origin, addr) = (self.id, Some(self.addr));
+        Arc::new(Publisher { origin, addr, name, began, introduced: Introduced::ByBroker })
+    }
+
     /// Sets the time at which the connection is looked at again, whatever happens.
     pub(crate) fn set_deadline(&mut self, env: &mut Env, at: Option<Instant>) {
         if self.deadline == at {
@@ -157,9 +172,7 @@ impl Link {
         if planted::is(Bug::LoseCarry) && counts {
             return;
         }
-        // A few bytes of a large read must not keep all of it.
-        let fills = rest.bytes.len() * 2 >= rest.pinned_bytes;
-        self.carry = if fills { rest.bytes.into() } else { rest.bytes.to_vec() };
+        self.carry = rest.into_kept();
         if !counts || self.carry.len() + held_bytes <= self.rules.limits.unfinished_bytes_free {
             self.forget_unfinished(env);
             return;

@@ -194,6 +194,27 @@ fn is_alike(noted: &[u64], own: &[u64], shard: usize) -> bool {
         && noted.iter().zip(own).enumerate().all(|(index, (noted, own))| index == shard || noted == own)
 }
 
+/// A filter that may be heard over the web.
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub(crate) fn filter(text: &str) -> Result<Filter, String> {
+    if text.starts_with("$share/") {
+        return Err("Shared subscriptions are for MQTT".to_owned());
+    }
+    Filter::parse(text).map_err(|error| format!("Invalid filter \"{text}\": {error}"))
+}
+
+/// How far back a client wants to hear.
+///
+/// # Errors
+/// What it would have to be.
+pub(crate) fn since(text: &str) -> Result<Replay, &'static str> {
+    let span = wire::past::span(text).map(Replay::Since);
+    let since = span.or_else(|| wire::past::time(text).map(Replay::SinceTime));
+    since.ok_or("it is a span as 5m, or a time as 2026-11-22T12:00:00Z")
+}
+
 /// What a client wants to hear.
 #[derive(Debug)]
 pub(crate) struct Wish<'a> {

@@ -21,7 +21,7 @@ mod said;
 
 use std::sync::Arc;
 
-use broker::{Instant, Introduced, Publisher};
+use broker::{Instant, Publisher};
 use topic::TopicName;
 use wire::http::{Framing, Head, HeadError, Status, parse_head, write_head};
 use wire::websocket::{check_handshake, offers_protocol, write_accepted};
@@ -392,15 +392,7 @@ impl Http {
 
     /// Who publishes on this connection.
     fn publisher(&mut self, link: &Link, env: &Env) -> &Arc<Publisher> {
-        self.publisher.get_or_insert_with(|| {
-            Arc::new(Publisher {
-                origin: link.id,
-                addr: Some(link.addr),
-                name: None,
-                began: env.now.wall,
-                introduced: Introduced::ByBroker,
-            })
-        })
+        self.publisher.get_or_insert_with(|| link.publisher(env.now.wall, None))
     }
 
     /// When it began to publish, for the ids of its messages.

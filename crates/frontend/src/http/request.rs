@@ -9,7 +9,7 @@ use wire::http::{self, Head, Status, Version, best_offer};
 use wire::mqtt::{Property, PropertyWriter};
 use wire::past::Replay;
 
-use crate::feed::Shape;
+use crate::feed::{self, Shape};
 use crate::http::answers::Problem;
 use crate::http::safety::Asks;
 use crate::websocket::Inside;
@@ -199,11 +199,7 @@ fn shape_named(name: &str) -> Result<Shape, Problem> {
 }
 
 fn filter(text: &str) -> Result<Filter, Problem> {
-    if text.starts_with("$share/") {
-        return Err(Problem::new(Status::BAD_REQUEST, "Shared subscriptions are for MQTT"));
-    }
-    Filter::parse(text)
-        .map_err(|error| Problem::new(Status::BAD_REQUEST, format!("Invalid filter \"{text}\": {error}")))
+    feed::filter(text).map_err(|detail| Problem::new(Status::BAD_REQUEST, detail))
 }
 
 fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {
@@ -215,11 +211,7 @@ fn bad_escape(error: http::PercentError) -> Problem {
 }
 
 fn since(value: &str) -> Result<Replay, Problem> {
-    let since = wire::past::span(value).map(Replay::Since);
-    since.or_else(|| wire::past::time(value).map(Replay::SinceTime)).ok_or_else(|| {
-        let detail = format!("since={value}: it is a span as 5m, or a time as 2026-11-22T12:00:00Z");
-        Problem::new(Status::BAD_REQUEST, detail)
-    })
+    feed::since(value).map_err(|detail| Problem::new(Status::BAD_REQUEST, format!("since={value}: {detail}")))
 }
 
 fn number(name: &str, value: &str) -> Result<u32, Problem> {

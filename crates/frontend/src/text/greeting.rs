@@ -2,9 +2,6 @@
 //!
 //! `hello` says what the bytes amount to; here the connection acts on it.
 
-use std::sync::Arc;
-
-use broker::{Introduced, Publisher};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::past::Replay;
@@ -131,13 +128,7 @@ impl Text {
                 if topic.is_system() {
                     return Next::End(system_topic(&topic));
                 }
-                let publisher = Arc::new(Publisher {
-                    origin: link.id,
-                    addr: Some(link.addr),
-                    name,
-                    began: env.now.wall,
-                    introduced: Introduced::ByBroker,
-                });
+                let publisher = link.publisher(env.now.wall, name);
                 let acks = if hello.ack { Acks::Wanted } else { Acks::None };
                 let publishing = Publishing::new(publisher, topic.clone(), framing, acks);
                 self.state = State::Publishing(Box::new(publishing));

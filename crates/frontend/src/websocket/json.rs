@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use broker::{Delivery, Input, Introduced, Publisher, Refusal, Resumed, SubscriptionId, WallTime};
+use broker::{Delivery, Input, Publisher, Refusal, Resumed, SubscriptionId, WallTime};
 use serde::Deserialize;
 use topic::Filter;
 use wire::past::Replay;
@@ -11,7 +11,7 @@ use crate::census::RoleName;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
-use crate::feed::{Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event};
+use crate::feed::{self, Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event};
 use crate::http::{Answers, Said};
 use crate::link::Link;
 
@@ -143,11 +143,11 @@ impl Json {
         if filters.is_empty() || filters.len() > limits.http_filters_max {
             return Err(format!("between one filter and {}", limits.http_filters_max));
         }
-        let filters: Vec<Filter> = filters.iter().map(|text| parsed(text)).collect::<Result<_, _>>()?;
+        let filters: Vec<Filter> = filters.iter().map(|text| feed::filter(text)).collect::<Result<_, _>>()?;
         let replay = match (last, since) {
             (None, None) => Replay::None,
             (Some(count), None) => Replay::Last(count),
-            (None, Some(since)) => span_or_time(&since)?,
+            (None, Some(since)) => feed::since(&since).map_err(|detail| format!("since: {detail}"))?,
             (Some(_), Some(_)) => return Err("either last or since".to_owned()),
         };
         let session = match (link.session, after) {
@@ -186,15 +186,7 @@ impl Json {
         reference: Option<u64>,
     ) -> Result<(), String> {
         let (topic, payload, marks) = said.message(env)?;
-        let publisher = Arc::clone(self.publisher.get_or_insert_with(|| {
-            Arc::new(Publisher {
-                origin: link.id,
-                addr: Some(link.addr),
-                name: None,
-                began: env.now.wall,
-                introduced: Introduced::ByBroker,
-            })
-        }));
+        let publisher = Arc::clone(self.publisher.get_or_insert_with(|| link.publisher(env.now.wall, None)));
         env.traffic.received += 1;
         let number = self.answers.published;
         env.publish_one(&publisher, &topic, number, payload.into(), marks);
@@ -314,16 +306,3 @@ impl Json {
 
 /// Filters that an operator is shown of one client.
 const SHOWN: usize = 8;
-
-fn parsed(text: &str) -> Result<Filter, String> {
-    if text.starts_with("$share/") {
-        return Err("shared subscriptions are for MQTT".to_owned());
-    }
-    Filter::parse(text).map_err(|error| format!("invalid filter {text:?}: {error}"))
-}
-
-fn span_or_time(text: &str) -> Result<Replay, String> {
-    let span = wire::past::span(text).map(Replay::Since);
-    span.or_else(|| wire::past::time(text).map(Replay::SinceTime))
-        .ok_or_else(|| "since is a span as 5m, or a time as 2026-11-22T12:00:00Z".to_owned())
-}

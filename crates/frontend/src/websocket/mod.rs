@@ -196,11 +196,9 @@ impl WebSocket {
             let pinned_bytes = data.capacity();
             let chunk = Chunk { bytes: Bytes::from(data), pinned_bytes };
             let Taken { used, next } = mqtt.receive(link, env, &chunk, read_end);
-            let mut rest = chunk.bytes;
-            rest.advance(used);
-            // A few bytes of a large read must not keep all of it.
-            let fills = rest.len() * 2 >= pinned_bytes;
-            self.data = if fills { rest.into() } else { rest.to_vec() };
+            let mut rest = chunk;
+            rest.bytes.advance(used);
+            self.data = rest.into_kept();
             self.begun_bytes = match next {
                 Next::GoOn if used > 0 && !self.data.is_empty() => continue,
                 Next::GoOn | Next::Published => self.data.len(),
