@@ -55,14 +55,14 @@ impl EventCheck {
         if !self.begun.is_empty() {
             let end = memchr::memmem::find(data, EVENT_END).map_or(data.len(), |at| at + EVENT_END.len());
             let mut begun = std::mem::take(&mut self.begun);
-            begun.extend(data.iter().take(end));
+            begun.extend_from_slice(data.get(..end).unwrap_or_default());
             let used = self.events(&begun, seen)?;
             begun.drain(..used);
             self.begun = begun;
             data = data.get(end..).unwrap_or_default();
         }
         let used = self.events(data, seen)?;
-        self.begun.extend(data.iter().skip(used));
+        self.begun.extend_from_slice(data.get(used..).unwrap_or_default());
         Ok(())
     }
 
@@ -70,7 +70,10 @@ impl EventCheck {
     fn events(&mut self, bytes: &[u8], seen: &mut impl FnMut(Seen)) -> anyhow::Result<usize> {
         let mut rest = bytes;
         loop {
-            rest = self.objects.expected_run(rest, split_event, seen);
+            // The next subscriber's place is nearly always as long as the last one.
+            let mut id_bytes = 0;
+            let split = |bytes, object_bytes| split_event_of(bytes, &mut id_bytes, object_bytes);
+            rest = self.objects.expected_run(rest, split, seen);
             let Some(end) = memchr::memmem::find(rest, EVENT_END) else { break };
             let (event, after) = rest.split_at(end + EVENT_END.len());
             match split_event(event) {
@@ -96,12 +99,36 @@ impl EventCheck {
 }
 
 /// The object of the event that bytes begin with, if that is a message and whole, and what follows.
-#[inline]
 fn split_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let id = bytes.strip_prefix(b"id: ")?;
-    let (_, data) = id.split_at_checked(memchr::memchr(b'\n', id).filter(|at| *at > 0)?)?;
-    let data = data.strip_prefix(b"\ndata: ")?;
-    let (object, rest) = data.split_at_checked(memchr::memchr(b'\n', data)?)?;
+    let id = bytes.strip_prefix(ID)?;
+    let data = data(id, memchr::memchr(b'\n', id)?)?;
+    split_data(data, memchr::memchr(b'\n', data)?)
+}
+
+/// The same if the object has this length; the id may have the length of the last one.
+#[inline]
+fn split_event_of<'a>(
+    bytes: &'a [u8],
+    id_bytes: &mut usize,
+    object_bytes: usize,
+) -> Option<(&'a [u8], &'a [u8])> {
+    let id = bytes.strip_prefix(ID)?;
+    let Some(data) = data(id, *id_bytes) else {
+        *id_bytes = memchr::memchr(b'\n', id)?;
+        return split_data(data(id, *id_bytes)?, object_bytes);
+    };
+    split_data(data, object_bytes)
+}
+
+/// What follows the id, which is not empty.
+#[inline]
+fn data(id: &[u8], id_bytes: usize) -> Option<&[u8]> {
+    id.get(id_bytes..).filter(|_| id_bytes > 0)?.strip_prefix(b"\ndata: ")
+}
+
+#[inline]
+fn split_data(data: &[u8], object_bytes: usize) -> Option<(&[u8], &[u8])> {
+    let (object, rest) = data.split_at_checked(object_bytes)?;
     Some((object, rest.strip_prefix(EVENT_END)?))
 }
 
@@ -119,6 +146,7 @@ fn chunk_size(bytes: &[u8]) -> anyhow::Result<Option<(usize, &[u8])>> {
 }
 
 const LINE_END: &[u8] = b"\r\n";
+const ID: &[u8] = b"id: ";
 const EVENT_END: &[u8] = b"\n\n";
 const SIZE_BYTES_MAX: usize = 18;
 

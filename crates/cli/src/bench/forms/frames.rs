@@ -47,7 +47,7 @@ impl FrameCheck {
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.place == Place::Between {
-                rest = self.objects.expected_run(rest, split_frame, &mut seen);
+                rest = self.objects.expected_run(rest, |bytes, _| split_frame(bytes), &mut seen);
                 if let Some((message, after)) = split_frame(rest) {
                     enter(&mut self.objects, message, &mut seen)?;
                     rest = after;

@@ -3,6 +3,7 @@
 //! The common case, the next message of the same publisher, is compared piece by piece with what is expected: only the
 //! time, and where the subscriber stands, can be anything. Everything else takes the slow path.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -50,22 +51,24 @@ impl ObjectCheck {
     }
 
     /// Takes objects, which `split` finds, as long as they are the current publisher's next ones; returns what is left.
+    /// `split` is told how long the next object is, but for where the subscriber stands.
     pub(super) fn expected_run<'a>(
         &mut self,
         bytes: &'a [u8],
-        split: impl Fn(&'a [u8]) -> Option<(&'a [u8], &'a [u8])>,
+        mut split: impl FnMut(&'a [u8], usize) -> Option<(&'a [u8], &'a [u8])>,
         seen: &mut impl FnMut(Seen),
     ) -> &'a [u8] {
         let Some(mut run) = self.ledger.begin() else { return bytes };
         let Some(Some(origin)) = self.origins.get(run.slot) else { return bytes };
-        let mut number = Decimal::new(self.ledger.next(run.slot));
+        let mut id = Counted::new(origin, self.ledger.next(run.slot));
+        let before_id = self.head.len() + STAMP_BYTES + self.padding.len() + TIME_BYTES;
         let mut rest = bytes;
-        while let Some((object, after)) = split(rest) {
-            if !self.is_expected(object, origin, run.stamp, &number) {
+        while let Some((object, after)) = split(rest, before_id + id.bytes.len() + BRACE.len()) {
+            if !self.is_expected(object, run.stamp, &id.bytes) {
                 break;
             }
             rest = after;
-            number.advance();
+            id.advance();
             self.ledger.follow(&mut run, seen);
         }
         self.ledger.enter(run, seen);
@@ -73,13 +76,9 @@ impl ObjectCheck {
     }
 
     #[inline]
-    fn is_expected(&self, object: &[u8], origin: &[u8], stamp: Stamp, number: &Decimal) -> bool {
+    fn is_expected(&self, object: &[u8], stamp: Stamp, id: &[u8]) -> bool {
         let Some((digits, rest)) = self.stamped(object) else { return false };
-        Stamp::from_bytes(digits) == stamp
-            && rest
-                .strip_prefix(origin)
-                .and_then(|rest| rest.strip_prefix(number.digits()))
-                .is_some_and(|rest| self.end.is(rest))
+        Stamp::from_bytes(digits) == stamp && rest.strip_prefix(id).is_some_and(|rest| self.end.is(rest))
     }
 
     /// The stamp, and what stands behind the time.
@@ -108,8 +107,8 @@ impl ObjectCheck {
             End::Position => memchr::memmem::find(rest, POSITION)?,
         };
         let (said, end) = rest.split_at_checked(id_end)?;
-        let (origin, number) = said.split_at_checked(memchr::memrchr(b'-', said)? + 1)?;
-        let is_right = number == Decimal::new(sequence).digits() && self.end.is(end);
+        let origin = said.get(..=memchr::memrchr(b'-', said)?)?;
+        let is_right = Counted::new(origin, sequence).bytes == said && self.end.is(end);
         let known = self.origins.get_mut(slot)?.get_or_insert_with(|| origin.into());
         (is_right && known.as_ref() == origin).then_some((slot, sequence))
     }
@@ -148,42 +147,32 @@ fn is_time(text: &[u8; TIME_BYTES]) -> bool {
     matches!(text, [.., b'.', _, _, _, b'Z'])
 }
 
-/// A number in decimal digits, counted on in its place.
-#[derive(Clone, Debug)]
-struct Decimal {
-    digits: [u8; DIGITS_MAX],
-    begin: usize,
+/// What ends with a number in decimal digits, counted on in its place.
+#[derive(Debug)]
+struct Counted {
+    bytes: Vec<u8>,
+    /// Where the number begins.
+    digits_at: usize,
 }
 
-impl Decimal {
-    fn new(number: u64) -> Decimal {
-        let (mut digits, mut begin, mut rest) = ([b'0'; DIGITS_MAX], DIGITS_MAX, number);
-        for (at, digit) in digits.iter_mut().enumerate().rev() {
-            *digit += (rest % 10) as u8;
-            begin = at;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        Decimal { digits, begin }
+impl Counted {
+    fn new(start: &[u8], number: u64) -> Counted {
+        let mut bytes = Vec::with_capacity(start.len() + DIGITS_MAX);
+        bytes.extend_from_slice(start);
+        write!(bytes, "{number}").expect("a Vec takes every write");
+        Counted { bytes, digits_at: start.len() }
     }
 
     #[inline]
     fn advance(&mut self) {
-        for (at, digit) in self.digits.iter_mut().enumerate().rev() {
-            self.begin = self.begin.min(at);
+        for digit in self.bytes.get_mut(self.digits_at..).unwrap_or_default().iter_mut().rev() {
             if *digit < b'9' {
                 *digit += 1;
                 return;
             }
             *digit = b'0';
         }
-    }
-
-    #[inline]
-    fn digits(&self) -> &[u8] {
-        self.digits.get(self.begin..).unwrap_or_default()
+        self.bytes.insert(self.digits_at, b'1');
     }
 }
 
