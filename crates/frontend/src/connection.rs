@@ -18,7 +18,7 @@ use crate::env::Env;
 use crate::event::{CloseReason, Event};
 use crate::half_closed::HalfClosed;
 use crate::handover::{Handover, Settling, Speaks, Towards};
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::limits::Limits;
 use crate::link::{Chunk, Leftover, Link, ReadEnd};
 use crate::mqtt::Mqtt;
@@ -44,6 +44,9 @@ pub enum Spoken {
     AnyProtocol,
     /// MQTT and nothing else, and who is silent is not prompted.
     Mqtt,
+    /// The same for HTTP and what goes over it: browsers open connections ahead, and whatever
+    /// comes on one before it asks is an answer to them.
+    Http,
 }
 
 #[derive(Debug)]
@@ -102,15 +105,9 @@ impl Connection {
         let Handover { addr, since, speaks, .. } = handover;
         let mut link = Link::new(id, addr, since, rules);
         let protocol = match speaks {
-            Speaks::Unknown if link.rules.spoken == Spoken::Mqtt => {
-                env.events.push(Event::Connected { addr });
-                Self::waits_for_connect(env, &mut link)
-            }
             Speaks::Unknown => {
                 env.events.push(Event::Connected { addr });
-                let silent_until = env.now.mono.after(link.rules.limits.prompt_delay);
-                link.set_deadline(env, Some(silent_until));
-                Protocol::Sniffing(Sniffing::new(env.now.mono))
+                Self::says_nothing_yet(env, &mut link)
             }
             Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
             Speaks::Mqtt => Self::waits_for_connect(env, &mut link),
@@ -126,6 +123,21 @@ impl Connection {
         connection.counted = connection.counts_as();
         env.census.change(Counted::NOTHING, connection.counted);
         connection
+    }
+
+    fn says_nothing_yet(env: &mut Env, link: &mut Link) -> Protocol {
+        match link.rules.spoken {
+            Spoken::AnyProtocol => {
+                let silent_until = env.now.mono.after(link.rules.limits.prompt_delay);
+                link.set_deadline(env, Some(silent_until));
+                Protocol::Sniffing(Sniffing::new(env.now.mono))
+            }
+            Spoken::Mqtt => Self::waits_for_connect(env, link),
+            Spoken::Http => {
+                http::wait_for_head(link, env, 0);
+                Protocol::Http(Box::new(Http::new()))
+            }
+        }
     }
 
     fn waits_for_connect(env: &mut Env, link: &mut Link) -> Protocol {

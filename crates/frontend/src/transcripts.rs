@@ -24,7 +24,7 @@
 //! | `ann says {}` | a text message over it; `ann says <ping x>`, `<binary x>`, `<close>` |
 //! | `wait 250ms` | time passes, in ms or s |
 //! | `topic prompt` | first of all: the listener asks for topics |
-//! | `mqtt only` | first of all: the listener speaks nothing else |
+//! | `mqtt only`, `http only` | first of all: the listener speaks nothing else |
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
 //! | `origins https://a.example`, `hosts a.example` | first of all: who may ask from a browser |
 //! | `broker tells $SYS/a text` | the broker publishes that itself |
@@ -101,6 +101,7 @@ impl Play {
     fn line(&mut self, line: &str) -> Result<(), String> {
         match line {
             "mqtt only" => self.spoken = Spoken::Mqtt,
+            "http only" => self.spoken = Spoken::Http,
             "topic prompt" => self.topic_prompt = TopicPrompt::On,
             "shutdown" => self.stage().drain(),
             _ => {

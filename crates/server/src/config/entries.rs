@@ -78,7 +78,7 @@ pub(super) const ENTRIES: [Entry; 15] = [
         table: Table::Listener,
         kind: Kind::Text,
         reload: Reload::Restart,
-        meaning: "Listen here instead, repeatable: tcp://127.0.0.1:8071 (any protocol), mqtt://[::1]:1883, tcp://[::1]:9000?topic_prompt=1",
+        meaning: "Listen here instead, repeatable: tcp://127.0.0.1:8071 (any protocol), mqtt://[::1]:1883, http://[::1]:8080, tcp://[::1]:9000?topic_prompt=1",
         set: |to, text| value::listen_url(text).map(|url| to.listeners.push(url.into())),
         text: |of| of.listeners.iter().map(url).collect::<Vec<_>>().join(","),
     },
@@ -252,6 +252,7 @@ pub(crate) fn url(listener: &ListenerSettings) -> String {
     let scheme = match listener.spoken {
         Spoken::AnyProtocol => "tcp",
         Spoken::Mqtt => "mqtt",
+        Spoken::Http => "http",
     };
     format!("{scheme}://{}{query}", listener.addr)
 }

@@ -19,15 +19,15 @@ pub enum ValueError {
     /// Not an address with a port.
     #[error("expected a URL such as tcp://127.0.0.1:8071 or mqtt://[::1]:1883")]
     Url,
-    /// Another scheme than tcp and mqtt.
-    #[error("only tcp:// (any protocol) and mqtt:// can be listened on")]
+    /// Another scheme than tcp, mqtt and http.
+    #[error("only tcp:// (any protocol), mqtt:// and http:// can be listened on")]
     Scheme,
     /// Something other than `topic_prompt=1` behind the question mark.
     #[error("all that may follow the address is ?topic_prompt=1")]
     UrlOption,
-    /// The same behind mqtt://.
-    #[error("nothing may follow the address of mqtt://")]
-    MqttUrlOption,
+    /// The same where the text protocol is not spoken.
+    #[error("nothing may follow the address of mqtt:// or http://")]
+    UrlOptionElsewhere,
     /// Not a number, or not one in these bounds.
     #[error("expected a number from {min} to {max}")]
     Number {
@@ -120,6 +120,7 @@ pub(super) fn listen_url(text: &str) -> Result<ListenUrl, ValueError> {
     let spoken = match scheme.to_ascii_lowercase().as_str() {
         "tcp" => Spoken::AnyProtocol,
         "mqtt" => Spoken::Mqtt,
+        "http" => Spoken::Http,
         _ => return Err(ValueError::Scheme),
     };
     let (authority, query) = match rest.split_once('?') {
@@ -128,8 +129,8 @@ pub(super) fn listen_url(text: &str) -> Result<ListenUrl, ValueError> {
     };
     let addr = address(authority.strip_suffix('/').unwrap_or(authority))?;
     let Some(query) = query else { return Ok(ListenUrl { addr, spoken, topic_prompt: None }) };
-    if spoken == Spoken::Mqtt {
-        return Err(ValueError::MqttUrlOption);
+    if spoken != Spoken::AnyProtocol {
+        return Err(ValueError::UrlOptionElsewhere);
     }
     let Some(("topic_prompt", wanted)) = query.split_once('=') else { return Err(ValueError::UrlOption) };
     let wanted = topic_prompt(wanted).map_err(|_| ValueError::UrlOption)?;

@@ -183,16 +183,16 @@ const LINES: &[(&str, &[&str], &str, &str)] = &[
         "--bind: expected an IP address or localhost, found \"example.org\"",
     ),
     (
-        "--listen http://[::1]:1",
+        "--listen https://[::1]:1",
         &[],
         "Value",
-        "--listen: only tcp:// (any protocol) and mqtt:// can be listened on, found \"ht",
+        "--listen: only tcp:// (any protocol), mqtt:// and http:// can be listened on, f",
     ),
     (
-        "--listen mqtt://[::1]:1?topic_prompt=1",
+        "--listen http://[::1]:1?topic_prompt=1",
         &[],
         "Value",
-        "--listen: nothing may follow the address of mqtt://, f",
+        "--listen: nothing may follow the address of mqtt:// or http://, f",
     ),
     (
         "--listen [::1]:1",

@@ -10,7 +10,7 @@ fn what_is_printed_reads_back() {
         "0 --topic-prompt --shards 64 --log-format json",
         "--bind :: --allow-anonymous --connections-max 1 --history-last 0 --history-max 0",
         "--listen tcp://[fe80::1%3]:9 --listen tcp://127.0.0.1:0?topic_prompt=1 --allow-anonymous",
-        "--listen mqtt://127.0.0.1:1883 --listen tcp://127.0.0.1:8071",
+        "--listen mqtt://127.0.0.1:1883 --listen http://127.0.0.1:8080 --listen tcp://127.0.0.1:8071",
         "--queue-max 65537 --memory-max 16777217 --history-max 8388608",
         "--queue-max 64KiB --memory-max 3GiB",
         "--sys-interval 1h30m",
