@@ -144,6 +144,23 @@ fn what_is_refused_is_said_as_a_problem() {
     assert_heard(&mut subscriber, "a", "the first that was heard");
 }
 
+/// A monitor and an open page ask every second.
+#[test]
+fn who_asks_the_control_side_is_no_line_in_the_log() {
+    let test = "who_asks_the_control_side_is_no_line_in_the_log";
+    let Some((server, _subscriber, curl)) = scene(test) else { return };
+    for path in ["/healthz", "/metrics", "/"] {
+        assert_eq!(curl.run(path, &[]).status, 200, "{path}");
+    }
+    curl.run("/t/a", &["-d", "x"]);
+    curl.run("/t/a", &["-d", "y", "-H", "host: example.org"]);
+    server.wait_for_log(": refused: 421 ");
+    // The subscriber, and the two who wanted to publish.
+    assert_eq!(server.log_count("Client connected: "), 3);
+    server.wait_for_log("closed by the client");
+    assert_eq!(server.log_count("Client disconnected: "), 2);
+}
+
 #[test]
 fn one_connection_serves_several_requests() {
     let Some((_server, mut subscriber, curl)) = scene("one_connection_serves_several_requests") else {

@@ -104,11 +104,9 @@ impl Connection {
     pub(crate) fn new(env: &mut Env, id: Origin, handover: Handover, rules: Rc<Rules>) -> Self {
         let Handover { addr, since, speaks, .. } = handover;
         let mut link = Link::new(id, addr, since, rules);
+        link.is_shown = !matches!(speaks, Speaks::Unknown);
         let protocol = match speaks {
-            Speaks::Unknown => {
-                env.events.push(Event::Connected { addr });
-                Self::says_nothing_yet(env, &mut link)
-            }
+            Speaks::Unknown => Self::says_nothing_yet(env, &mut link),
             Speaks::Text(publishing) => Protocol::Text(Box::new(Text::adopted(id, publishing))),
             Speaks::Mqtt => Self::waits_for_connect(env, &mut link),
             Speaks::WebSocket(moving) => {
@@ -132,7 +130,10 @@ impl Connection {
                 link.set_deadline(env, Some(silent_until));
                 Protocol::Sniffing(Sniffing::new(env.now.mono))
             }
-            Spoken::Mqtt => Self::waits_for_connect(env, link),
+            Spoken::Mqtt => {
+                link.show(env);
+                Self::waits_for_connect(env, link)
+            }
             Spoken::Http => {
                 http::wait_for_head(link, env, 0);
                 Protocol::Http(Box::new(Http::new()))
@@ -312,6 +313,7 @@ impl Connection {
         if self.link.ending {
             return;
         }
+        self.link.show(env);
         match (&mut self.protocol, &reason) {
             (_, CloseReason::Foreign(begun)) => {
                 sniffing::farewell(*begun).into_iter().for_each(|answer| self.link.say_fixed(env, answer));
@@ -559,14 +561,17 @@ impl Protocol {
         match decided {
             Decided::Wait(until) => link.set_deadline(env, Some(until)),
             Decided::Prompt(until) => {
+                link.show(env);
                 link.set_deadline(env, Some(until));
                 link.say_fixed(env, text::PROMPT);
             }
             Decided::Text { first, opened } => {
+                link.show(env);
                 *self = Self::Text(Box::new(Text::new(first, opened)));
                 return None;
             }
             Decided::Mqtt => {
+                link.show(env);
                 link.set_deadline(env, Some(env.now.mono.after(link.rules.limits.connect_time)));
                 *self = Self::Mqtt(Box::new(Mqtt::new()));
                 return None;

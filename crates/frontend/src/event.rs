@@ -12,7 +12,7 @@ use crate::mqtt::Violation;
 /// Something worth a line on a console or in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A connection was accepted.
+    /// A connection has begun to speak, or was asked to.
     Connected { addr: SocketAddr },
     /// A connection said that it publishes.
     Publisher { id: Origin, addr: SocketAddr, name: Option<Box<str>>, topic: TopicName },

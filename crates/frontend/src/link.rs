@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::connection::Rules;
 use crate::env::Env;
+use crate::event::Event;
 use crate::half_closed::HalfClosed;
 use crate::outgoing::Outgoing;
 use crate::station::Action;
@@ -68,6 +69,8 @@ pub(crate) struct Link {
     pub(crate) listed: bool,
     /// Whether it closes once its last bytes are written.
     pub(crate) ending: bool,
+    /// Whether the operator was shown that it is there.
+    pub(crate) is_shown: bool,
 }
 
 /// An unfinished message that is long enough to count.
@@ -107,6 +110,15 @@ impl Link {
             starved: false,
             listed: false,
             ending: false,
+            is_shown: false,
+        }
+    }
+
+    /// Shows the operator that it is there, once. Whoever only asks the control side something is
+    /// not shown: a page and a monitor do so every second, on a connection each time.
+    pub(crate) fn show(&mut self, env: &mut Env) {
+        if !std::mem::replace(&mut self.is_shown, true) {
+            env.events.push(Event::Connected { addr: self.addr });
         }
     }
 

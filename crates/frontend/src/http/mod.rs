@@ -200,7 +200,10 @@ impl Http {
         }
         let named = match place {
             Place::Topic(named) => named,
-            Place::WebSocket(inside) => return self.upgrade(link, env, head, inside),
+            Place::WebSocket(inside) => {
+                link.show(env);
+                return self.upgrade(link, env, head, inside);
+            }
             Place::Elsewhere => {
                 self.flush(env, batch, chunk);
                 self.state = State::Leaving;
@@ -209,6 +212,7 @@ impl Http {
                 return Step::Waits;
             }
         };
+        link.show(env);
         self.is_greeted = true;
         let done = match head.method {
             "POST" | "PUT" => self.begin_body(link, env, batch, (head, named, page), (chunk, at)),
