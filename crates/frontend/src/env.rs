@@ -65,6 +65,7 @@ pub(crate) struct Env {
     pub(crate) half_closed: HalfClosedOnes,
     /// Connections that may have something to be written, besides those with deliveries.
     pub(crate) to_write: VecDeque<ConnId>,
+    pub(crate) date: http::Date,
     /// What the driver has to do.
     pub(crate) actions: VecDeque<Action>,
     /// Whether everyone gets what is queued and then ends.
@@ -95,6 +96,7 @@ impl Env {
             publishes: mqtt::Encoder::new(config.gauge.clone()),
             streams: feed::Encoder::new(config.gauge.clone(), config.epoch),
             web: config.web,
+            date: http::Date::default(),
             deadlines: BTreeSet::new(),
             mqtt: mqtt::Sessions::default(),
             assigned: 0,

@@ -7,7 +7,7 @@ use broker::{Origin, WallTime};
 use wire::http::{Framing, Head, Status, write_head, write_problem};
 
 /// An answer to one published message, about.
-const ANSWER_BYTES: usize = 160;
+const ANSWER_BYTES: usize = 200;
 
 /// What follows an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Problem {
     }
 
     /// As a whole answer, behind which nothing comes.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let mut fields = vec![("connection", "close")];
+    pub(super) fn write(&self, out: &mut Vec<u8>, date: &str) {
+        let mut fields = vec![("date", date), ("connection", "close")];
         fields.extend_from_slice(self.fields);
         push_page(&mut fields, self.page.as_deref());
         write_problem(out, self.status, &fields, &self.detail);
@@ -121,7 +121,13 @@ impl Answers {
     }
 
     /// Writes those that are due, until there are so many bytes.
-    pub(crate) fn write(&mut self, out: &mut Vec<u8>, bytes_max: usize, publisher: (Origin, WallTime)) {
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        bytes_max: usize,
+        publisher: (Origin, WallTime),
+        date: &str,
+    ) {
         let full = out.len().saturating_add(bytes_max);
         while self.is_due() && out.len() < full {
             let Some((_, answer)) = self.waiting.pop_front() else { return };
@@ -132,7 +138,7 @@ impl Answers {
                 }
                 Answer::Published { number, messages, page, then } => {
                     self.bytes -= ANSWER_BYTES;
-                    write_published(out, (number, messages), page.as_deref(), then, publisher);
+                    write_published(out, (number, messages), page.as_deref(), then, publisher, date);
                 }
             }
         }
@@ -148,6 +154,7 @@ fn write_published(
     page: Option<&str>,
     then: Then,
     (origin, began): (Origin, WallTime),
+    date: &str,
 ) {
     let Origin { shard, conn } = origin;
     let mut body = [0; 160];
@@ -166,11 +173,12 @@ fn write_published(
     let body = body.get(..body.len() - left).unwrap_or_default();
     if page.is_none() && then == Then::GoesOn {
         // Nearly always, and the fastest way that there is.
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
-        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\ndate: ");
+        out.extend_from_slice(date.as_bytes());
+        out.extend_from_slice(b"\r\ncontent-type: application/json\r\ncontent-length: ");
         write!(out, "{}\r\n\r\n", body.len()).expect("a Vec takes every write");
     } else {
-        let mut fields = vec![("content-type", "application/json")];
+        let mut fields = vec![("date", date), ("content-type", "application/json")];
         push_page(&mut fields, page);
         if then == Then::Closes {
             fields.push(("connection", "close"));

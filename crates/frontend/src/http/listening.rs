@@ -94,7 +94,7 @@ impl Http {
         };
         if head.method == "HEAD" {
             let mut out = Vec::new();
-            streaming.write_head(&mut out);
+            streaming.write_head(&mut out, env.date.at(env.now.wall));
             self.answers.whole(out);
             self.finished(streaming.then);
             return Ok(head.len);
@@ -144,7 +144,8 @@ impl Http {
     pub(crate) fn deliver(&mut self, link: &mut Link, env: &mut Env, size: PartSize) -> Delivered {
         if self.answers.is_due() {
             let publisher = (link.id, self.began());
-            link.out.append(&mut env.pool, |own| self.answers.write(own, size.bytes, publisher));
+            let date = env.date.at(env.now.wall);
+            link.out.append(&mut env.pool, |own| self.answers.write(own, size.bytes, publisher, date));
             if self.answers.is_empty() && std::mem::take(&mut self.is_held) {
                 env.actions.push_back(Action::Again(link.id.conn));
             }
@@ -158,7 +159,8 @@ impl Http {
             _ => return Delivered::Nothing,
         };
         if let Some(position) = streaming.opening.take() {
-            link.out.append(&mut env.pool, |own| streaming.write_opening(own, &position));
+            let date = env.date.at(env.now.wall);
+            link.out.append(&mut env.pool, |own| streaming.write_opening(own, date, &position));
             streaming.say_end(link, env);
             return Delivered::Something;
         }
@@ -213,7 +215,8 @@ impl Http {
         let says = match reason {
             CloseReason::BadRequest { .. } => {
                 let mut out = Vec::new();
-                self.problem.take().into_iter().for_each(|problem| problem.write(&mut out));
+                let date = env.date.at(env.now.wall);
+                self.problem.take().into_iter().for_each(|problem| problem.write(&mut out, date));
                 return self.answers.whole(out);
             }
             CloseReason::Shutdown => "\"reason\":\"shutdown\"",
@@ -245,8 +248,9 @@ impl Streaming {
         env.hear(session, &wish).map(drop).map_err(unheard)
     }
 
-    fn write_head(&self, out: &mut Vec<u8>) {
+    fn write_head(&self, out: &mut Vec<u8>, date: &str) {
         let mut fields = vec![
+            ("date", date),
             ("content-type", request::content_type_of(self.feed.style().shape)),
             ("cache-control", "no-store"),
             ("x-accel-buffering", "no"),
@@ -263,8 +267,8 @@ impl Streaming {
     }
 
     /// What stands before the first message.
-    fn write_opening(&self, out: &mut Vec<u8>, position: &[u8]) {
-        self.write_head(out);
+    fn write_opening(&self, out: &mut Vec<u8>, date: &str, position: &[u8]) {
+        self.write_head(out, date);
         let style = self.feed.style();
         if style.shape == Shape::Lines {
             if self.missed.is_some() {

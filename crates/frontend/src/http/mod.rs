@@ -12,6 +12,7 @@
 //! (bodies to runs), `lines` (several messages in a body), `listening` (a `feed` as an answer), `answers`.
 
 mod answers;
+mod date;
 mod lines;
 mod listening;
 mod publishing;
@@ -41,6 +42,7 @@ use publishing::Body;
 use request::Place;
 
 pub(crate) use answers::Answers;
+pub(crate) use date::Date;
 pub use safety::WebAccess;
 pub(crate) use said::Said;
 
@@ -217,7 +219,7 @@ impl Http {
         let done = match head.method {
             "POST" | "PUT" => self.begin_body(link, env, batch, (head, named, page), (chunk, at)),
             "GET" | "HEAD" => self.listen(link, env, (head, named, page)),
-            "OPTIONS" => self.options(head, page),
+            "OPTIONS" => self.options(env, head, page),
             _ => {
                 let detail = format!("{} means nothing here", head.method);
                 Err(Problem::new(Status::METHOD_NOT_ALLOWED, detail).with_fields(&[("allow", ALLOW)]))
@@ -264,11 +266,11 @@ impl Http {
     }
 
     /// Says what may be done, also to a page of another origin that asks before it does it.
-    fn options(&mut self, head: &Head<'_>, page: Option<&str>) -> Result<usize, Problem> {
+    fn options(&mut self, env: &mut Env, head: &Head<'_>, page: Option<&str>) -> Result<usize, Problem> {
         if head.framing != Framing::None {
             return Err(Problem::new(Status::BAD_REQUEST, "OPTIONS has no body"));
         }
-        let mut fields = vec![("allow", ALLOW)];
+        let mut fields = vec![("date", env.date.at(env.now.wall)), ("allow", ALLOW)];
         if page.is_some() {
             answers::push_page(&mut fields, page);
             fields.push(("access-control-allow-methods", ALLOW));

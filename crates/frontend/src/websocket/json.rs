@@ -257,7 +257,8 @@ impl Json {
         }
         if self.answers.is_due() {
             let publisher = (link.id, WallTime::default());
-            link.out.append(&mut env.pool, |own| self.answers.write(own, size.bytes, publisher));
+            let date = env.date.at(env.now.wall);
+            link.out.append(&mut env.pool, |own| self.answers.write(own, size.bytes, publisher, date));
             return Delivered::Something;
         }
         let Some(session) = link.session.filter(|_| !link.ending) else {
