@@ -4,42 +4,16 @@ mod support;
 
 use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Output;
 use std::thread;
 
-use serde_json::Value;
+use support::bench::{self, bench, count};
 use support::{Server, tidings};
 use wire::mqtt::{Kind, frame};
-
-/// Runs it for a tenth of a second and returns its end and its report.
-fn bench(args: &[&str]) -> (Output, Value) {
-    let output = tidings()
-        .args(["bench", "--proto", "mqtt", "--seconds", "0.1", "--warmup", "0", "--json"])
-        .args(args)
-        .output()
-        .expect("it starts");
-    let report = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| panic!("no report: {}", String::from_utf8_lossy(&output.stderr)));
-    (output, report)
-}
-
-fn count(report: &Value, what: &str) -> u64 {
-    report["account"][what].as_u64().expect("a count")
-}
 
 /// Everything published was delivered once and in order, `copies` times.
 #[track_caller]
 fn check(args: &[&str], protocol: &str, copies: u64) {
-    let (output, report) = bench(args);
-    assert!(output.status.success(), "{args:?}: {report}");
-    assert_eq!(report["protocol"], protocol, "{args:?}");
-    let published = count(&report, "published");
-    assert!(published > 0, "{args:?}");
-    assert_eq!(count(&report, "expected"), published * copies, "{args:?}");
-    assert_eq!(count(&report, "received"), published * copies, "{args:?}");
-    for wrong in ["announced", "lost", "wrongly_announced", "duplicates", "misordered", "malformed"] {
-        assert_eq!(count(&report, wrong), 0, "{args:?}: {wrong}");
-    }
+    bench::check(&[&["--proto", "mqtt"], args].concat(), protocol, copies);
 }
 
 #[test]
@@ -83,7 +57,7 @@ fn loss_at_qos_0_is_reported_and_no_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let peer = thread::spawn(move || lossy_broker(&listener));
-    let (output, report) = bench(&[&address, "--window", "100"]);
+    let (output, report) = bench(&["--proto", "mqtt", &address, "--window", "100"]);
     let lost = peer.join().unwrap();
     assert!(output.status.success(), "{report}");
     assert!(lost > 0);

@@ -9,6 +9,7 @@
     reason = "each test binary compiles this module and uses its own part of it"
 )]
 
+pub(crate) mod bench;
 pub(crate) mod browser;
 mod client;
 mod command;
