@@ -16,8 +16,8 @@ pub enum Event {
     Connected { addr: SocketAddr },
     /// A connection said that it publishes.
     Publisher { id: Origin, addr: SocketAddr, name: Option<Box<str>>, topic: TopicName },
-    /// A connection's subscription stands.
-    Subscriber { id: Origin, addr: SocketAddr, name: Option<Box<str>>, filter: Filter },
+    /// A connection's subscription stands, to this filter and so many others.
+    Subscriber { id: Origin, addr: SocketAddr, name: Option<Box<str>>, filter: Filter, others: usize },
     /// An MQTT client has connected.
     Client { id: Origin, addr: SocketAddr, name: Box<str>, resumed: bool },
     /// A message was published.

@@ -195,8 +195,9 @@ fn describe_event(event: &Event, online: usize) -> String {
         Event::Publisher { id, addr, name, topic } => {
             format!("[{}{addr}] Role: PUBLISHER, topic {}, id {id}", at(name), safe(topic.as_str()))
         }
-        Event::Subscriber { id, addr, name, filter } => {
-            format!("[{}{addr}] Role: SUBSCRIBER, topic {}, id {id}", at(name), safe(filter.as_str()))
+        Event::Subscriber { id, addr, name, filter, others } => {
+            let others = if *others == 0 { String::new() } else { format!(" and {others} more") };
+            format!("[{}{addr}] Role: SUBSCRIBER, topic {}{others}, id {id}", at(name), safe(filter.as_str()))
         }
         Event::Client { id, addr, name, resumed } => {
             let session = if *resumed { "session resumed" } else { "new session" };
@@ -266,12 +267,13 @@ fn fields(event: &Event, online: usize, object: &mut Map<String, Value>) {
             put("name", json!(name));
             put("topic", json!(topic.as_str()));
         }
-        Event::Subscriber { id, addr, name, filter } => {
+        Event::Subscriber { id, addr, name, filter, others } => {
             put("event", json!("subscriber"));
             put("id", json!(id.to_string()));
             put("addr", json!(addr));
             put("name", json!(name));
             put("topic", json!(filter.as_str()));
+            put("other_topics", json!(others));
         }
         Event::Client { id, addr, name, resumed } => {
             put("event", json!("client"));
@@ -331,7 +333,7 @@ mod tests {
             events.push(Event::Published { addr, name: name.clone(), topic, payload });
         }
         if let Ok(filter) = Filter::parse(topic) {
-            events.push(Event::Subscriber { id, addr, name, filter });
+            events.push(Event::Subscriber { id, addr, name, filter, others: 2 });
         }
         events
     }
@@ -375,7 +377,7 @@ mod tests {
                 "Client disconnected: 127.0.0.1:50123, id 0-1-2: refused: x\\x1b[2J\\ny",
                 "[eve@127.0.0.1:50123] Role: PUBLISHER, topic a\\x7cb, id 0-1-2",
                 "[a\\x7cb | PUBLISHER eve@127.0.0.1:50123]: x\\x1b[2J\\ny",
-                "[eve@127.0.0.1:50123] Role: SUBSCRIBER, topic a\\x7cb, id 0-1-2",
+                "[eve@127.0.0.1:50123] Role: SUBSCRIBER, topic a\\x7cb and 2 more, id 0-1-2",
             ]
         );
     }

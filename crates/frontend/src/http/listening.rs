@@ -118,9 +118,9 @@ impl Http {
         // Now, since it moves with what is delivered; it is written when the socket is.
         streaming.opening = Some(env.position_text(session).unwrap_or_default());
         link.list_to_write(env);
-        if let Some(filter) = streaming.listen.filters.first() {
-            let (id, addr, filter) = (link.id, link.addr, filter.clone());
-            env.events.push(Event::Subscriber { id, addr, name: None, filter });
+        if let [filter, others @ ..] = &*streaming.listen.filters {
+            let (filter, others) = (filter.clone(), others.len());
+            env.events.push(Event::Subscriber { id: link.id, addr: link.addr, name: None, filter, others });
         }
         self.set_beat(link, env);
     }

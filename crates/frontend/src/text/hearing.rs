@@ -34,6 +34,7 @@ impl Text {
             addr: link.addr,
             name: subscribing.name.clone(),
             filter: subscribing.filter.clone(),
+            others: 0,
         });
     }
 

@@ -217,7 +217,10 @@ impl Json {
             return;
         };
         let says = format!("\"sub\":{}", subscription.number);
-        let filter = subscription.filters.first().cloned();
+        if let [filter, others @ ..] = &*subscription.filters {
+            let (filter, others) = (filter.clone(), others.len());
+            env.events.push(Event::Subscriber { id: link.id, addr: link.addr, name: None, filter, others });
+        }
         let position = link.session.and_then(|session| env.position_text(session));
         self.answer("subscribed", &says, position.as_deref());
         let missed = self.missed.take();
@@ -225,9 +228,6 @@ impl Json {
             self.answer("gap", &missed.says(), position.as_deref());
         }
         link.list_to_write(env);
-        if let Some(filter) = filter {
-            env.events.push(Event::Subscriber { id: link.id, addr: link.addr, name: None, filter });
-        }
     }
 
     pub(super) fn refused(&mut self, link: &mut Link, env: &mut Env, id: SubscriptionId, why: Refusal) {
