@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use cli::bench::{Load, Target, Version, measure};
 
-use super::kinds::Speaks;
+use super::kinds::{LookedAt, Speaks};
 use super::peer::Peer;
 use super::scenario::{Idle, Scenario, Session, Work};
+use super::watchers::Watchers;
 use super::{arrivals, resume};
 use crate::outcome::Outcome;
 
@@ -40,9 +41,15 @@ impl Contender {
     pub(super) fn place_in(&self, scenario: &Scenario) -> Option<usize> {
         let place = match &scenario.who {
             Some(names) => names.iter().position(|name| name == self.name()),
-            None => (!matches!(self.speaks(), Speaks::MqttWs | Speaks::Forms(..))).then_some(0),
+            None => self.is_in_all().then_some(0),
         };
         place.filter(|_| self.can_do(&scenario.work))
+    }
+
+    fn is_in_all(&self) -> bool {
+        let is_watched =
+            matches!(self, Contender::Broker(peer) if peer.kind.looked_at == LookedAt::EachSecond);
+        !is_watched && !matches!(self.speaks(), Speaks::MqttWs | Speaks::Forms(..))
     }
 
     /// Whether there is such a thing in what it speaks.
@@ -72,7 +79,11 @@ impl Contender {
 fn take_turn(peer: &Peer, work: &Work, version: Version, directory: &Path) -> anyhow::Result<Outcome> {
     let running = peer.start(directory, work.tuning())?;
     let speaks = peer.kind.speaks;
-    Ok(match work {
+    let watchers = match peer.kind.looked_at {
+        LookedAt::Never => None,
+        LookedAt::EachSecond => Some(Watchers::start(running.address)?),
+    };
+    let outcome = match work {
         Work::Load { load, qos, unacked, .. } => {
             let protocol = speaks.protocol(version, *qos, *unacked, load.pace)?;
             let load = Load { protocol, ..load.clone() };
@@ -84,7 +95,9 @@ fn take_turn(peer: &Peer, work: &Work, version: Version, directory: &Path) -> an
         Work::Resume { waiting, time } => {
             Outcome::Resume(resume::run(*waiting, *time, version, running.address)?)
         }
-    })
+    };
+    watchers.map_or(Ok(()), Watchers::finish)?;
+    Ok(outcome)
 }
 
 fn relay(program: &Path, work: &Work) -> anyhow::Result<Outcome> {

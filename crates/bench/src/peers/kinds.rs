@@ -26,6 +26,14 @@ pub(super) struct Kind {
     /// What the file is called: some go by the extension.
     pub(super) config_name: &'static str,
     pub(super) version_flag: &'static str,
+    pub(super) looked_at: LookedAt,
+}
+
+/// Whether a monitor and a page look at it meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LookedAt {
+    Never,
+    EachSecond,
 }
 
 /// What clients of a broker speak.
@@ -74,6 +82,7 @@ pub(super) const TIDINGS: Kind = Kind {
     paced: "",
     config_name: "unused",
     version_flag: "--version",
+    looked_at: LookedAt::Never,
 };
 
 /// The same over its own protocol of lines.
@@ -86,6 +95,7 @@ pub(super) const TIDINGS_FORMS: &[Kind] = &[
     Kind { name: "tidings-http", speaks: Speaks::Forms(Heard::Lines, Published::Posts), ..TIDINGS },
     Kind { name: "tidings-ack", speaks: Speaks::Forms(Heard::Lines, Published::AckedLines), ..TIDINGS },
     Kind { name: "tidings-mqtt-ws", speaks: Speaks::MqttWs, ..TIDINGS },
+    Kind { name: "tidings-watched", looked_at: LookedAt::EachSecond, ..TIDINGS },
 ];
 
 pub(super) const KINDS: &[Kind] = &[
@@ -110,6 +120,7 @@ log_type error
         paced: "set_tcp_nodelay true\n",
         config_name: "mosquitto.conf",
         version_flag: "-h",
+        looked_at: LookedAt::Never,
     },
     // The same with `protocol websockets` for its listener. 2.0.11 does not start without a listener of another kind, which
     // is a socket in its directory; as another user than root's it could not make that one there.
@@ -134,6 +145,7 @@ log_type error
         paced: "set_tcp_nodelay true\n",
         config_name: "mosquitto.conf",
         version_flag: "-h",
+        looked_at: LookedAt::Never,
     },
     // Its own example, but for more under way than 100, a larger segment of the log that all read from, and no pause
     // between connections.
@@ -167,6 +179,7 @@ dynamic_filters = true
         paced: "",
         config_name: "rumqttd.toml",
         version_flag: "--version",
+        looked_at: LookedAt::Never,
     },
     // With its defaults it would drop what 512 messages or 64 KiB are under way before.
     Kind {
@@ -190,6 +203,7 @@ log_level warning
         paced: "",
         config_name: "flashmq.conf",
         version_flag: "--version",
+        looked_at: LookedAt::Never,
     },
     Kind {
         name: "redis",
@@ -201,6 +215,7 @@ log_level warning
         paced: "",
         config_name: "redis.conf",
         version_flag: "--version",
+        looked_at: LookedAt::Never,
     },
     Kind {
         name: "valkey",
@@ -212,6 +227,7 @@ log_level warning
         paced: "",
         config_name: "valkey.conf",
         version_flag: "--version",
+        looked_at: LookedAt::Never,
     },
     // With its defaults it would close a connection before which 64 MB are waiting, or a write of 10 s.
     Kind {
@@ -230,6 +246,7 @@ ping_interval: \"1h\"
         paced: "",
         config_name: "nats.conf",
         version_flag: "--version",
+        looked_at: LookedAt::Never,
     },
 ];
 

@@ -10,6 +10,7 @@ mod peer;
 mod resume;
 mod scenario;
 mod table;
+mod watchers;
 
 use std::fs;
 use std::io::{self, Write};
