@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tidings_fuzz::line::{Told, is_dangerous, lines, read_json, read_plain};
-use wire::text::{Format, Frame, Sender, TimeField, gap_line};
+use wire::text::{Format, Frame, Sender, Source, TimeField, gap_line};
 
 const FORMATS: [Format; 5] =
     [Format::From, Format::FromTopic, Format::Tuple, Format::TupleTopic, Format::Json];
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         addr: time_ms.is_multiple_of(2).then(|| "[2001:db8::1]:50123".parse().expect("an address")),
         name: (!name.is_empty()).then_some(name.as_ref()),
         time_ms,
-        source: [time_ms; 4],
+        source: Source([time_ms; 4]),
     };
     for format in FORMATS {
         for time in [TimeField::Shown, TimeField::Hidden] {

@@ -29,12 +29,13 @@ pub(super) fn payload(line: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use wire::text::{Format, Frame, Sender, TimeField, gap_line};
+    use wire::text::{Format, Frame, Sender, Source, TimeField, gap_line};
 
     fn line(payload: &[u8]) -> Vec<u8> {
         let mut frame = Frame::new();
         let addr = Some(([127, 0, 0, 1], 50123).into());
-        let sender = Sender { topic: "sports", addr, name: Some("alice"), time_ms: 0, source: [0; 4] };
+        let sender =
+            Sender { topic: "sports", addr, name: Some("alice"), time_ms: 0, source: Source([0; 4]) };
         frame.set(Format::Json, TimeField::Hidden, &sender);
         let mut line = Vec::new();
         frame.write_line(&mut line, payload, 0);

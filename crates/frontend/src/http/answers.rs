@@ -6,6 +6,8 @@ use std::io::Write as _;
 use broker::{Origin, WallTime};
 use wire::http::{Framing, Head, Status, write_head, write_problem};
 
+use crate::text;
+
 /// An answer to one published message, about.
 const ANSWER_BYTES: usize = 200;
 
@@ -156,17 +158,13 @@ fn write_published(
     (origin, began): (Origin, WallTime),
     date: &str,
 ) {
-    let Origin { shard, conn } = origin;
+    let source = text::source(origin, began);
     let mut body = [0; 160];
     let mut room = &mut body[..];
-    let (shard, slot, generation, began) = (shard.0, conn.slot, conn.generation, began.0);
     let written = match messages {
         0 => writeln!(room, "{{\"accepted\":0}}"),
-        1 => writeln!(room, "{{\"id\":\"{shard}-{slot}-{generation}-{began}-{number}\"}}"),
-        _ => writeln!(
-            room,
-            "{{\"id\":\"{shard}-{slot}-{generation}-{began}-{number}\",\"accepted\":{messages}}}"
-        ),
+        1 => writeln!(room, "{{\"id\":\"{source}-{number}\"}}"),
+        _ => writeln!(room, "{{\"id\":\"{source}-{number}\",\"accepted\":{messages}}}"),
     };
     written.expect("six numbers fit");
     let left = room.len();

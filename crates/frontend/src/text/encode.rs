@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use broker::planted::{self, Bug};
-use broker::{Gauge, LocalRun, Origin, Publisher, Run};
-use wire::text::{Format, Frame, LinePart, Sender, TimeField};
+use broker::{Gauge, LocalRun, Origin, Run, WallTime};
+use wire::text::{Format, Frame, LinePart, Sender, Source, TimeField};
 
 use crate::delivering::PartSize;
 use crate::outgoing::{Outgoing, Pool};
@@ -166,14 +166,14 @@ pub(crate) fn sender(run: &Run) -> Sender<'_> {
         addr: publisher.addr,
         name: publisher.name.as_deref(),
         time_ms: run.time().0,
-        source: source(publisher),
+        source: source(publisher.origin, publisher.began),
     }
 }
 
-/// What the ids of a publisher's messages begin with.
-fn source(publisher: &Publisher) -> [u64; 4] {
-    let Origin { shard, conn } = publisher.origin;
-    [shard.0.into(), conn.slot.into(), conn.generation.into(), publisher.began.0]
+/// What the ids of a publisher's messages begin with, if it began then.
+pub(crate) fn source(origin: Origin, began: WallTime) -> Source {
+    let Origin { shard, conn } = origin;
+    Source([shard.0.into(), conn.slot.into(), conn.generation.into(), began.0])
 }
 
 #[cfg(test)]

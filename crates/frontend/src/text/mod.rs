@@ -20,7 +20,7 @@ use broker::{Instant, Origin};
 use topic::Filter;
 use wire::text::{OK_LINE, is_terminate, next_line};
 
-pub(crate) use encode::{Encoder, sender};
+pub(crate) use encode::{Encoder, sender, source};
 pub(crate) use farewell::{bad_filter, farewell_line};
 pub(crate) use hello::First;
 pub use hello::TopicPrompt;

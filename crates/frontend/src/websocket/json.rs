@@ -14,6 +14,7 @@ use crate::event::{CloseReason, Event};
 use crate::feed::{self, Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event};
 use crate::http::{Answers, Said};
 use crate::link::Link;
+use crate::text;
 
 /// What a message costs besides its bytes.
 const MESSAGE_WORK: u64 = 4000;
@@ -192,9 +193,9 @@ impl Json {
         env.publish_one(&publisher, &topic, number, payload.into(), marks);
         self.answers.published += 1;
         if let Some(reference) = reference {
-            let (shard, conn, began) = (link.id.shard.0, link.id.conn, publisher.began.0);
-            let id = format!("{shard}-{}-{}-{began}-{number}", conn.slot, conn.generation);
-            self.answer("published", &format!("\"ref\":{reference},\"id\":\"{id}\""), None);
+            let source = text::source(publisher.origin, publisher.began);
+            let says = format!("\"ref\":{reference},\"id\":\"{source}-{number}\"");
+            self.answer("published", &says, None);
         }
         Ok(())
     }

@@ -81,8 +81,7 @@ pub(super) fn write_json_tail(out: &mut Vec<u8>, sender: &Sender<'_>) {
         json::escape_into(out, name);
         out.push(b'"');
     }
-    let [shard, slot, generation, began_ms] = sender.source;
-    push(out, format_args!(",\"id\":\"{shard}-{slot}-{generation}-{began_ms}-"));
+    push(out, format_args!(",\"id\":\"{}-", sender.source));
 }
 
 fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

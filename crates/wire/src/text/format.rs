@@ -3,6 +3,7 @@
 //! A line is a head and a tail, which are the same for a whole run, with the payload
 //! between them. [`Frame`] holds the two; a long payload is written in parts.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -49,8 +50,19 @@ pub struct Sender<'a> {
     pub name: Option<&'a str>,
     /// When it was accepted, in milliseconds since 1970 (UTC).
     pub time_ms: u64,
-    /// What no other publisher has: all but the last part of its messages' ids.
-    pub source: [u64; 4],
+    pub source: Source,
+}
+
+/// What no other publisher has: numbers that its messages' ids begin with. An id is `{source}-{number}`,
+/// where the number counts the publisher's messages up from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source(pub [u64; 4]);
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [shard, slot, generation, began_ms] = self.0;
+        write!(f, "{shard}-{slot}-{generation}-{began_ms}")
+    }
 }
 
 /// What stands around every payload of one run in one format. Made once per run; its
@@ -391,7 +403,7 @@ mod tests {
             addr: Some("127.0.0.1:50123".parse().unwrap()),
             name,
             time_ms: 1_795_348_800_123,
-            source: [0, 17, 3, 1_795_348_800_000],
+            source: Source([0, 17, 3, 1_795_348_800_000]),
         };
         String::from_utf8(whole(&mut frame(format, time, &sender), payload)).unwrap()
     }
@@ -423,8 +435,13 @@ mod tests {
     #[test]
     fn lines_of_the_broker_itself() {
         let line = |format| {
-            let sender =
-                Sender { topic: "$SYS/a b", addr: None, name: None, time_ms: 0, source: [0, 1, 2, 3] };
+            let sender = Sender {
+                topic: "$SYS/a b",
+                addr: None,
+                name: None,
+                time_ms: 0,
+                source: Source([0, 1, 2, 3]),
+            };
             String::from_utf8(whole(&mut frame(format, TimeField::Hidden, &sender), b"7")).unwrap()
         };
         assert_eq!(line(Format::From), "[FROM tidings] : 7\n");
@@ -446,7 +463,7 @@ mod tests {
             addr: Some("[::1]:9".parse().unwrap()),
             name: None,
             time_ms: 0,
-            source: [1, 2, 3, 4],
+            source: Source([1, 2, 3, 4]),
         };
         let payloads: Vec<&[u8]> = (0..30).map(|n| if n % 7 == 3 { &b"\"\xff"[..] } else { b"x" }).collect();
         for first in [0, 8, 85, 990, u64::MAX - 30] {
@@ -474,7 +491,7 @@ mod tests {
                 addr: Some("[::1]:9".parse().unwrap()),
                 name: name.as_deref(),
                 time_ms: 0,
-                source: [0; 4],
+                source: Source([0; 4]),
             };
             for format in FORMATS {
                 let mut frame = frame(format, TimeField::Shown, &sender);
@@ -520,7 +537,7 @@ mod tests {
             payload_bytes_max in 4_usize..20,
         ) {
             for format in FORMATS {
-                let sender = Sender { topic: "t", addr: Some("[::1]:9".parse().unwrap()), name: None, time_ms: 0, source: [0; 4] };
+                let sender = Sender { topic: "t", addr: Some("[::1]:9".parse().unwrap()), name: None, time_ms: 0, source: Source([0; 4]) };
                 let mut frame = frame(format, TimeField::Shown, &sender);
                 let (mut out, mut from) = (Vec::new(), None);
                 loop {
@@ -542,7 +559,7 @@ mod tests {
         #[test]
         fn a_frame_knows_its_bytes(payload in "[a-z]{0,20}", topic in "[a-z\\[\"]{1,9}") {
             for format in FORMATS {
-                let sender = Sender { topic: &topic, addr: Some("[::1]:9".parse().unwrap()), name: None, time_ms: 0, source: [0; 4] };
+                let sender = Sender { topic: &topic, addr: Some("[::1]:9".parse().unwrap()), name: None, time_ms: 0, source: Source([0; 4]) };
                 let mut frame = frame(format, TimeField::Shown, &sender);
                 let key = if format == Format::Json { "_b64".len() + DIGITS_MAX - "42".len() } else { 0 };
                 prop_assert_eq!(whole(&mut frame, payload.as_bytes()).len() + key, frame.bytes() + payload.len());

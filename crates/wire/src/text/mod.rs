@@ -9,7 +9,7 @@ mod format;
 mod hello;
 mod lines;
 
-pub use format::{Format, Frame, LinePart, Sender, TimeField, gap_line};
+pub use format::{Format, Frame, LinePart, Sender, Source, TimeField, gap_line};
 pub use hello::{Hello, HelloError, Role, RoleWord, Spelling, parse_hello, role_word};
 pub use lines::{Line, begins_terminate, is_blank, is_terminate, next_line, utf8_tail};
 
