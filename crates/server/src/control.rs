@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
+use crate::announcement;
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, ListenerSettings, Settings};
 use crate::console::{self, Typed};
@@ -167,7 +168,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     let (events, notes) = EventSink::new(settings.limits.events_max);
     // Before anyone is told that it listens: whoever waits for that line may send a signal.
     signals::watch(sender.clone()).map_err(ServeError::Signals)?;
-    announce(&listeners);
+    announcement::print(&bound(&settings, &listeners));
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
     let sampling = match output {
@@ -191,7 +192,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         gauge: gauge.clone(),
         newcomers: newcomers.clone(),
         limits: Arc::clone(&limits),
-        listeners: urls(&settings, &listeners),
+        listeners: bound(&settings, &listeners).iter().map(config::url).collect(),
         ending,
         settings: settings_seen,
     })?;
@@ -255,26 +256,14 @@ fn give_way() {
     rustix::process::nice(10).ok();
 }
 
-/// Says on standard output where the server listens, for people and for scripts.
-fn announce(listeners: &[Listener]) {
-    let mut out = io::stdout().lock();
-    for listener in listeners {
-        if let Ok(addr) = listener.socket.local_addr() {
-            // Nobody may be reading; the log has it as well.
-            drop(writeln!(out, "tidings {} listening on {addr}", env!("CARGO_PKG_VERSION")));
-        }
-    }
-    drop(out.flush());
-}
-
 /// Where it listens, with the ports that it got.
-fn urls(settings: &Settings, listeners: &[Listener]) -> Vec<String> {
+fn bound(settings: &Settings, listeners: &[Listener]) -> Vec<ListenerSettings> {
     let bound = settings.listeners.iter().zip(listeners);
-    let urls = bound.map(|(settings, listener)| {
+    let bound = bound.map(|(settings, listener)| {
         let addr = listener.socket.local_addr().unwrap_or(settings.addr);
-        config::url(&ListenerSettings { addr, ..*settings })
+        ListenerSettings { addr, ..*settings }
     });
-    urls.collect()
+    bound.collect()
 }
 
 fn open_output(

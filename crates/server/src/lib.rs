@@ -7,6 +7,7 @@
 //! and `newcomers` (what is counted for that), `last_words` (a panic), `unavailable` (what stands in
 //! the way of listening), `config`.
 
+mod announcement;
 mod clock;
 mod closings;
 pub mod config;

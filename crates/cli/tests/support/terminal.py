@@ -51,6 +51,7 @@ def stopped_while_draining(command):
 def commands(command):
     """What an operator types, as people type it."""
     server = Server(command)
+    until("the page", lambda: b"in a browser: http://localhost:%d/" % server.port in screen)
     until("the prompt", lambda: b"tidings> " in screen)
     reader = server.connect(b"sub name=eve\n")
     until("the subscriber", lambda: b"Role: SUBSCRIBER" in screen)
