@@ -351,6 +351,7 @@ pub(crate) fn refuse(t: &mut Tables<'_>, id: SubscriptionId, why: Refusal) {
     let conn = session.conn;
     if session.is_asking(id.key) {
         leave(t, id);
+        t.stats.refused_subscriptions.count(why.into());
         t.out.extend(conn.map(|conn| Output::Refused { conn, subscription: id, why }));
     }
 }

@@ -25,6 +25,7 @@ mod overload;
 pub mod planted;
 mod position;
 mod queue;
+mod refused;
 mod retained;
 mod routes;
 mod run;
@@ -45,6 +46,7 @@ pub use limits::Limits;
 pub use listing::{FilterRow, Page};
 pub use memory::{Charge, Gauge, Use};
 pub use queue::Slice;
+pub use refused::{MessageRefusal, Reason, Refused, SubscriptionRefusal};
 pub use retained::{RetainedRequest, Stamp};
 pub use run::{
     About, Body, Introduced, LocalRun, Marks, Publisher, Qos, RUN_OVERHEAD_BYTES, Run, RunBuilder, Span,

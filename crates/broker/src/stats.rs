@@ -1,5 +1,7 @@
 //! Plain counters of one shard, read as a snapshot.
 
+use crate::refused::{MessageRefusal, Refused, SubscriptionRefusal};
+
 /// What a shard has done since it began, and what it holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -13,8 +15,10 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages that were to be retained, and were not for want of room.
     pub not_retained: u64,
-    /// Messages that front ends did not let in, and whose publishers went on.
-    pub refused: u64,
+    /// Messages that were not let in, whether their publishers went on or not.
+    pub refused: Refused<MessageRefusal>,
+    /// Subscriptions that were asked for and not to be had.
+    pub refused_subscriptions: Refused<SubscriptionRefusal>,
     /// Times that a publisher was paused for a queue or for memory.
     pub pauses: u64,
     /// Subscriptions that there are, with those that wait for an answer.
@@ -31,7 +35,8 @@ impl Stats {
         self.delivered += other.delivered;
         self.dropped += other.dropped;
         self.not_retained += other.not_retained;
-        self.refused += other.refused;
+        self.refused.add(&other.refused);
+        self.refused_subscriptions.add(&other.refused_subscriptions);
         self.pauses += other.pauses;
         self.subscriptions += other.subscriptions;
         self.shared_subscriptions += other.shared_subscriptions;

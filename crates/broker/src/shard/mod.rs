@@ -27,6 +27,7 @@ use crate::overload::{Crowd, Flow, Memory, Overload, Pauses};
 use crate::planted::{self, Bug};
 use crate::position::Arrivals;
 use crate::queue::Slice;
+use crate::refused::{MessageRefusal, SubscriptionRefusal};
 use crate::retained::{Retained, RetainedRequest};
 use crate::routes::{RouteBounds, Routes};
 use crate::run::Run;
@@ -219,7 +220,7 @@ impl Shard {
         let subscribed =
             grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filters, (history, retained));
         self.answer(now.mono);
-        subscribed
+        subscribed.inspect_err(|why| self.refuse_subscription((*why).into()))
     }
 
     /// Whether [`Shard::step`] has something to do.
@@ -363,9 +364,15 @@ impl Shard {
         self.retained.has_room(topic, &self.limits)
     }
 
-    /// A front end does not let a message in, and its publisher goes on: the operator sees how many.
-    pub fn refuse(&mut self) {
-        self.stats.refused += 1;
+    /// A front end does not let a message in: the operator sees how many, and why.
+    pub fn refuse(&mut self, why: MessageRefusal) {
+        self.stats.refused.count(why);
+    }
+
+    /// A front end does not ask for a subscription that its client wants. What [`Shard::subscribe`]
+    /// and [`Output::Refused`] say is counted already.
+    pub fn refuse_subscription(&mut self, why: SubscriptionRefusal) {
+        self.stats.refused_subscriptions.count(why);
     }
 
     /// The one other shard that hears `topic`, if it is the only one that does.

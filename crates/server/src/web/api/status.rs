@@ -29,6 +29,8 @@ pub(in super::super) struct Status {
     sessions_absent: u64,
     subscriptions: u64,
     shared_subscriptions: u64,
+    subscriptions_refused_total: u64,
+    subscriptions_refused_by_reason: BTreeMap<&'static str, u64>,
     retained_topics: usize,
     messages: Messages,
     bytes: Bytes,
@@ -76,6 +78,7 @@ pub(super) struct Messages {
     delivered_total: u64,
     lost_total: u64,
     refused_total: u64,
+    refused_by_reason: BTreeMap<&'static str, u64>,
     not_retained_total: u64,
 }
 
@@ -150,6 +153,8 @@ fn describe(view: &View, figures: &Figures) -> Status {
         sessions_absent: census.absent,
         subscriptions: stats.subscriptions,
         shared_subscriptions: stats.shared_subscriptions,
+        subscriptions_refused_total: stats.refused_subscriptions.sum(),
+        subscriptions_refused_by_reason: stats.refused_subscriptions.by_reason().collect(),
         retained_topics: retained,
         messages: (&stats).into(),
         bytes: Bytes::new(bytes, &stats),
@@ -188,7 +193,8 @@ impl From<&Stats> for Messages {
             accepted_total: stats.accepted,
             delivered_total: stats.delivered,
             lost_total: stats.dropped,
-            refused_total: stats.refused,
+            refused_total: stats.refused.sum(),
+            refused_by_reason: stats.refused.by_reason().collect(),
             not_retained_total: stats.not_retained,
         }
     }

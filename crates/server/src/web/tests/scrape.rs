@@ -51,6 +51,31 @@ fn counters_are_those_of_what_happened() {
     assert!(!text.contains("news"), "no topic makes a series");
 }
 
+/// Each reason is a series from the beginning, so that the first refusal is an increase.
+#[test]
+fn refusals_are_counted_by_reason() {
+    let scene = Scene::running();
+    let text = scrape(&scene);
+    let messages =
+        |reason: &str| format!("tidings_messages_refused_total{{shard=\"0\",reason=\"{reason}\"}}");
+    let filters = "tidings_subscriptions_refused_total{shard=\"1\",reason=\"invalid_filter\"}";
+    assert_eq!((value(&text, &messages("invalid_topic")), value(&text, filters)), (0.0, 0.0));
+    let ask =
+        |shard, request: &str| scene.client(shard, &format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    let _asked =
+        [ask(0, "POST /t/a%23"), ask(0, "POST /t/$SYS/a"), ask(0, "POST /t/a+"), ask(1, "GET /t/a%23")];
+    let status = scene.json_once("/api/v1/status", |status| {
+        status["messages"]["refused_total"] == 3 && status["subscriptions_refused_total"] == 1
+    });
+    assert_eq!(status["messages"]["refused_by_reason"]["invalid_topic"], 2);
+    assert_eq!(status["messages"]["refused_by_reason"]["reserved_topic"], 1);
+    assert_eq!(status["subscriptions_refused_by_reason"]["invalid_filter"], 1);
+    let text = scrape(&scene);
+    let of = |reason| value(&text, &messages(reason));
+    assert_eq!((of("invalid_topic"), of("reserved_topic"), of("too_large")), (2.0, 1.0, 0.0));
+    assert_eq!(value(&text, filters), 1.0);
+}
+
 /// The table of the page is printed from a scrape.
 #[test]
 fn the_page_names_every_metric() {
