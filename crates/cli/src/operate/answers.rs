@@ -20,6 +20,10 @@ pub(super) struct Status {
     pub(super) sessions_absent: u64,
     pub(super) subscriptions: u64,
     pub(super) shared_subscriptions: u64,
+    #[serde(default)]
+    pub(super) subscriptions_refused_total: u64,
+    #[serde(default)]
+    pub(super) subscriptions_refused_by_reason: Map<String, Value>,
     pub(super) retained_topics: u64,
     pub(super) messages: Messages,
     pub(super) bytes: Bytes,
@@ -57,6 +61,8 @@ pub(super) struct Messages {
     pub(super) delivered_total: u64,
     pub(super) lost_total: u64,
     pub(super) refused_total: u64,
+    #[serde(default)]
+    pub(super) refused_by_reason: Map<String, Value>,
     pub(super) not_retained_total: u64,
 }
 
