@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use broker::QueueState;
+use broker::{MessageRefusal, QueueState};
 
 use crate::check::{Violation, all, bounds};
 use crate::record::{
@@ -311,6 +311,10 @@ fn figures_agree() {
     change(|remains| remains.rows = 1);
     change(|remains| remains.delivered = 2);
     change(|remains| remains.dropped = 1);
+    change(|remains| remains.refused.count(MessageRefusal::TooLarge));
+    change(|remains| remains.refused.count(MessageRefusal::InvalidTopic));
+    change(|remains| remains.too_long = 1);
+    change(|remains| remains.out_of_memory = 1);
 }
 
 #[test]
