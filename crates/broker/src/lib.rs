@@ -32,6 +32,7 @@ mod run;
 mod session;
 mod shard;
 mod slab;
+mod slice;
 mod source;
 mod stats;
 mod time;
@@ -45,7 +46,6 @@ pub use input::{Delivery, Input, Mail, Output, Refusal, Resumed, Urgency};
 pub use limits::Limits;
 pub use listing::{FilterRow, Page};
 pub use memory::{Charge, Gauge, Use};
-pub use queue::Slice;
 pub use refused::{MessageRefusal, Reason, Refused, SubscriptionRefusal};
 pub use retained::{RetainedRequest, Stamp};
 pub use run::{
@@ -54,5 +54,6 @@ pub use run::{
 pub use session::QueueState;
 pub use shard::{Shard, ShardConfig};
 pub use slab::{Key, Slab};
+pub use slice::Slice;
 pub use stats::Stats;
 pub use time::{Instant, Now, WallTime};

@@ -8,65 +8,18 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::group::Room;
 use crate::history::Kept;
 use crate::ids::SubscriptionKey;
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
 use crate::run::{LocalRun, Run};
+use crate::slice::Slice;
 use crate::time::Instant;
 
 /// What a place in a queue costs besides the run that stands there: a queue grows by doubling.
 pub(crate) const PLACE_BYTES: usize = 2 * size_of::<Slice>();
 /// An empty queue keeps no more places than this.
 const KEPT_PLACES: usize = 32;
-
-/// Some messages of a run: from `skip` to before `end`.
-#[derive(Debug, Clone)]
-pub struct Slice {
-    pub run: Rc<LocalRun>,
-    /// Messages at its front that are not meant.
-    pub skip: u32,
-    /// Where the messages that are meant end.
-    pub end: u32,
-    /// Whether it was retained for this subscription, and is not published now.
-    pub retained: bool,
-    /// The subscription that asked for it; none where it is live, and for all of them.
-    pub asked_by: Option<SubscriptionKey>,
-}
-
-impl Slice {
-    pub(crate) fn of(run: Rc<LocalRun>, skip: u32) -> Self {
-        let end = run.run().len();
-        Self { run, skip, end, retained: false, asked_by: None }
-    }
-
-    /// How many messages are meant.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        u64::from(self.end - self.skip)
-    }
-
-    /// Whether none is meant.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What the messages are to a group that gives them.
-    pub(crate) fn room(&self) -> Room {
-        let bytes = self.run.run().bytes_between(self.skip, self.end);
-        Room { messages: self.len(), bytes: bytes as u64 }
-    }
-
-    fn is_given(&self) -> bool {
-        self.run.group().is_some()
-    }
-
-    fn cost(&self) -> usize {
-        self.run.run().cost_of(self.end - self.skip)
-    }
-}
 
 /// One subscriber's queue.
 #[derive(Debug, Default)]

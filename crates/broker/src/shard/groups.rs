@@ -14,10 +14,10 @@ use crate::limits::Limits;
 use crate::member::{Membership, Returned};
 use crate::overload::{Flow, Places};
 use crate::planted::{self, Bug};
-use crate::queue::Slice;
 use crate::retained::RetainedRequest;
 use crate::run::LocalRun;
 use crate::session::{Held, Session};
+use crate::slice::Slice;
 use crate::time::{Instant, Now};
 use crate::work;
 
