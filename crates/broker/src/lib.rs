@@ -55,5 +55,5 @@ pub use session::QueueState;
 pub use shard::{Shard, ShardConfig};
 pub use slab::{Key, Slab};
 pub use slice::Slice;
-pub use stats::Stats;
+pub use stats::{Queued, Stats};
 pub use time::{Instant, Now, WallTime};

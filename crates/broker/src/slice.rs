@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::group::Room;
 use crate::ids::SubscriptionKey;
 use crate::run::LocalRun;
+use crate::stats::Queued;
 
 /// Some messages of a run: from `skip` to before `end`.
 #[derive(Debug, Clone)]
@@ -46,6 +47,12 @@ impl Slice {
 
     pub(crate) fn is_given(&self) -> bool {
         self.run.group().is_some()
+    }
+
+    /// What it is to the queue that it waits in.
+    #[inline]
+    pub(crate) fn queued(&self) -> Queued {
+        Queued { messages: self.len(), bytes: self.cost() as u64 }
     }
 
     /// What it costs the queue that it waits in.

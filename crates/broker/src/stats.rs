@@ -25,6 +25,42 @@ pub struct Stats {
     pub subscriptions: u64,
     /// Those of them that share what they hear: none yet.
     pub shared_subscriptions: u64,
+    /// What waits in the queues of all sessions, those of groups as well.
+    pub queued: Queued,
+}
+
+/// How much waits in queues. A message that waits in several counts in each of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Messages of all kinds, history and what groups have given as well.
+    pub messages: u64,
+    /// What they cost, as the bounds of queues count it.
+    pub bytes: u64,
+}
+
+impl Queued {
+    #[inline]
+    pub(crate) fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+
+    /// # Panics
+    /// If there is less: something was taken that never waited.
+    #[inline]
+    pub(crate) fn subtract(&mut self, other: Self) {
+        let less = |from: u64, count| from.checked_sub(count).expect("what is taken has waited");
+        self.messages = less(self.messages, other.messages);
+        self.bytes = less(self.bytes, other.bytes);
+    }
+}
+
+impl std::iter::Sum for Queued {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        let mut sum = Self::default();
+        all.for_each(|one| sum.add(one));
+        sum
+    }
 }
 
 impl Stats {
@@ -40,5 +76,6 @@ impl Stats {
         self.pauses += other.pauses;
         self.subscriptions += other.subscriptions;
         self.shared_subscriptions += other.shared_subscriptions;
+        self.queued.add(other.queued);
     }
 }

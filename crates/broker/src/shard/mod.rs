@@ -335,7 +335,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(session) else { return };
         // It was counted when it was taken; the rest is counted when it is taken again.
         self.stats.delivered -= rest.len();
-        session.queue.put_back(rest);
+        self.overload.places.put_back(session.queue.put_back(rest));
     }
 
     /// Whether a subscription of the session has not been answered yet.
@@ -482,12 +482,12 @@ impl Shard {
 
     /// A subscription's history, or a part of it, was put into its queue.
     fn put_history(&mut self, now: Instant, subscription: SubscriptionId, granted: Granted) {
-        let Granted { read, queued } = granted;
+        let Granted { read, queued, runs } = granted;
         self.spent += work::REPLAY_ENTRY * read as u64;
-        let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| queued > 0) else {
+        let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| runs > 0) else {
             return;
         };
-        self.overload.places.replayed(queued);
+        self.overload.places.replayed(queued, runs);
         self.memory.replays(now, session);
     }
 

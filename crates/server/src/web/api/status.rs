@@ -33,6 +33,7 @@ pub(in super::super) struct Status {
     subscriptions_refused_by_reason: BTreeMap<&'static str, u64>,
     retained_topics: usize,
     messages: Messages,
+    queued: Queued,
     bytes: Bytes,
     rates: Rates,
     memory: Memory,
@@ -80,6 +81,12 @@ pub(super) struct Messages {
     refused_total: u64,
     refused_by_reason: BTreeMap<&'static str, u64>,
     not_retained_total: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Queued {
+    messages: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -157,6 +164,7 @@ fn describe(view: &View, figures: &Figures) -> Status {
         subscriptions_refused_by_reason: stats.refused_subscriptions.by_reason().collect(),
         retained_topics: retained,
         messages: (&stats).into(),
+        queued: stats.queued.into(),
         bytes: Bytes::new(bytes, &stats),
         rates: rate.into(),
         memory: memory(&view.gauge, view.memory_bytes_max(), history_bytes),
@@ -197,6 +205,13 @@ impl From<&Stats> for Messages {
             refused_by_reason: stats.refused.by_reason().collect(),
             not_retained_total: stats.not_retained,
         }
+    }
+}
+
+impl From<broker::Queued> for Queued {
+    fn from(queued: broker::Queued) -> Self {
+        let broker::Queued { messages, bytes } = queued;
+        Self { messages, bytes }
     }
 }
 

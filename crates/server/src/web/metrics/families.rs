@@ -136,6 +136,14 @@ fn resources(view: &View, figures: &Figures) -> Vec<Family> {
             .by_shard(figures, |of| of.history_bytes as u64),
         gauge("tidings_retained_topics", "Topics with a retained message of a client")
             .plain(figures.sums().retained as u64),
+        gauge("tidings_queued_messages", "Messages that wait in queues of subscribers, once in each")
+            .by_shard(figures, |of| of.stats.queued.messages),
+        gauge(
+            "tidings_queued",
+            "What they count against queue_bytes_max, once in each; queues share the memory",
+        )
+        .in_bytes()
+        .by_shard(figures, |of| of.stats.queued.bytes),
         gauge("tidings_mail_waiting", "Mail of other shards that a shard has not taken")
             .in_bytes()
             .with(mail),
