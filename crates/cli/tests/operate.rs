@@ -52,6 +52,7 @@ fn status() -> Value {
         "messages": {"accepted_total": 12_345_678, "delivered_total": 987_654_321, "lost_total": 12,
                      "refused_total": 1234, "not_retained_total": 0,
                      "refused_by_reason": {"invalid_topic": 200, "malformed": 0, "too_large": 1034}},
+        "queued": {"messages": 54_321, "bytes": 24 << 20},
         "bytes": {"received_total": 1_u64 << 32, "sent_total": 5_u64 << 40, "accepted_payload_total": 1},
         "rates": {"over_seconds": 10.0, "accepted": 1234.4, "delivered": 123_456.7,
                   "received_bytes": 2.5e6, "sent_bytes": 1e9},
@@ -82,7 +83,8 @@ Accepted       1234 messages/s, 2.38M/s read, 12,345,678 messages,
                4.00G read since the start
 Delivered      123k messages/s, 954M/s written, 987,654,321 messages,
                5.00T written since the start
-Overload       lost by slow subscribers 12, publishers paused 7 times
+Overload       queued 54,321 messages of 24.0M, lost by slow subscribers 12,
+               publishers paused 7 times
 Memory         128M of 1.00G (12 %), messages 100M, queues 28.0M,
                of it history 64.0M
 "

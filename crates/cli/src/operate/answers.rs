@@ -26,6 +26,8 @@ pub(super) struct Status {
     pub(super) subscriptions_refused_by_reason: Map<String, Value>,
     pub(super) retained_topics: u64,
     pub(super) messages: Messages,
+    #[serde(default)]
+    pub(super) queued: Queued,
     pub(super) bytes: Bytes,
     pub(super) rates: Rates,
     pub(super) memory: Memory,
@@ -64,6 +66,12 @@ pub(super) struct Messages {
     #[serde(default)]
     pub(super) refused_by_reason: Map<String, Value>,
     pub(super) not_retained_total: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Queued {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -110,6 +110,11 @@ fn subjects(status: &Status) -> Vec<(&'static str, Vec<String>)> {
         (
             "Overload",
             vec![
+                format!(
+                    "queued {} messages of {}",
+                    grouped(status.queued.messages),
+                    bytes(status.queued.bytes)
+                ),
                 format!("lost by slow subscribers {}", grouped(messages.lost_total)),
                 format!("publishers paused {} times", grouped(status.pauses_total)),
             ],
