@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::overload::Overload;
 use crate::run::LocalRun;
 use crate::session::{Ready, Sessions};
+use crate::slice::Slice;
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::work;
@@ -42,6 +43,7 @@ pub(crate) fn deliver(
     filters: &[FilterId],
 ) {
     let origin = run.run().publisher().origin;
+    let queued = Slice::of(Rc::clone(run), 0).queued();
     let mut brake = false;
     *r.fan_outs += 1;
     // By filter and by holder: a thousand filters that nobody here holds cost as well.
@@ -58,7 +60,7 @@ pub(crate) fn deliver(
         }
         session.fanned_out = *r.fan_outs;
         session.queue.push(now, Rc::clone(run));
-        r.overload.places.pushed();
+        r.overload.places.pushed(queued);
         if session.queue.live_bytes() > r.limits.brake_bytes {
             brake |= r.overload.queue_grew(now, session, origin, r.limits, r.stats, r.out);
         }

@@ -21,7 +21,7 @@ use crate::planted::{self, Bug};
 use crate::position::{Arrivals, Standing};
 use crate::retained::{Retained, RetainedRequest, Stepped, Walk};
 use crate::session::{Held, Ready, Session, Sessions};
-use crate::stats::Stats;
+use crate::stats::{Queued, Stats};
 use crate::time::Instant;
 use crate::work;
 
@@ -220,8 +220,10 @@ pub(crate) fn answer(t: &mut Tables<'_>) -> Option<Answer> {
 pub(crate) struct Granted {
     /// Runs of history that were looked at.
     pub(crate) read: usize,
-    /// Runs of history that are queued now.
-    pub(crate) queued: usize,
+    /// What is queued now.
+    pub(crate) queued: Queued,
+    /// Runs of history that it is.
+    pub(crate) runs: usize,
 }
 
 /// A shard answers; the last answer makes the subscription stand.
@@ -280,9 +282,9 @@ pub(crate) fn step(t: &mut Tables<'_>, now: Instant, work_max: u64) -> Option<(S
     if is_all {
         return Some((subscription, stand(t, now, subscription, found)));
     }
-    let queued = found.len();
-    session.queue.add_history(now, found.into());
-    Some((subscription, Granted { read: 0, queued }))
+    let runs = found.len();
+    let queued = session.queue.add_history(now, found.into());
+    Some((subscription, Granted { read: 0, queued, runs }))
 }
 
 /// A subscription goes: gives its place back and tells the others if it was the last one.
@@ -351,6 +353,7 @@ pub(crate) fn refuse(t: &mut Tables<'_>, id: SubscriptionId, why: Refusal) {
     let conn = session.conn;
     if session.is_asking(id.key) {
         leave(t, id);
+        t.stats.refused_subscriptions.count(why.into());
         t.out.extend(conn.map(|conn| Output::Refused { conn, subscription: id, why }));
     }
 }
@@ -375,9 +378,9 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
         grants.stand(standing, &merged.kept);
     }
     kept.extend(merged.kept);
-    let queued = kept.len();
+    let runs = kept.len();
     kept.iter_mut().for_each(|kept| kept.asked_by = Some(id.key));
-    session.queue.add_history(now, kept);
+    let queued = session.queue.add_history(now, kept);
     let resumed = if is_short { Resumed::Short } else { Resumed::Whole };
     t.out.extend(session.conn.map(|conn| Output::Subscribed { conn, subscription: id, resumed }));
     session.owe_room(id.key);
@@ -389,5 +392,5 @@ fn stand(t: &mut Tables<'_>, now: Instant, id: SubscriptionId, retained: Vec<Kep
     if !session.queue.is_empty() {
         t.ready.list(session);
     }
-    Granted { read, queued }
+    Granted { read, queued, runs }
 }

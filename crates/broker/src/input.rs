@@ -8,9 +8,9 @@ use crate::filters::Filters;
 use crate::group::{GroupName, Part, ToGroup, ToMember};
 use crate::history::{HistoryRequest, Replay};
 use crate::ids::{ConnId, Origin, ShardId, SubscriptionId};
-use crate::queue::Slice;
 use crate::retained::Stamp;
 use crate::run::Run;
+use crate::slice::Slice;
 
 /// One thing that happened.
 #[derive(Debug)]

@@ -25,12 +25,14 @@ mod overload;
 pub mod planted;
 mod position;
 mod queue;
+mod refused;
 mod retained;
 mod routes;
 mod run;
 mod session;
 mod shard;
 mod slab;
+mod slice;
 mod source;
 mod stats;
 mod time;
@@ -44,7 +46,7 @@ pub use input::{Delivery, Input, Mail, Output, Refusal, Resumed, Urgency};
 pub use limits::Limits;
 pub use listing::{FilterRow, Page};
 pub use memory::{Charge, Gauge, Use};
-pub use queue::Slice;
+pub use refused::{MessageRefusal, Reason, Refused, SubscriptionRefusal};
 pub use retained::{RetainedRequest, Stamp};
 pub use run::{
     About, Body, Introduced, LocalRun, Marks, Publisher, Qos, RUN_OVERHEAD_BYTES, Run, RunBuilder, Span,
@@ -52,5 +54,6 @@ pub use run::{
 pub use session::QueueState;
 pub use shard::{Shard, ShardConfig};
 pub use slab::{Key, Slab};
-pub use stats::Stats;
+pub use slice::Slice;
+pub use stats::{Queued, Stats};
 pub use time::{Instant, Now, WallTime};

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::group::{GroupName, Hears, Part, Room, ToGroup};
 use crate::ids::SubscriptionId;
 use crate::input::{Mail, Output};
-use crate::queue::Slice;
+use crate::slice::Slice;
 
 /// One membership, as its session's shard sees it.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use std::rc::Rc;
 use crate::ids::{ShardId, SubscriptionKey};
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
-use crate::queue::{Next, Slice};
+use crate::queue::Next;
+use crate::slice::Slice;
 use crate::time::Instant;
 
 /// How much of what every shard has accepted is here, as far as anyone here hears it.

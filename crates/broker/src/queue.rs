@@ -8,65 +8,19 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::group::Room;
 use crate::history::Kept;
 use crate::ids::SubscriptionKey;
 use crate::input::Delivery;
 use crate::planted::{self, Bug};
 use crate::run::{LocalRun, Run};
+use crate::slice::Slice;
+use crate::stats::Queued;
 use crate::time::Instant;
 
 /// What a place in a queue costs besides the run that stands there: a queue grows by doubling.
 pub(crate) const PLACE_BYTES: usize = 2 * size_of::<Slice>();
 /// An empty queue keeps no more places than this.
 const KEPT_PLACES: usize = 32;
-
-/// Some messages of a run: from `skip` to before `end`.
-#[derive(Debug, Clone)]
-pub struct Slice {
-    pub run: Rc<LocalRun>,
-    /// Messages at its front that are not meant.
-    pub skip: u32,
-    /// Where the messages that are meant end.
-    pub end: u32,
-    /// Whether it was retained for this subscription, and is not published now.
-    pub retained: bool,
-    /// The subscription that asked for it; none where it is live, and for all of them.
-    pub asked_by: Option<SubscriptionKey>,
-}
-
-impl Slice {
-    pub(crate) fn of(run: Rc<LocalRun>, skip: u32) -> Self {
-        let end = run.run().len();
-        Self { run, skip, end, retained: false, asked_by: None }
-    }
-
-    /// How many messages are meant.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        u64::from(self.end - self.skip)
-    }
-
-    /// Whether none is meant.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What the messages are to a group that gives them.
-    pub(crate) fn room(&self) -> Room {
-        let bytes = self.run.run().bytes_between(self.skip, self.end);
-        Room { messages: self.len(), bytes: bytes as u64 }
-    }
-
-    fn is_given(&self) -> bool {
-        self.run.group().is_some()
-    }
-
-    fn cost(&self) -> usize {
-        self.run.run().cost_of(self.end - self.skip)
-    }
-}
 
 /// One subscriber's queue.
 #[derive(Debug, Default)]
@@ -103,7 +57,7 @@ pub(crate) enum Next<'a> {
 /// What was dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
-    pub(crate) messages: u64,
+    pub(crate) queued: Queued,
     /// Places of live runs that were freed.
     pub(crate) live: usize,
     /// Places of history that were freed.
@@ -111,17 +65,19 @@ pub(crate) struct Dropped {
 }
 
 impl Queue {
-    /// Puts history in front of whatever is live, behind history that waits.
-    pub(crate) fn add_history(&mut self, now: Instant, kept: VecDeque<Kept>) {
+    /// Puts history in front of whatever is live, behind history that waits. Returns how much that is.
+    pub(crate) fn add_history(&mut self, now: Instant, kept: VecDeque<Kept>) -> Queued {
         // The time of a stuck reader begins when something waits for it.
         if self.is_empty() {
             self.taken_at = now;
         }
-        self.history.bytes += kept.iter().map(Entry::cost).sum::<usize>();
+        let queued: Queued = kept.iter().map(Entry::queued).sum();
+        self.history.bytes += queued.bytes as usize;
         match self.history.entries.is_empty() {
             true => self.history.entries = kept,
             false => self.history.entries.extend(kept),
         }
+        queued
     }
 
     /// Appends a live run.
@@ -238,6 +194,13 @@ impl Queue {
         self.live.gap
     }
 
+    /// All that waits, given or not: looks at each entry.
+    pub(crate) fn queued(&self) -> Queued {
+        let given = self.given.iter().flat_map(|given| &given.entries);
+        let slices = self.begun.iter().chain(&self.live.entries).chain(given).map(Slice::queued);
+        slices.chain(self.history.entries.iter().map(Entry::queued)).sum()
+    }
+
     /// Places that live runs and history take.
     pub(crate) fn places(&self) -> (usize, usize) {
         let given = self.given.as_ref().map_or(0, |given| given.entries.len());
@@ -252,28 +215,28 @@ impl Queue {
     /// Drops the oldest live runs until at most `bytes_max` or one run remain.
     pub(crate) fn drop_live(&mut self, bytes_max: usize) -> Dropped {
         // One stays, however long: else a run over the bound could never be delivered to anyone.
-        let (messages, live) = self.live.drop_oldest(bytes_max, 1);
-        Dropped { messages, live, history: 0 }
+        let (queued, live) = self.live.drop_oldest(bytes_max, 1);
+        Dropped { queued, live, history: 0 }
     }
 
     /// Drops all history that waits.
     pub(crate) fn drop_history(&mut self) -> Dropped {
         let gap = self.history.gap;
-        let (messages, history) = self.history.drop_oldest(0, 0);
+        let (queued, history) = self.history.drop_oldest(0, 0);
         if planted::is(Bug::CutUnannounced) {
             self.history.gap = gap;
         }
-        Dropped { messages, live: 0, history }
+        Dropped { queued, live: 0, history }
     }
 
     /// Drops what was begun, history, then live runs, until at most `bytes_max` remain.
     pub(crate) fn drop_any(&mut self, bytes_max: usize) -> Dropped {
-        let mut messages = 0;
+        let mut queued = Queued::default();
         if self.bytes() > bytes_max
             && let Some(begun) = self.begun.take_if(|begun| !begun.is_given())
         {
             // It stood before everything else, and so does the gap.
-            messages += begun.len();
+            queued.add(begun.queued());
             self.history.gap += begun.len();
         }
         let gap = self.history.gap;
@@ -282,10 +245,10 @@ impl Queue {
         if planted::is(Bug::CutUnannounced) {
             self.history.gap = gap;
         }
-        messages += dropped;
+        queued.add(dropped);
         let (dropped, live) = self.live.drop_oldest(bytes_max, 0);
-        messages += dropped;
-        Dropped { messages, live, history }
+        queued.add(dropped);
+        Dropped { queued, live, history }
     }
 
     /// The next thing to deliver: of a run no more messages and payload bytes than so many, or
@@ -297,21 +260,28 @@ impl Queue {
             // Cut here and not by the receiver: a run is looked at once, however many windows it takes.
             let end = slice.run.run().end_of(slice.skip, messages_max, bytes_max).min(slice.end);
             if end < slice.end {
-                self.begun = Some(Slice { skip: end, ..slice.clone() });
+                let rest = Slice { skip: end, ..slice.clone() };
+                popped.queued.subtract(rest.queued());
+                self.begun = Some(rest);
                 slice.end = end;
             }
         }
         Some(popped)
     }
 
-    /// The rest of the last delivery, which the receiver had no room for.
-    pub(crate) fn put_back(&mut self, mut rest: Slice) {
+    /// The rest of the last delivery, which the receiver had no room for. Returns how much more waits.
+    pub(crate) fn put_back(&mut self, mut rest: Slice) -> Queued {
         assert!(!rest.is_empty(), "a rest has messages");
+        let mut before = Queued::default();
         if let Some(begun) = &self.begun {
             assert!(rest.end == begun.skip, "one delivery at a time");
+            before = begun.queued();
             rest.end = begun.end;
         }
+        let mut more = rest.queued();
+        more.subtract(before);
         self.begun = Some(rest).filter(|_| !planted::is(Bug::LoseRest));
+        more
     }
 
     /// What [`Queue::pop`] would begin with.
@@ -360,21 +330,25 @@ impl Queue {
         let gap_is_next = self.history.gap > 0 || (self.history.is_empty() && self.live.gap > 0);
         let behind = planted::is(Bug::RestBehindGap) && gap_is_next;
         if let Some(begun) = self.begun.take_if(|_| !behind) {
-            return Some(Popped::freeing(Delivery::Messages(begun), 0, 0));
+            return Some(Popped::of(begun.queued(), Delivery::Messages(begun), 0, 0));
         }
         if let Some(gap) = self.history.take_gap() {
-            return Some(Popped::freeing(Delivery::Gap(gap), 0, 0));
+            return Some(Popped::gap(gap));
         }
         if let Some(kept) = self.history.pop() {
+            let queued = kept.queued();
             let Kept { run, skip, retained, asked_by } = kept;
             let slice = Slice { retained, asked_by, ..Slice::of(LocalRun::new(run), skip) };
-            return Some(Popped::freeing(Delivery::Messages(slice), 0, 1));
+            return Some(Popped::of(queued, Delivery::Messages(slice), 0, 1));
         }
         let is_given = self.given_next().is_some();
         let part = self.given.as_deref_mut().filter(|_| is_given).unwrap_or(&mut self.live);
         let popped = match part.take_gap() {
-            Some(gap) => Popped::freeing(Delivery::Gap(gap), 0, 0),
-            None => Popped::freeing(Delivery::Messages(part.pop()?), 1, 0),
+            Some(gap) => Popped::gap(gap),
+            None => {
+                let slice = part.pop()?;
+                Popped::of(slice.queued(), Delivery::Messages(slice), 1, 0)
+            }
         };
         self.given_is_next = !is_given;
         self.given.take_if(|given| given.is_empty());
@@ -382,43 +356,40 @@ impl Queue {
     }
 }
 
-/// A delivery and the places that it frees.
+/// A delivery, and what waits no longer because of it.
 #[derive(Debug)]
 pub(crate) struct Popped {
     pub(crate) delivery: Delivery,
+    pub(crate) queued: Queued,
+    /// Places of live runs, and of history, that it frees.
     pub(crate) live: usize,
     pub(crate) history: usize,
 }
 
 impl Popped {
-    fn freeing(delivery: Delivery, live: usize, history: usize) -> Self {
-        Self { delivery, live, history }
+    fn of(queued: Queued, delivery: Delivery, live: usize, history: usize) -> Self {
+        Self { delivery, queued, live, history }
+    }
+
+    fn gap(messages: u64) -> Self {
+        Self::of(Queued::default(), Delivery::Gap(messages), 0, 0)
     }
 }
 
 /// What stands in a part of a queue.
 trait Entry {
-    fn cost(&self) -> usize;
-    fn messages(&self) -> u64;
+    fn queued(&self) -> Queued;
 }
 
 impl Entry for Slice {
-    fn cost(&self) -> usize {
-        Slice::cost(self)
-    }
-
-    fn messages(&self) -> u64 {
-        self.len()
+    fn queued(&self) -> Queued {
+        Slice::queued(self)
     }
 }
 
 impl Entry for Kept {
-    fn cost(&self) -> usize {
-        self.run.cost()
-    }
-
-    fn messages(&self) -> u64 {
-        Kept::messages(self)
+    fn queued(&self) -> Queued {
+        Queued { messages: self.messages(), bytes: self.run.cost() as u64 }
     }
 }
 
@@ -429,21 +400,21 @@ impl<T> Default for Part<T> {
 }
 
 impl<T: Entry> Part<T> {
-    /// Returns how many messages went, in how many entries.
-    fn drop_oldest(&mut self, bytes_max: usize, entries_min: usize) -> (u64, usize) {
-        let (mut messages, before) = (0, self.entries.len());
+    /// Returns what went, in how many entries.
+    fn drop_oldest(&mut self, bytes_max: usize, entries_min: usize) -> (Queued, usize) {
+        let (mut gone, before) = (Queued::default(), self.entries.len());
         while self.bytes > bytes_max && self.entries.len() > entries_min {
             let oldest =
                 if planted::is(Bug::DropNewest) { self.entries.pop_back() } else { self.entries.pop_front() };
-            let entry = oldest.expect("bytes are charged for an entry");
-            self.bytes -= entry.cost();
-            messages += entry.messages();
+            let queued = oldest.expect("bytes are charged for an entry").queued();
+            self.bytes -= queued.bytes as usize;
+            gone.add(queued);
         }
         if !planted::is(Bug::ForgetGap) {
-            self.gap += messages;
+            self.gap += gone.messages;
         }
         self.shrink();
-        (messages, before - self.entries.len())
+        (gone, before - self.entries.len())
     }
 
     fn take_gap(&mut self) -> Option<u64> {
@@ -453,7 +424,7 @@ impl<T: Entry> Part<T> {
 
     fn pop(&mut self) -> Option<T> {
         let entry = self.entries.pop_front()?;
-        self.bytes -= entry.cost();
+        self.bytes -= entry.queued().bytes as usize;
         self.shrink();
         Some(entry)
     }
@@ -531,46 +502,62 @@ mod tests {
             steps in proptest::collection::vec(step(), 0..60),
         ) {
             let (mut queue, mut next, mut expected, mut dropped) = (Queue::default(), 0, 0, 0);
+            // What the calls say that came and went.
+            let mut queued = Queued::default();
             let now = Instant::default();
             let mut numbers = |count: u64| {
                 next += count;
                 next - count..next
             };
             let kept = kept.into_iter().map(|count| Kept { run: run(numbers(count)), skip: 0, retained: false, asked_by: None }).collect();
-            queue.add_history(now, kept);
+            queued.add(queue.add_history(now, kept));
             let all_out = std::iter::repeat_n(Step::Take(u64::MAX, u32::MAX, usize::MAX), 200);
             for step in steps.into_iter().chain(all_out) {
-                match step {
-                    Step::Push(count) => queue.push(now, LocalRun::new(run(numbers(count)))),
-                    Step::DropLive(bytes_max) => dropped += queue.drop_live(bytes_max).messages,
-                    Step::DropAny(bytes_max) => dropped += queue.drop_any(bytes_max).messages,
-                    Step::DropHistory => dropped += queue.drop_history().messages,
-                    Step::Take(count, messages, bytes) => match queue.pop(now, messages, bytes).map(|popped| popped.delivery) {
-                        None => {}
-                        Some(Delivery::Gap(gap)) => {
-                            expected += gap;
-                            dropped -= gap;
-                        }
-                        Some(Delivery::Messages(mut slice)) => {
-                            let taken = count.min(slice.len());
-                            let meant = usize::try_from(slice.len()).unwrap();
-                            let payloads = || slice.run.run().payloads(slice.skip).take(meant);
-                            let size: usize = payloads().map(<[u8]>::len).sum();
-                            prop_assert!(meant == 1 || (meant <= messages as usize && size <= bytes));
-                            let texts: Vec<String> = payloads().take(usize::try_from(taken).unwrap())
-                                .map(|payload| String::from_utf8(payload.to_vec()).unwrap())
-                                .collect();
-                            for text in texts {
-                                prop_assert_eq!(text, expected.to_string());
-                                expected += 1;
+                let gone = match step {
+                    Step::Push(count) => {
+                        let run = LocalRun::new(run(numbers(count)));
+                        queued.add(Slice::of(Rc::clone(&run), 0).queued());
+                        queue.push(now, run);
+                        Dropped::default()
+                    }
+                    Step::DropLive(bytes_max) => queue.drop_live(bytes_max),
+                    Step::DropAny(bytes_max) => queue.drop_any(bytes_max),
+                    Step::DropHistory => queue.drop_history(),
+                    Step::Take(count, messages, bytes) => {
+                        let popped = queue.pop(now, messages, bytes);
+                        queued.subtract(popped.as_ref().map_or_else(Queued::default, |popped| popped.queued));
+                        match popped.map(|popped| popped.delivery) {
+                            None => {}
+                            Some(Delivery::Gap(gap)) => {
+                                expected += gap;
+                                dropped -= gap;
                             }
-                            slice.skip += u32::try_from(taken).unwrap();
-                            if !slice.is_empty() {
-                                queue.put_back(slice);
+                            Some(Delivery::Messages(mut slice)) => {
+                                let taken = count.min(slice.len());
+                                let meant = usize::try_from(slice.len()).unwrap();
+                                let payloads = || slice.run.run().payloads(slice.skip).take(meant);
+                                let size: usize = payloads().map(<[u8]>::len).sum();
+                                prop_assert!(meant == 1 || (meant <= messages as usize && size <= bytes));
+                                let texts: Vec<String> = payloads().take(usize::try_from(taken).unwrap())
+                                    .map(|payload| String::from_utf8(payload.to_vec()).unwrap())
+                                    .collect();
+                                for text in texts {
+                                    prop_assert_eq!(text, expected.to_string());
+                                    expected += 1;
+                                }
+                                slice.skip += u32::try_from(taken).unwrap();
+                                if !slice.is_empty() {
+                                    queued.add(queue.put_back(slice));
+                                }
                             }
                         }
-                    },
-                }
+                        Dropped::default()
+                    }
+                };
+                dropped += gone.queued.messages;
+                queued.subtract(gone.queued);
+                prop_assert_eq!(queue.queued(), queued);
+                prop_assert_eq!(queue.bytes() as u64, queued.bytes);
                 let (live, history) = queue.places();
                 prop_assert_eq!(queue.bytes() == 0, live + history == 0 && queue.begun.is_none());
             }

@@ -541,6 +541,34 @@ fn a_delivery_keeps_to_its_budget() {
     assert_eq!(world.shards[0].stats().delivered, 3);
 }
 
+/// A message waits once in each queue, until it is delivered for good or its session goes.
+#[test]
+fn what_waits_is_counted_in_each_queue() {
+    let mut world = World::new(1, Limits::default());
+    world.subscribe(0, 0, "t", HistoryRequest::None);
+    world.subscribe(0, 1, "#", HistoryRequest::None);
+    for text in ["one", "two", "three"] {
+        world.publish(0, 9, "t", text);
+    }
+    let waiting = |world: &World| {
+        world.check_queued(0);
+        let queued = world.shards[0].stats().queued;
+        assert_eq!(queued.bytes == 0, queued.messages == 0);
+        queued.messages
+    };
+    assert_eq!(waiting(&world), 6);
+    let session = world.sessions[&(0, 0)];
+    let delivery = world.shards[0].poll_delivery(world.now, session, 1, 0);
+    assert_eq!(waiting(&world), 5);
+    let Some(Delivery::Messages(slice)) = delivery else { panic!("a message: {delivery:?}") };
+    world.shards[0].put_back(session, slice);
+    assert_eq!(waiting(&world), 6);
+    assert_eq!(world.hears(0, 0), ["one", "two", "three"]);
+    assert_eq!(waiting(&world), 3);
+    world.input(0, Input::Closed(conn(1)));
+    assert_eq!(waiting(&world), 0);
+}
+
 /// What the broker tells of itself is heard by whoever asks for it by name, on any shard, and is
 /// neither counted nor kept as history.
 #[test]

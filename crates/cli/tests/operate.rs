@@ -46,9 +46,13 @@ fn status() -> Value {
         "connections_max": 65536,
         "sockets": {"accepted_total": 2000, "refused_total": 1, "accept_pauses_total": 0},
         "closed_total": {"gone": 3},
-        "sessions_absent": 2, "subscriptions": 812, "shared_subscriptions": 3, "retained_topics": 5,
+        "sessions_absent": 2, "subscriptions": 812, "shared_subscriptions": 3,
+        "subscriptions_refused_total": 1,
+        "subscriptions_refused_by_reason": {"invalid_filter": 1, "too_many": 0}, "retained_topics": 5,
         "messages": {"accepted_total": 12_345_678, "delivered_total": 987_654_321, "lost_total": 12,
-                     "refused_total": 0, "not_retained_total": 0},
+                     "refused_total": 1234, "not_retained_total": 0,
+                     "refused_by_reason": {"invalid_topic": 200, "malformed": 0, "too_large": 1034}},
+        "queued": {"messages": 54_321, "bytes": 24 << 20},
         "bytes": {"received_total": 1_u64 << 32, "sent_total": 5_u64 << 40, "accepted_payload_total": 1},
         "rates": {"over_seconds": 10.0, "accepted": 1234.4, "delivered": 123_456.7,
                   "received_bytes": 2.5e6, "sent_bytes": 1e9},
@@ -70,14 +74,17 @@ Listeners      tcp://127.0.0.1:8071, mqtt://127.0.0.1:1883
 Connections    1,203 of 65,536, mqtt 3, others 0, publishers 400,
                subscribers 800
 Protocols      text 1,200, mqtt 3
-Refused        1 connection, 0 messages, not retained 0,
+Refused        1 connection, 1234 messages, 1 subscription, not retained 0,
                accepting paused 0 times
+  messages     too large 1,034, invalid topic 200
+  filters      invalid filter 1
 Subscriptions  812, shared 3, absent sessions 2, retained topics 5
 Accepted       1234 messages/s, 2.38M/s read, 12,345,678 messages,
                4.00G read since the start
 Delivered      123k messages/s, 954M/s written, 987,654,321 messages,
                5.00T written since the start
-Overload       lost by slow subscribers 12, publishers paused 7 times
+Overload       queued 54,321 messages of 24.0M, lost by slow subscribers 12,
+               publishers paused 7 times
 Memory         128M of 1.00G (12 %), messages 100M, queues 28.0M,
                of it history 64.0M
 "

@@ -13,6 +13,7 @@
 mod batch;
 mod census;
 mod connection;
+mod declined;
 mod delivering;
 mod env;
 mod event;

@@ -28,6 +28,7 @@
 //! | `limit message_bytes_max 10` | first of all: a bound is made small |
 //! | `origins https://a.example`, `hosts a.example` | first of all: who may ask from a browser |
 //! | `broker tells $SYS/a text` | the broker publishes that itself |
+//! | `broker refused messages too_large 1` | what an operator sees of all refused messages so far, or `subscriptions`; `nothing` if there are none |
 //! | `shutdown` | the server shuts down |
 //! | `# …` | says why |
 //! | `#= MQTT5-3.1.0-2` | the statement of a standard that it shows |
@@ -40,7 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{ConnId, Gauge};
+use broker::{ConnId, Gauge, Reason, Refused};
 use wire::mqtt::Version;
 use wire::websocket::Opcode;
 
@@ -65,6 +66,13 @@ struct Play {
     versions: BTreeMap<String, Version>,
     /// Those who speak HTTP, and whether it is frames by now.
     web: BTreeMap<String, Web>,
+}
+
+/// What was refused, with the reasons that there were.
+fn in_words<R: Reason>(refused: &Refused<R>) -> String {
+    let counted = refused.by_reason().filter(|(_, count)| *count > 0);
+    let words: Vec<String> = counted.map(|(reason, count)| format!("{reason} {count}")).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 /// How a client of the web speaks.
@@ -120,10 +128,19 @@ impl Play {
     }
 
     fn broker(&mut self, line: &str) -> Result<(), String> {
-        let told = line.strip_prefix("tells ").and_then(|rest| rest.split_once(' '));
-        let (topic, text) = told.ok_or("it tells a topic and a text")?;
-        self.stage().tell(topic, text);
-        Ok(())
+        let (verb, rest) = line.split_once(' ').ok_or("it does something")?;
+        let (what, text) = rest.split_once(' ').ok_or("it does that with two things")?;
+        if verb == "tells" {
+            self.stage().tell(what, text);
+            return Ok(());
+        }
+        let stats = self.stage().station.shard().stats();
+        let refused = match (verb, what) {
+            ("refused", "messages") => in_words(&stats.refused),
+            ("refused", "subscriptions") => in_words(&stats.refused_subscriptions),
+            _ => return Err("no such line".to_owned()),
+        };
+        if refused == text { Ok(()) } else { Err(format!("it refused {what} {refused}")) }
     }
 
     fn limit(&mut self, line: &str) -> Result<(), String> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use broker::planted::{self, Bug};
-use broker::{ConnId, Instant, Now, Use};
+use broker::{ConnId, Instant, MessageRefusal, Now, Use};
 
 use crate::event::CloseReason;
 use crate::station::{Action, Station};
@@ -98,6 +98,7 @@ impl Station {
         }
         let first = self.env.unfinished.first().map(|(_, first)| first);
         if first == Some(turn.conn) && self.unfinished_bytes(turn.conn) < turn.bytes + PROGRESS_BYTES {
+            self.env.shard.refuse(MessageRefusal::OutOfMemory);
             self.end(now, turn.conn, CloseReason::OutOfMemory);
         }
         if self.is_short()

@@ -90,7 +90,7 @@ impl Status {
             rate.delivered,
             rate.seconds,
             stats.dropped,
-            stats.refused,
+            stats.refused.sum(),
             stats.not_retained,
             stats.pauses,
             memory(gauge),

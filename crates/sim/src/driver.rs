@@ -382,6 +382,8 @@ impl World {
     fn check_bounds(&mut self, site: usize) {
         let (crowd, used) = ((self.sites.len(), self.swarm.load.publishers), self.gauge.used());
         bounds::check_memory(used, crowd, &self.largest, &self.swarm.limits, &mut self.violations);
+        let shard = self.sites[site].station.shard();
+        bounds::check_queued(shard.stats().queued, shard.queued(), &mut self.violations);
         self.look_at_memory(site);
         self.check_account();
     }

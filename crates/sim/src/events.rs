@@ -23,6 +23,7 @@ impl World {
                 Event::NotShown(count) => self.record.remains.shown += count,
                 Event::Closing { id: Origin { conn, .. }, reason, .. } => {
                     self.record.remains.closings += 1;
+                    self.record.remains.out_of_memory += u64::from(reason == CloseReason::OutOfMemory);
                     self.reached.extend(Reached::ending(&reason));
                     if let Some(client) = self.sites[site].client_of(conn) {
                         self.closes(client, &reason);
@@ -58,6 +59,10 @@ impl World {
                 let silence = patience::Silence { connected_ns, asked_topic_ns, now_ns };
                 patience::check_silent(&silence, limits, &mut self.violations);
             }
+            CloseReason::TooLong if client.role == Role::Stranger && client.begins_as_mqtt => {
+                self.record.remains.too_long_of_strangers += 1;
+            }
+            CloseReason::TooLong => self.record.remains.too_long += 1,
             CloseReason::OutOfMemory => {
                 // Whoever takes its replies slowly is read as slowly.
                 let reads = !client.write_blocked && !client.down.is_narrow();

@@ -283,6 +283,7 @@ impl World {
             remains.counted += shard.stats().accepted;
             remains.delivered += shard.stats().delivered;
             remains.dropped += shard.stats().dropped;
+            remains.refused.add(&shard.stats().refused);
             remains.subscriptions += shard.stats().subscriptions;
             let counted = usize::try_from(site.station.census().greeted()).unwrap_or(usize::MAX);
             remains.rows += site.station.clients(1).len() + counted;

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use broker::{MessageRefusal, Refused};
+
 /// The whole story of a seed, as seen from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
@@ -367,6 +369,13 @@ pub(crate) struct Remains {
     /// Messages that they say they gave to connections, and dropped.
     pub(crate) delivered: u64,
     pub(crate) dropped: u64,
+    /// Messages that they say they did not let in.
+    pub(crate) refused: Refused<MessageRefusal>,
+    /// Endings for a message that was too long; of who breaks the rules it may have been something else.
+    pub(crate) too_long: u64,
+    pub(crate) too_long_of_strangers: u64,
+    /// Endings for want of memory.
+    pub(crate) out_of_memory: u64,
     /// Messages that an operator was shown, or told of in number.
     pub(crate) shown: u64,
     /// Subscriptions that the stations say stand.

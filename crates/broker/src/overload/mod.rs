@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::memory::Gauge;
 use crate::queue::Popped;
 use crate::session::Session;
-use crate::stats::Stats;
+use crate::stats::{Queued, Stats};
 use crate::time::Instant;
 
 pub(crate) use brakes::{Brakes, Flow, STALLED};
@@ -78,7 +78,8 @@ impl Overload {
 
     /// What stands, for the check that nothing is left.
     pub(crate) fn len(&self) -> usize {
-        self.brakes.len() + self.places.bytes()
+        let Queued { messages, bytes } = self.places.queued();
+        self.brakes.len() + self.places.bytes() + (messages + bytes) as usize
     }
 
     /// Asks `origin`'s shard to read it less.

@@ -5,47 +5,62 @@ use crate::memory::{Gauge, Tally, Use};
 use crate::planted::{self, Bug};
 use crate::queue::{Dropped, PLACE_BYTES, Popped};
 use crate::session::Session;
-use crate::stats::Stats;
+use crate::stats::{Queued, Stats};
 
 /// Places in the queues of one shard: those of live runs and those of history.
 #[derive(Debug)]
 pub(crate) struct Places {
+    queued: Queued,
     live: Tally,
     replays: Tally,
 }
 
 impl Places {
     pub(crate) fn new(gauge: &Gauge) -> Self {
-        Self { live: Tally::new(gauge, Use::Queues), replays: Tally::new(gauge, Use::Replays) }
+        Self {
+            queued: Queued::default(),
+            live: Tally::new(gauge, Use::Queues),
+            replays: Tally::new(gauge, Use::Replays),
+        }
     }
 
     /// A run was pushed to a queue.
     #[inline]
-    pub(crate) fn pushed(&mut self) {
+    pub(crate) fn pushed(&mut self, queued: Queued) {
+        self.queued.add(queued);
         self.live.add(PLACE_BYTES);
     }
 
     /// So many runs of history were put into a queue.
-    pub(crate) fn replayed(&mut self, runs: usize) {
+    pub(crate) fn replayed(&mut self, queued: Queued, runs: usize) {
+        self.queued.add(queued);
         self.replays.add(runs * PLACE_BYTES);
     }
 
     /// Something was taken from a queue.
     pub(crate) fn popped(&mut self, popped: &Popped) {
+        self.queued.subtract(popped.queued);
         self.live.subtract(popped.live * PLACE_BYTES);
         self.replays.subtract(popped.history * PLACE_BYTES);
     }
 
+    /// The rest of what was taken is back: it had no place.
+    pub(crate) fn put_back(&mut self, queued: Queued) {
+        self.queued.add(queued);
+    }
+
     /// Messages of so many places went back to a group.
-    pub(crate) fn given_back(&mut self, places: usize) {
+    pub(crate) fn given_back(&mut self, queued: Queued, places: usize) {
+        self.queued.subtract(queued);
         self.live.subtract(places * PLACE_BYTES);
     }
 
     /// A queue lost messages: they are counted, and their places are given back.
     pub(crate) fn dropped(&mut self, dropped: Dropped, stats: &mut Stats) {
         if !planted::is(Bug::DropUncounted) {
-            stats.dropped += dropped.messages;
+            stats.dropped += dropped.queued.messages;
         }
+        self.queued.subtract(dropped.queued);
         self.live.subtract(dropped.live * PLACE_BYTES);
         self.replays.subtract(dropped.history * PLACE_BYTES);
     }
@@ -59,7 +74,7 @@ impl Places {
         }
         let dropped = session.queue.drop_live(bytes_max);
         self.dropped(dropped, stats);
-        dropped.messages > 0
+        dropped.queued.messages > 0
     }
 
     /// A session goes, and its queue with it.
@@ -67,6 +82,7 @@ impl Places {
         if planted::is(Bug::KeepPlaces) {
             return;
         }
+        self.queued.subtract(session.queue.queued());
         let (live, history) = session.queue.places();
         self.live.subtract(live * PLACE_BYTES);
         self.replays.subtract(history * PLACE_BYTES);
@@ -76,6 +92,11 @@ impl Places {
     pub(crate) fn settle(&mut self) {
         self.live.settle();
         self.replays.settle();
+    }
+
+    /// What waits in all queues.
+    pub(crate) fn queued(&self) -> Queued {
+        self.queued
     }
 
     /// Bytes of all places, for the check that nothing is left.

@@ -7,13 +7,19 @@ use crate::ids::SessionId;
 use crate::listing::{FilterRow, Page};
 use crate::session::{QueueState, Session};
 use crate::shard::Shard;
-use crate::stats::Stats;
+use crate::stats::{Queued, Stats};
 
 impl Shard {
     /// Counters so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.stats
+        Stats { queued: self.overload.places.queued(), ..self.stats }
+    }
+
+    /// What waits in all queues, for checks: looks at all that does.
+    #[must_use]
+    pub fn queued(&self) -> Queued {
+        self.sessions.iter().map(|(_, session)| session.queue.queued()).sum()
     }
 
     /// Bytes of history kept.

@@ -14,10 +14,10 @@ use crate::limits::Limits;
 use crate::member::{Membership, Returned};
 use crate::overload::{Flow, Places};
 use crate::planted::{self, Bug};
-use crate::queue::Slice;
 use crate::retained::RetainedRequest;
 use crate::run::LocalRun;
 use crate::session::{Held, Session};
+use crate::slice::Slice;
 use crate::time::{Instant, Now};
 use crate::work;
 
@@ -298,8 +298,8 @@ impl Shard {
         while let Some(Part { run, skip, end }) = parts.pop() {
             self.spent += work::QUEUE_ENTRY;
             let slice = Slice { end, ..Slice::of(LocalRun::new(run), skip) };
+            self.overload.places.pushed(slice.queued());
             session.queue.push_front(now, slice);
-            self.overload.places.pushed();
         }
         if self.overload.places.bound(session, &self.limits, &mut self.stats) {
             self.overload.brakes.fall_behind(session, &mut self.out);
@@ -321,8 +321,8 @@ impl Shard {
             return self.give_back(Some(slice).filter(|_| !planted::is(Bug::ShareGone)));
         };
         session.membership(id.key).expect("it was just found").queued(slice.room());
+        self.overload.places.pushed(slice.queued());
         session.queue.push_given(now, slice);
-        self.overload.places.pushed();
         if !std::mem::replace(&mut session.watched, true) {
             self.watched.insert((now.after(self.limits.share_time), id.session));
         }
@@ -375,7 +375,7 @@ pub(crate) fn take_back(
         return;
     }
     let (taken, freed) = session.queue.take_given(of);
-    places.given_back(freed);
+    places.given_back(taken.iter().map(Slice::queued).sum(), freed);
     let (id, hears) = (session.id, if session.conn.is_some() { Hears::Now } else { Hears::Away });
     let (mut last, mut returned) = (None, Returned::default());
     for slice in &taken {

@@ -26,11 +26,12 @@ use crate::memory::Gauge;
 use crate::overload::{Crowd, Flow, Memory, Overload, Pauses};
 use crate::planted::{self, Bug};
 use crate::position::Arrivals;
-use crate::queue::Slice;
+use crate::refused::{MessageRefusal, SubscriptionRefusal};
 use crate::retained::{Retained, RetainedRequest};
 use crate::routes::{RouteBounds, Routes};
 use crate::run::Run;
 use crate::session::{Ready, Session, Sessions};
+use crate::slice::Slice;
 use crate::source::{Source, Sources};
 use crate::stats::Stats;
 use crate::time::{Instant, Now};
@@ -219,7 +220,7 @@ impl Shard {
         let subscribed =
             grant::subscribe(&mut self.tables(), now.mono, &gauge, session, filters, (history, retained));
         self.answer(now.mono);
-        subscribed
+        subscribed.inspect_err(|why| self.refuse_subscription((*why).into()))
     }
 
     /// Whether [`Shard::step`] has something to do.
@@ -334,7 +335,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(session) else { return };
         // It was counted when it was taken; the rest is counted when it is taken again.
         self.stats.delivered -= rest.len();
-        session.queue.put_back(rest);
+        self.overload.places.put_back(session.queue.put_back(rest));
     }
 
     /// Whether a subscription of the session has not been answered yet.
@@ -363,9 +364,15 @@ impl Shard {
         self.retained.has_room(topic, &self.limits)
     }
 
-    /// A front end does not let a message in, and its publisher goes on: the operator sees how many.
-    pub fn refuse(&mut self) {
-        self.stats.refused += 1;
+    /// A front end does not let a message in: the operator sees how many, and why.
+    pub fn refuse(&mut self, why: MessageRefusal) {
+        self.stats.refused.count(why);
+    }
+
+    /// A front end does not ask for a subscription that its client wants. What [`Shard::subscribe`]
+    /// and [`Output::Refused`] say is counted already.
+    pub fn refuse_subscription(&mut self, why: SubscriptionRefusal) {
+        self.stats.refused_subscriptions.count(why);
     }
 
     /// The one other shard that hears `topic`, if it is the only one that does.
@@ -475,12 +482,12 @@ impl Shard {
 
     /// A subscription's history, or a part of it, was put into its queue.
     fn put_history(&mut self, now: Instant, subscription: SubscriptionId, granted: Granted) {
-        let Granted { read, queued } = granted;
+        let Granted { read, queued, runs } = granted;
         self.spent += work::REPLAY_ENTRY * read as u64;
-        let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| queued > 0) else {
+        let Some(session) = self.sessions.get_mut(subscription.session).filter(|_| runs > 0) else {
             return;
         };
-        self.overload.places.replayed(queued);
+        self.overload.places.replayed(queued, runs);
         self.memory.replays(now, session);
     }
 

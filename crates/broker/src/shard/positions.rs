@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::ids::SessionId;
 use crate::input::{Mail, Output};
 use crate::position::Standing;
-use crate::queue::Slice;
 use crate::shard::Shard;
+use crate::slice::Slice;
 use crate::time::Now;
 
 /// How often the other shards are asked how many messages they have accepted, at most.

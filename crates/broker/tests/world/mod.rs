@@ -81,6 +81,13 @@ impl World {
             }
         }
         self.shards[shard].end_turn();
+        self.check_queued(shard);
+    }
+
+    /// What a shard has counted is what waits.
+    pub(crate) fn check_queued(&self, shard: usize) {
+        let shard = &self.shards[shard];
+        assert_eq!(shard.stats().queued, shard.queued());
     }
 
     /// Does what is due on a shard, and what waits.

@@ -20,8 +20,14 @@ pub(super) struct Status {
     pub(super) sessions_absent: u64,
     pub(super) subscriptions: u64,
     pub(super) shared_subscriptions: u64,
+    #[serde(default)]
+    pub(super) subscriptions_refused_total: u64,
+    #[serde(default)]
+    pub(super) subscriptions_refused_by_reason: Map<String, Value>,
     pub(super) retained_topics: u64,
     pub(super) messages: Messages,
+    #[serde(default)]
+    pub(super) queued: Queued,
     pub(super) bytes: Bytes,
     pub(super) rates: Rates,
     pub(super) memory: Memory,
@@ -57,7 +63,15 @@ pub(super) struct Messages {
     pub(super) delivered_total: u64,
     pub(super) lost_total: u64,
     pub(super) refused_total: u64,
+    #[serde(default)]
+    pub(super) refused_by_reason: Map<String, Value>,
     pub(super) not_retained_total: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Queued {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::answers::{Connections, Memory, Status, largest, numbers};
@@ -58,6 +58,9 @@ fn subjects(status: &Status) -> Vec<(&'static str, Vec<String>)> {
     let Status { messages, bytes: total, rates, sockets, .. } = status;
     let protocols = largest(&status.connections.by_protocol).into_iter();
     let protocols = protocols.map(|(protocol, number)| format!("{protocol} {}", grouped(number))).collect();
+    let reasons = |of: &Map<String, Value>| -> Vec<String> {
+        largest(of).into_iter().map(|(reason, number)| format!("{reason} {}", grouped(number))).collect()
+    };
     let listeners = status.listeners.iter().map(|url| visible(url.as_bytes())).collect();
     let silent = status.shards.silent.iter().map(|shard| format!("shard {shard} does not answer")).collect();
     let mut subjects = vec![
@@ -70,10 +73,13 @@ fn subjects(status: &Status) -> Vec<(&'static str, Vec<String>)> {
             vec![
                 things(sockets.refused_total, "connection", "connections"),
                 things(messages.refused_total, "message", "messages"),
+                things(status.subscriptions_refused_total, "subscription", "subscriptions"),
                 format!("not retained {}", grouped(messages.not_retained_total)),
                 format!("accepting paused {} times", grouped(sockets.accept_pauses_total)),
             ],
         ),
+        ("  messages", reasons(&messages.refused_by_reason)),
+        ("  filters", reasons(&status.subscriptions_refused_by_reason)),
         (
             "Subscriptions",
             vec![
@@ -104,6 +110,11 @@ fn subjects(status: &Status) -> Vec<(&'static str, Vec<String>)> {
         (
             "Overload",
             vec![
+                format!(
+                    "queued {} messages of {}",
+                    grouped(status.queued.messages),
+                    bytes(status.queued.bytes)
+                ),
                 format!("lost by slow subscribers {}", grouped(messages.lost_total)),
                 format!("publishers paused {} times", grouped(status.pauses_total)),
             ],

@@ -6,7 +6,7 @@
 mod encode;
 mod position;
 
-use broker::{Filters, Refusal, RetainedRequest, SessionId, Slice};
+use broker::{Filters, Refusal, RetainedRequest, SessionId, Slice, SubscriptionRefusal};
 use topic::Filter;
 use wire::past::Replay;
 
@@ -262,7 +262,7 @@ impl Env {
         missed
     }
 
-    /// A session subscribes to one filter or several at once.
+    /// A session subscribes to one filter or several at once. Who does not get it is counted.
     pub(crate) fn hear(
         &mut self,
         session: SessionId,
@@ -271,6 +271,7 @@ impl Env {
         let filters = Filters::new(wish.filters);
         let is_system = wish.filters.iter().any(Filter::is_system);
         if is_system && matches!(filters, Filters::Several(_)) {
+            self.shard.refuse_subscription(SubscriptionRefusal::InvalidFilter);
             return Err(Unheard::SystemBesides);
         }
         let retained = if is_system { RetainedRequest::All } else { RetainedRequest::None };

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io::Write as _;
 
-use broker::{Origin, WallTime};
-use wire::http::{Framing, Head, Status, write_head, write_problem};
+use broker::{MessageRefusal, Origin, SubscriptionRefusal, WallTime};
+use wire::http::{BodyError, Framing, Head, Status, write_head, write_problem};
+
+use crate::declined::Declined;
 
 use crate::text;
 
@@ -37,6 +39,35 @@ pub(crate) struct Problem {
     fields: &'static [(&'static str, &'static str)],
     /// The origin whose page may read it.
     page: Option<Box<str>>,
+}
+
+/// A message that is not let in.
+pub(super) type Unpublished = Declined<MessageRefusal, Problem>;
+/// A subscription that the core is not asked for.
+pub(super) type Unasked = Declined<SubscriptionRefusal, Problem>;
+
+/// Whatever is wrong with it that has no reason of its own.
+impl From<Problem> for Unpublished {
+    fn from(problem: Problem) -> Self {
+        Self::new(MessageRefusal::Malformed, problem)
+    }
+}
+
+/// Whatever is wrong with it that has no reason of its own.
+impl From<Problem> for Unasked {
+    fn from(problem: Problem) -> Self {
+        Self::new(SubscriptionRefusal::Malformed, problem)
+    }
+}
+
+impl From<BodyError> for Unpublished {
+    fn from(error: BodyError) -> Self {
+        let why = match error {
+            BodyError::TooLarge => MessageRefusal::TooLarge,
+            _ => MessageRefusal::Malformed,
+        };
+        Self::new(why, Problem::new(error.status(), error.to_string()))
+    }
 }
 
 impl Problem {

@@ -7,7 +7,7 @@ use wire::http::Status;
 
 use crate::env::Env;
 use crate::http::answers::Problem;
-use crate::http::said::Said;
+use crate::http::said::{self, Said};
 
 /// What one call may cost, about.
 const WORK_MAX: u64 = 100_000;
@@ -55,9 +55,10 @@ impl Lines {
             if line.is_empty() {
                 continue;
             }
-            let said: Said =
-                serde_json::from_slice(line).map_err(|error| self.problem(&error.to_string()))?;
-            let (topic, payload, marks) = said.message(env).map_err(|detail| self.problem(&detail))?;
+            let said = serde_json::from_slice(line).map_err(|error| said::malformed(error.to_string()));
+            let (topic, payload, marks) = said
+                .and_then(|said: Said| said.message(env))
+                .map_err(|declined| self.problem(&declined.counted(env)))?;
             env.traffic.received += 1;
             env.publish_one(publisher, &topic, *count, payload.into(), marks);
             *count += 1;

@@ -78,7 +78,8 @@ impl Http {
         if head.framing != Framing::None && head.framing != Framing::Sized(0) {
             return Err(Problem::new(Status::BAD_REQUEST, "A request to hear has no body"));
         }
-        let mut listen = request::listen(head, named, link.rules.limits.http_filters_max)?;
+        let mut listen = request::listen(head, named, link.rules.limits.http_filters_max)
+            .map_err(|declined| declined.counted(env))?;
         let after = listen.after.take();
         let wrapping = if request::takes_chunks(head) { Wrapping::Chunks } else { Wrapping::Bare };
         let mut streaming = Streaming {

@@ -217,7 +217,9 @@ impl Http {
         link.show(env);
         self.is_greeted = true;
         let done = match head.method {
-            "POST" | "PUT" => self.begin_body(link, env, batch, (head, named, page), (chunk, at)),
+            "POST" | "PUT" => self
+                .begin_body(link, env, batch, (head, named, page), (chunk, at))
+                .map_err(|declined| declined.counted(env)),
             "GET" | "HEAD" => self.listen(link, env, (head, named, page)),
             "OPTIONS" => self.options(env, head, page),
             _ => {

@@ -6,13 +6,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use broker::Marks;
+use broker::{Marks, MessageRefusal};
 use topic::TopicName;
 use wire::http::{BodyReader, Framing, Head, Status};
 
 use crate::batch::{Added, Batch};
 use crate::env::Env;
-use crate::http::answers::{Problem, Then};
+use crate::http::answers::{Problem, Then, Unpublished};
 use crate::http::lines::Lines;
 use crate::http::{Http, State, Step, request};
 use crate::link::{Chunk, Link};
@@ -71,18 +71,18 @@ impl Http {
         batch: &mut Batch,
         (head, named, page): (&Head<'_>, &str, Option<&str>),
         (chunk, at): (&Chunk, usize),
-    ) -> Result<usize, Problem> {
+    ) -> Result<usize, Unpublished> {
         let what = match named {
             "" if request::is_lines(head) => What::Lines,
             "" => {
                 let detail = "No topic: publish to /t/TOPIC, or several messages as NDJSON";
-                return Err(Problem::new(Status::BAD_REQUEST, detail));
+                let problem = Problem::new(Status::BAD_REQUEST, detail);
+                return Err(Unpublished::new(MessageRefusal::InvalidTopic, problem));
             }
             _ => self.message(env, batch, (head, named), chunk)?,
         };
         let bytes_max = link.rules.limits.message_bytes_max;
-        let reader = BodyReader::new(head.framing, bytes_max as u64)
-            .map_err(|error| Problem::new(error.status(), error.to_string()))?;
+        let reader = BodyReader::new(head.framing, bytes_max as u64)?;
         let comes = match head.framing {
             Framing::Chunked => Comes::InPieces(reader, Vec::new()),
             Framing::Sized(bytes) => Comes::Whole(usize::try_from(bytes).unwrap_or(usize::MAX)),
@@ -115,7 +115,7 @@ impl Http {
         batch: &mut Batch,
         (head, named): (&Head<'_>, &str),
         chunk: &Chunk,
-    ) -> Result<What, Problem> {
+    ) -> Result<What, Unpublished> {
         let is_plain = head.query.is_none() && head.headers.first("content-type").is_none();
         if let Some((last, topic)) = &self.last
             && is_plain
@@ -128,8 +128,9 @@ impl Http {
             // What is in front of it may take the last place.
             self.flush(env, batch, chunk);
             if !env.shard.may_retain(&topic) {
-                env.shard.refuse();
-                return Err(Problem::new(Status::INSUFFICIENT_STORAGE, "No room to retain another message"));
+                let detail = "No room to retain another message";
+                let problem = Problem::new(Status::INSUFFICIENT_STORAGE, detail);
+                return Err(Unpublished::new(MessageRefusal::RetainedFull, problem));
             }
         }
         self.last = Some((named.into(), topic.clone()));
@@ -180,7 +181,7 @@ impl Http {
                     }
                     Step::Used(part.used)
                 }
-                Err(error) => Step::Refused(Problem::new(error.status(), error.to_string())),
+                Err(error) => Step::Refused(Unpublished::from(error).counted(env)),
             },
             Comes::Read(_) => self.publish_lines(link, env),
         }

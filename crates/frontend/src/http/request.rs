@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use broker::{Marks, Qos};
+use broker::{Marks, MessageRefusal, Qos, SubscriptionRefusal};
 use bytes::Bytes;
 use topic::{Filter, TopicName};
 use wire::http::{self, Head, Status, Version, best_offer};
@@ -10,7 +10,7 @@ use wire::mqtt::{Property, PropertyWriter};
 use wire::past::Replay;
 
 use crate::feed::{self, Shape};
-use crate::http::answers::Problem;
+use crate::http::answers::{Problem, Unasked, Unpublished};
 use crate::http::safety::Asks;
 use crate::websocket::Inside;
 
@@ -70,7 +70,7 @@ pub(super) enum Ends {
 }
 
 /// Whether the client may hear what it asks for, and how.
-pub(super) fn listen(head: &Head<'_>, named: &str, filters_max: usize) -> Result<Listen, Problem> {
+pub(super) fn listen(head: &Head<'_>, named: &str, filters_max: usize) -> Result<Listen, Unasked> {
     let mut listen = Listen {
         filters: Vec::new(),
         shape: Shape::Lines,
@@ -94,29 +94,33 @@ pub(super) fn listen(head: &Head<'_>, named: &str, filters_max: usize) -> Result
             "after" => listen.after = Some(value.as_bytes().to_vec()),
             "poll" if flag(&name, &value)? => listen.ends = Ends::WithHistory,
             "poll" => {}
-            _ => return Err(unknown(&name, "filter, format, last, since, after, poll")),
+            _ => return Err(unknown(&name, "filter, format, last, since, after, poll").into()),
         }
     }
     listen.shape = match shape {
         Some(shape) => shape,
         None => accepted(head)?,
     };
-    match listen.filters.len() {
-        0 => Err(Problem::new(Status::BAD_REQUEST, "No topic: ask for /t/TOPIC or /t?filter=FILTER")),
-        count if count <= filters_max => Ok(listen),
-        _ => Err(Problem::new(Status::BAD_REQUEST, format!("More than {filters_max} filters"))),
-    }
+    let (why, detail) = match listen.filters.len() {
+        0 => {
+            let detail = "No topic: ask for /t/TOPIC or /t?filter=FILTER".to_owned();
+            (SubscriptionRefusal::InvalidFilter, detail)
+        }
+        count if count <= filters_max => return Ok(listen),
+        _ => (SubscriptionRefusal::TooMany, format!("More than {filters_max} filters")),
+    };
+    Err(Unasked::new(why, Problem::new(Status::BAD_REQUEST, detail)))
 }
 
 /// What a client publishes to a topic, besides the message.
-pub(super) fn publish(head: &Head<'_>, named: &str) -> Result<(TopicName, Marks), Problem> {
+pub(super) fn publish(head: &Head<'_>, named: &str) -> Result<(TopicName, Marks), Unpublished> {
     let mut marks = Marks::default();
     for pair in http::pairs(head.query.unwrap_or_default()) {
         let (name, value) = pair.map_err(bad_escape)?;
         match name.as_ref() {
             "retain" => marks.retain = flag(&name, &value)?,
             "qos" => marks.qos = qos(number(&name, &value)?)?,
-            _ => return Err(unknown(&name, "retain, qos")),
+            _ => return Err(unknown(&name, "retain, qos").into()),
         }
     }
     marks.properties = head.headers.first("content-type").and_then(content_type);
@@ -124,11 +128,16 @@ pub(super) fn publish(head: &Head<'_>, named: &str) -> Result<(TopicName, Marks)
 }
 
 /// A topic that a client may publish to.
-pub(super) fn topic(name: &str) -> Result<TopicName, Problem> {
-    let topic = TopicName::parse(name)
-        .map_err(|error| Problem::new(Status::BAD_REQUEST, format!("Invalid topic \"{name}\": {error}")))?;
+pub(super) fn topic(name: &str) -> Result<TopicName, Unpublished> {
+    let topic = TopicName::parse(name).map_err(|error| {
+        let detail = format!("Invalid topic \"{name}\": {error}");
+        Unpublished::new(MessageRefusal::InvalidTopic, Problem::new(Status::BAD_REQUEST, detail))
+    })?;
     match topic.is_system() {
-        true => Err(Problem::new(Status::FORBIDDEN, "Only the broker publishes under $SYS")),
+        true => {
+            let problem = Problem::new(Status::FORBIDDEN, "Only the broker publishes under $SYS");
+            Err(Unpublished::new(MessageRefusal::ReservedTopic, problem))
+        }
         false => Ok(topic),
     }
 }
@@ -198,8 +207,9 @@ fn shape_named(name: &str) -> Result<Shape, Problem> {
     }
 }
 
-fn filter(text: &str) -> Result<Filter, Problem> {
-    feed::filter(text).map_err(|detail| Problem::new(Status::BAD_REQUEST, detail))
+fn filter(text: &str) -> Result<Filter, Unasked> {
+    let problem = feed::filter(text).map_err(|detail| Problem::new(Status::BAD_REQUEST, detail));
+    problem.map_err(|problem| Unasked::new(SubscriptionRefusal::InvalidFilter, problem))
 }
 
 fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {

@@ -2,12 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use broker::Marks;
+use broker::{Marks, MessageRefusal};
 use serde::Deserialize;
 use topic::TopicName;
 
+use crate::declined::Declined;
 use crate::env::Env;
 use crate::http::request;
+
+/// A message that is not let in, and a sentence about it.
+pub(crate) type Unsaid = Declined<MessageRefusal, String>;
 
 /// What a feed shows, as far as a publisher may say it.
 #[derive(Debug, Deserialize)]
@@ -28,24 +32,29 @@ impl Said {
     ///
     /// # Errors
     /// What is wrong with it, as a sentence.
-    pub(crate) fn message(self, env: &mut Env) -> Result<(TopicName, Vec<u8>, Marks), String> {
-        let topic = request::topic(&self.topic).map_err(|problem| problem.detail)?;
+    pub(crate) fn message(self, env: &Env) -> Result<(TopicName, Vec<u8>, Marks), Unsaid> {
+        let topic = request::topic(&self.topic).map_err(|declined| declined.map(|problem| problem.detail))?;
         let payload = match (self.payload, self.payload_b64) {
             (Some(text), None) => text.into_bytes(),
             (None, Some(base64)) => {
-                BASE64.decode(base64).map_err(|_| "payload_b64 is no base64".to_owned())?
+                BASE64.decode(base64).map_err(|_| malformed("payload_b64 is no base64"))?
             }
-            _ => return Err("either payload or payload_b64".to_owned()),
+            _ => return Err(malformed("either payload or payload_b64")),
         };
         if payload.len() > env.limits.message_bytes_max {
-            return Err(format!("message too long: limit is {} bytes", env.limits.message_bytes_max));
+            let detail = format!("message too long: limit is {} bytes", env.limits.message_bytes_max);
+            return Err(Unsaid::new(MessageRefusal::TooLarge, detail));
         }
-        let qos = request::qos(self.qos).map_err(|problem| problem.detail)?;
+        let qos = request::qos(self.qos).map_err(|problem| malformed(problem.detail))?;
         if self.retain && !payload.is_empty() && !env.shard.may_retain(&topic) {
-            env.shard.refuse();
-            return Err("no room to retain another message".to_owned());
+            return Err(Unsaid::new(MessageRefusal::RetainedFull, "no room to retain another message"));
         }
         let properties = self.content_type.and_then(|text| request::content_type(text.as_bytes()));
         Ok((topic, payload, Marks { qos, retain: self.retain, properties, ..Marks::default() }))
     }
+}
+
+/// What stands where a message should is none.
+pub(super) fn malformed(detail: impl Into<String>) -> Unsaid {
+    Unsaid::new(MessageRefusal::Malformed, detail)
 }

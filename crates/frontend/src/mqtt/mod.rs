@@ -27,9 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::planted::{self, Bug};
-use broker::{Instant, Publisher, Refusal, SubscriptionId, Use};
+use broker::{Instant, MessageRefusal, Publisher, Refusal, SubscriptionId, Use};
 use topic::TopicName;
-use wire::mqtt::{Kind, Packet, Property, Reason, Version, decode, frame};
+use wire::mqtt::{DecodeError, Kind, Packet, Property, Reason, Version, decode, frame};
 
 use crate::batch::Batch;
 use crate::connection::{Next, Taken};
@@ -300,6 +300,9 @@ impl Client {
                 Err(error) => return violation(error.into()),
             };
             if frame.len() > link.rules.limits.message_bytes_max {
+                if frame.kind() == Kind::Publish {
+                    env.shard.refuse(MessageRefusal::TooLarge);
+                }
                 return Next::End(CloseReason::TooLong);
             }
             let Some(body) = bytes.get(frame.head_len..frame.len()) else { return Next::GoOn };
@@ -312,7 +315,12 @@ impl Client {
             }
             let packet = match decode(self.version, frame.first, body) {
                 Ok(packet) => packet,
-                Err(error) => return violation(error.into()),
+                Err(error) => {
+                    if error == DecodeError::TopicName {
+                        env.shard.refuse(MessageRefusal::InvalidTopic);
+                    }
+                    return violation(error.into());
+                }
             };
             if let Packet::Publish(publish) = &packet {
                 let receive_max = usize::from(link.rules.limits.receive_max);

@@ -95,10 +95,10 @@ impl Client {
 
     /// A message is not published: who can be told is told, and goes on.
     fn refuse(&mut self, env: &mut Env, packet: &Publish<'_>, refused: Refused) -> Result<usize, Violation> {
+        env.shard.refuse(refused.counted_as());
         if !has_properties(self.version) {
             return Err(refused.violation()); //= MQTT311-3.3.5-2
         }
-        env.shard.refuse();
         let Some(id) = packet.packet_id else { return Ok(PACKET_WORK) };
         let ack = Ack::new(id, refused.reason());
         let packet = match packet.qos {

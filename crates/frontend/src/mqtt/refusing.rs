@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use broker::MessageRefusal;
 use topic::TopicError;
 use wire::mqtt::{
     Ack, ConnAck, Disconnect, Packet, Place, Properties, Property, PropertyWriter, Reason, SubAck, Version,
@@ -40,6 +41,15 @@ impl Refused {
             Self::Topic(_) => Reason::TOPIC_NAME_INVALID,
             Self::Reserved => Reason::NOT_AUTHORIZED,
             Self::NotRetained => Reason::QUOTA_EXCEEDED,
+        }
+    }
+
+    /// What operators see of it.
+    pub(super) fn counted_as(self) -> MessageRefusal {
+        match self {
+            Self::Topic(_) => MessageRefusal::InvalidTopic,
+            Self::Reserved => MessageRefusal::ReservedTopic,
+            Self::NotRetained => MessageRefusal::RetainedFull,
         }
     }
 

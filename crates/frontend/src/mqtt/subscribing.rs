@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
-use broker::{Filters, GroupName, HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId};
+use broker::{
+    Filters, GroupName, HistoryRequest, Input, Refusal, RetainedRequest, SubscriptionId, SubscriptionRefusal,
+};
 use topic::Filter;
 use wire::mqtt::{
     Packet, Properties, Property, Reason, RetainHandling, SubAck, Subscribe, SubscribeOptions, UnsubAck,
@@ -119,7 +121,10 @@ impl Client {
         // The whole text is the session's name for it, also where it names a group.
         let (filter, group) = match parsed(env, text) {
             Ok(both) => both,
-            Err(words) => return decline(Reason::TOPIC_FILTER_INVALID, &words, &mut asked.words),
+            Err(words) => {
+                env.shard.refuse_subscription(SubscriptionRefusal::InvalidFilter);
+                return decline(Reason::TOPIC_FILTER_INVALID, &words, &mut asked.words);
+            }
         };
         let limits = &link.rules.limits;
         let is_short = env.is_short_of_sessions(limits);
@@ -150,7 +155,11 @@ impl Client {
         }
         let has_most = session.filters.len() >= limits.subscriptions_max;
         if known.is_none() && (has_most || is_short) {
-            let words = if has_most { "no more filters in a session" } else { "no memory for more filters" };
+            let (why, words) = match has_most {
+                true => (SubscriptionRefusal::TooMany, "no more filters in a session"),
+                false => (SubscriptionRefusal::OutOfMemory, "no memory for more filters"),
+            };
+            env.shard.refuse_subscription(why);
             return decline(Reason::QUOTA_EXCEEDED, words, &mut asked.words);
         }
         let subscribed = match group {

@@ -16,7 +16,7 @@ mod hello;
 mod publishing;
 
 use broker::planted::{self, Bug};
-use broker::{Instant, Origin};
+use broker::{Instant, MessageRefusal, Origin};
 use topic::Filter;
 use wire::text::{OK_LINE, is_terminate, next_line};
 
@@ -144,6 +144,9 @@ impl Text {
                     };
                     env.publish(run);
                     next = Next::Published;
+                }
+                if end == Some(CloseReason::TooLong) {
+                    env.shard.refuse(MessageRefusal::TooLarge);
                 }
                 // A `terminate` behind the messages ends the connection after them.
                 Taken { used, next: end.map_or(next, Next::End) }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use broker::{Delivery, Input, Publisher, Refusal, Resumed, SubscriptionId, WallTime};
+use broker::{Delivery, Input, Publisher, Refusal, Resumed, SubscriptionId, SubscriptionRefusal, WallTime};
 use serde::Deserialize;
 use topic::Filter;
 use wire::past::Replay;
 
 use crate::census::RoleName;
+use crate::declined::Declined;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
 use crate::event::{CloseReason, Event};
@@ -38,6 +39,9 @@ struct Subscription {
     id: SubscriptionId,
     filters: Vec<Filter>,
 }
+
+/// A subscription that the core is not asked for, and a sentence about it.
+type Unasked = Declined<SubscriptionRefusal, String>;
 
 /// What a client says.
 #[derive(Debug, Deserialize)]
@@ -134,40 +138,59 @@ impl Json {
         (last, since): (Option<u32>, Option<String>),
         after: Option<&str>,
     ) -> Result<(), String> {
-        let limits = &link.rules.limits;
-        if self.subscriptions.iter().any(|subscription| subscription.number == number) {
-            return Err("this sub is taken: unsubscribe it before".to_owned());
-        }
-        if self.subscriptions.len() >= limits.ws_subscriptions_max {
-            return Err(format!("more than {} subscriptions", limits.ws_subscriptions_max));
-        }
-        if filters.is_empty() || filters.len() > limits.http_filters_max {
-            return Err(format!("between one filter and {}", limits.http_filters_max));
-        }
-        let filters: Vec<Filter> = filters.iter().map(|text| feed::filter(text)).collect::<Result<_, _>>()?;
-        let replay = match (last, since) {
-            (None, None) => Replay::None,
-            (Some(count), None) => Replay::Last(count),
-            (None, Some(since)) => feed::since(&since).map_err(|detail| format!("since: {detail}"))?,
-            (Some(_), Some(_)) => return Err("either last or since".to_owned()),
-        };
-        let session = match (link.session, after) {
-            (Some(_), Some(_)) => {
-                return Err("after goes with the first subscribe of a connection".to_owned());
-            }
-            (Some(session), None) => session,
-            (None, after) => {
-                let session = env.shard.open(link.id.conn);
-                link.session = Some(session);
-                self.missed = env.begin_position(session, after.map(str::as_bytes));
-                self.set_beat(link, env);
-                session
-            }
-        };
+        let wish = self.wish(link, (number, filters), (last, since), after);
+        let (filters, replay) = wish.map_err(|declined| declined.counted(env))?;
+        let session = link.session.unwrap_or_else(|| {
+            let session = env.shard.open(link.id.conn);
+            self.missed = env.begin_position(session, after.map(str::as_bytes));
+            self.set_beat(link, env);
+            session
+        });
+        link.session = Some(session);
         let id =
             env.hear(session, &Wish { filters: &filters, replay }).map_err(|why| why.words().to_owned())?;
         self.subscriptions.push(Subscription { number, id, filters });
         Ok(())
+    }
+
+    /// What a client wants to hear, if it may ask for that.
+    fn wish(
+        &self,
+        link: &Link,
+        (number, filters): (u64, &[String]),
+        (last, since): (Option<u32>, Option<String>),
+        after: Option<&str>,
+    ) -> Result<(Vec<Filter>, Replay), Unasked> {
+        let limits = &link.rules.limits;
+        if self.subscriptions.iter().any(|subscription| subscription.number == number) {
+            return Err(malformed("this sub is taken: unsubscribe it before"));
+        }
+        if self.subscriptions.len() >= limits.ws_subscriptions_max {
+            let detail = format!("more than {} subscriptions", limits.ws_subscriptions_max);
+            return Err(Unasked::new(SubscriptionRefusal::TooMany, detail));
+        }
+        let detail = || format!("between one filter and {}", limits.http_filters_max);
+        if filters.is_empty() {
+            return Err(malformed(detail()));
+        }
+        if filters.len() > limits.http_filters_max {
+            return Err(Unasked::new(SubscriptionRefusal::TooMany, detail()));
+        }
+        let invalid = |detail| Unasked::new(SubscriptionRefusal::InvalidFilter, detail);
+        let filters = filters.iter().map(|text| feed::filter(text).map_err(invalid));
+        let filters = filters.collect::<Result<_, _>>()?;
+        let replay = match (last, since) {
+            (None, None) => Replay::None,
+            (Some(count), None) => Replay::Last(count),
+            (None, Some(since)) => {
+                feed::since(&since).map_err(|detail| malformed(format!("since: {detail}")))?
+            }
+            (Some(_), Some(_)) => return Err(malformed("either last or since")),
+        };
+        match (link.session, after) {
+            (Some(_), Some(_)) => Err(malformed("after goes with the first subscribe of a connection")),
+            _ => Ok((filters, replay)),
+        }
     }
 
     fn unsubscribe(&mut self, env: &mut Env, number: u64) -> Result<(), String> {
@@ -186,7 +209,8 @@ impl Json {
         said: Said,
         reference: Option<u64>,
     ) -> Result<(), String> {
-        let (topic, payload, marks) = said.message(env)?;
+        let message = said.message(env).map_err(|declined| declined.counted(env));
+        let (topic, payload, marks) = message?;
         let publisher = Arc::clone(self.publisher.get_or_insert_with(|| link.publisher(env.now.wall, None)));
         env.traffic.received += 1;
         let number = self.answers.published;
@@ -304,6 +328,10 @@ impl Json {
         let some: Vec<&str> = filters.map(Filter::as_str).take(SHOWN).collect();
         some.join(" ")
     }
+}
+
+fn malformed(detail: impl Into<String>) -> Unasked {
+    Unasked::new(SubscriptionRefusal::Malformed, detail)
 }
 
 /// Filters that an operator is shown of one client.

@@ -5,7 +5,7 @@
 
 mod json;
 
-use broker::{Refusal, Resumed, SubscriptionId};
+use broker::{MessageRefusal, Refusal, Resumed, SubscriptionId};
 use bytes::{Buf as _, Bytes};
 use wire::websocket::{
     CloseCode, DecodeError, Decoder, Event, Kind, Opcode, Part, Peer, write_close, write_frame,
@@ -157,7 +157,11 @@ impl WebSocket {
     /// Takes a part of a frame; how many bytes of it.
     fn frame(&mut self, link: &mut Link, env: &mut Env, bytes: &[u8]) -> Result<usize, CloseReason> {
         let before = self.data.len();
-        let decoded = self.decoder.decode(bytes, &mut self.data).map_err(broken)?;
+        let decoded = self.decoder.decode(bytes, &mut self.data);
+        if matches!(decoded, Err(DecodeError::MessageTooLong)) {
+            env.shard.refuse(MessageRefusal::TooLarge);
+        }
+        let decoded = decoded.map_err(broken)?;
         let used = decoded.used;
         env.spent += FRAME_WORK + used as u64 / crate::work::BYTES_PER_UNIT;
         match decoded.event {

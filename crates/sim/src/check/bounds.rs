@@ -1,6 +1,6 @@
 //! Queues within their bounds, looked at after every turn.
 
-use broker::QueueState;
+use broker::{QueueState, Queued};
 use frontend::Limits;
 
 use crate::check::Violation;
@@ -20,6 +20,13 @@ const PROMPTS_BYTES_MAX: usize = 128;
 /// What one call may cost, in the stations' own units of about a nanosecond: the worlds here are
 /// small, so what grows with what others hold shows long before it is a millisecond.
 const WORK_MAX: u64 = 200_000;
+
+/// What a shard says that waits in all queues is what waits there.
+pub(crate) fn check_queued(said: Queued, is: Queued, found: &mut Vec<Violation>) {
+    if said != is {
+        found.push(Violation::new("queues", format!("{said:?} by the broker, {is:?} in fact")));
+    }
+}
 
 /// The largest inputs that any station was given so far.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use broker::QueueState;
+use broker::{MessageRefusal, QueueState, Queued};
 
 use crate::check::{Violation, all, bounds};
 use crate::record::{
@@ -311,6 +311,10 @@ fn figures_agree() {
     change(|remains| remains.rows = 1);
     change(|remains| remains.delivered = 2);
     change(|remains| remains.dropped = 1);
+    change(|remains| remains.refused.count(MessageRefusal::TooLarge));
+    change(|remains| remains.refused.count(MessageRefusal::InvalidTopic));
+    change(|remains| remains.too_long = 1);
+    change(|remains| remains.out_of_memory = 1);
 }
 
 #[test]
@@ -337,6 +341,16 @@ fn queues_have_bounds() {
         &mut found,
     );
     assert_eq!(found.len(), 5);
+}
+
+#[test]
+fn what_waits_is_counted() {
+    let waiting = Queued { messages: 3, bytes: 900 };
+    for (said, complaints) in [(waiting, 0), (Queued { messages: 2, ..waiting }, 1), (Queued::default(), 1)] {
+        let mut found = Vec::new();
+        bounds::check_queued(said, waiting, &mut found);
+        assert_eq!(found.len(), complaints);
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Strangers are told what is wrong and closed; when everyone has gone nothing is left.
 
+use broker::{MessageRefusal, Reason as _};
+
 use crate::check::Violation;
 use crate::record::{Record, Remains, Stay};
 
@@ -53,6 +55,24 @@ pub(super) fn check_figures(record: &Record, found: &mut Vec<Violation>) {
     compare("endings", remains.closings, remains.connections);
     compare("subscriptions", remains.subscriptions, 0);
     compare("connections listed", remains.rows as u64, 0);
+    check_refusals(remains, record.facts.messages_of_strangers_max, found);
+}
+
+/// Every message that was refused was refused for what its publisher was told.
+fn check_refusals(remains: &Remains, of_strangers_max: u64, found: &mut Vec<Violation>) {
+    for why in MessageRefusal::ALL {
+        let said = remains.refused.of(*why);
+        let (least, most) = match why {
+            MessageRefusal::TooLarge => (remains.too_long, remains.too_long + remains.too_long_of_strangers),
+            MessageRefusal::OutOfMemory => (remains.out_of_memory, remains.out_of_memory),
+            // Nobody else says anything that could be refused so.
+            _ => (0, of_strangers_max),
+        };
+        if !(least..=most).contains(&said) {
+            let what = format!("refused as {}: {said} by the broker, {least} in fact", why.name());
+            found.push(Violation::new("figures", what));
+        }
+    }
 }
 
 /// What the broker says it delivered and dropped is what subscribers heard and were told of.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::figures::ShardFigures;
 use super::super::view::View;
-use super::status::{Bytes, Connections, Messages};
+use super::status::{Bytes, Connections, Messages, Queued};
 use crate::turn_times::{BOUNDS, TurnTimes};
 
 #[derive(Debug, Serialize)]
@@ -25,6 +25,7 @@ struct Shard {
     sessions_absent: u64,
     subscriptions: u64,
     messages: Messages,
+    queued: Queued,
     bytes: Bytes,
     pauses_total: u64,
     history_bytes: usize,
@@ -60,6 +61,7 @@ fn shard(view: &View, figures: &ShardFigures) -> Shard {
         sessions_absent: report.census.absent,
         subscriptions: report.stats.subscriptions,
         messages: (&report.stats).into(),
+        queued: report.stats.queued.into(),
         bytes: Bytes::new(report.bytes, &report.stats),
         pauses_total: report.stats.pauses,
         history_bytes: report.history_bytes,

@@ -29,8 +29,11 @@ pub(in super::super) struct Status {
     sessions_absent: u64,
     subscriptions: u64,
     shared_subscriptions: u64,
+    subscriptions_refused_total: u64,
+    subscriptions_refused_by_reason: BTreeMap<&'static str, u64>,
     retained_topics: usize,
     messages: Messages,
+    queued: Queued,
     bytes: Bytes,
     rates: Rates,
     memory: Memory,
@@ -76,7 +79,14 @@ pub(super) struct Messages {
     delivered_total: u64,
     lost_total: u64,
     refused_total: u64,
+    refused_by_reason: BTreeMap<&'static str, u64>,
     not_retained_total: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Queued {
+    messages: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -150,8 +160,11 @@ fn describe(view: &View, figures: &Figures) -> Status {
         sessions_absent: census.absent,
         subscriptions: stats.subscriptions,
         shared_subscriptions: stats.shared_subscriptions,
+        subscriptions_refused_total: stats.refused_subscriptions.sum(),
+        subscriptions_refused_by_reason: stats.refused_subscriptions.by_reason().collect(),
         retained_topics: retained,
         messages: (&stats).into(),
+        queued: stats.queued.into(),
         bytes: Bytes::new(bytes, &stats),
         rates: rate.into(),
         memory: memory(&view.gauge, view.memory_bytes_max(), history_bytes),
@@ -188,9 +201,17 @@ impl From<&Stats> for Messages {
             accepted_total: stats.accepted,
             delivered_total: stats.delivered,
             lost_total: stats.dropped,
-            refused_total: stats.refused,
+            refused_total: stats.refused.sum(),
+            refused_by_reason: stats.refused.by_reason().collect(),
             not_retained_total: stats.not_retained,
         }
+    }
+}
+
+impl From<broker::Queued> for Queued {
+    fn from(queued: broker::Queued) -> Self {
+        let broker::Queued { messages, bytes } = queued;
+        Self { messages, bytes }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The counters and gauges by name: the one place where what is counted gets its name and its words.
 
-use broker::Use;
+use broker::{Reason, Refused, Use};
 use prometheus_client::registry::Unit;
 
 use super::super::api::status::USES;
@@ -44,8 +44,8 @@ fn messages(figures: &Figures) -> Vec<Family> {
             .by_shard(figures, |of| of.stats.delivered),
         counter("tidings_messages_lost", "Messages dropped from queues of slow subscribers, each announced")
             .by_shard(figures, |of| of.stats.dropped),
-        counter("tidings_messages_refused", "Messages that were not let in; their publishers went on")
-            .by_shard(figures, |of| of.stats.refused),
+        counter("tidings_messages_refused", "Messages that were not let in, by reason")
+            .by_reason(figures, |of| of.stats.refused),
         counter("tidings_messages_not_retained", "Messages that were not retained for want of room")
             .by_shard(figures, |of| of.stats.not_retained),
         counter("tidings_payload_accepted", "Payloads of accepted messages")
@@ -113,6 +113,8 @@ fn connections(view: &View, figures: &Figures) -> Vec<Family> {
             .by_shard(figures, |of| of.stats.subscriptions),
         gauge("tidings_shared_subscriptions", "Subscriptions that share what they hear")
             .by_shard(figures, |of| of.stats.shared_subscriptions),
+        counter("tidings_subscriptions_refused", "Subscriptions that were not to be had, by reason")
+            .by_reason(figures, |of| of.stats.refused_subscriptions),
     ]
 }
 
@@ -134,6 +136,14 @@ fn resources(view: &View, figures: &Figures) -> Vec<Family> {
             .by_shard(figures, |of| of.history_bytes as u64),
         gauge("tidings_retained_topics", "Topics with a retained message of a client")
             .plain(figures.sums().retained as u64),
+        gauge("tidings_queued_messages", "Messages that wait in queues of subscribers, once in each")
+            .by_shard(figures, |of| of.stats.queued.messages),
+        gauge(
+            "tidings_queued",
+            "What they count against queue_bytes_max, once in each; queues share the memory",
+        )
+        .in_bytes()
+        .by_shard(figures, |of| of.stats.queued.bytes),
         gauge("tidings_mail_waiting", "Mail of other shards that a shard has not taken")
             .in_bytes()
             .with(mail),
@@ -195,6 +205,15 @@ impl Family {
 
     fn by_shard(self, figures: &Figures, of: impl Fn(&ShardReport) -> u64) -> Self {
         let samples = figures.0.iter().map(|figures| (vec![shard(&figures.report)], of(&figures.report)));
+        self.with(samples)
+    }
+
+    fn by_reason<R: Reason>(self, figures: &Figures, of: impl Fn(&ShardReport) -> Refused<R>) -> Self {
+        let samples = figures.0.iter().flat_map(|ShardFigures { report, .. }| {
+            let counts: Vec<_> = of(report).by_reason().collect();
+            let labels = |reason: &str| vec![shard(report), ("reason", reason.to_owned())];
+            counts.into_iter().map(move |(reason, count)| (labels(reason), count))
+        });
         self.with(samples)
     }
 

@@ -30,6 +30,7 @@ fn status_counts_every_message() {
     let by_use = status["memory"]["by_use"].as_object().unwrap();
     let sum: u64 = by_use.values().filter_map(Value::as_u64).sum();
     assert_eq!(status["memory"]["used_bytes"], sum);
+    assert_eq!(status["queued"], json!({ "messages": 0, "bytes": 0 }), "all was delivered");
     let mut heard = [0; 1];
     subscriber.read_exact(&mut heard).unwrap();
     drop(subscriber);
@@ -58,7 +59,7 @@ fn connections_are_counted_by_what_they_speak() {
 #[test]
 fn clients_are_listed_in_pages_in_any_order() {
     let scene = Scene::running();
-    let _clients: Vec<_> = (0..5).map(|n| scene.client(n % 2, &format!("SUBSCRIBER room/{n}\n"))).collect();
+    let _clients: Vec<_> = (0..5).map(|n| scene.client(n % 2, format!("SUBSCRIBER room/{n}\n"))).collect();
     scene.json_once("/api/v1/clients", |list| {
         list["clients"]
             .as_array()
@@ -121,7 +122,7 @@ fn only_this_machine_may_administer() {
 fn topics_of_all_shards_stand_in_one_order() {
     let scene = Scene::running();
     let _publishers: Vec<_> = (0..6)
-        .map(|n| scene.client(n % 2, &format!("PUBLISHER room/{}\nfrom {n}\n", n / 2)))
+        .map(|n| scene.client(n % 2, format!("PUBLISHER room/{}\nfrom {n}\n", n / 2)))
         .chain([scene.client(0, "PUBLISHER other\nx\n")])
         .collect();
     scene.json_once("/api/v1/topics", |list| {

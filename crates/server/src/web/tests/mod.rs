@@ -81,9 +81,9 @@ impl Scene {
     }
 
     /// A client of a shard that has said this.
-    fn client(&self, shard: usize, says: &str) -> TcpStream {
+    fn client(&self, shard: usize, says: impl AsRef<[u8]>) -> TcpStream {
         let (mut client, server, addr) = pair();
-        client.write_all(says.as_bytes()).unwrap();
+        client.write_all(says.as_ref()).unwrap();
         self.loads.began(shard);
         let handover = Handover::accepted(addr, self.clock.now().mono);
         let hand_off = HandOff { stream: server, listener: 0, handover };

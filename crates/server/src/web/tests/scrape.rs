@@ -51,6 +51,56 @@ fn counters_are_those_of_what_happened() {
     assert!(!text.contains("news"), "no topic makes a series");
 }
 
+/// Each reason is a series from the beginning, so that the first refusal is an increase.
+#[test]
+fn refusals_are_counted_by_reason() {
+    let scene = Scene::running();
+    let text = scrape(&scene);
+    let messages =
+        |reason: &str| format!("tidings_messages_refused_total{{shard=\"0\",reason=\"{reason}\"}}");
+    let filters = "tidings_subscriptions_refused_total{shard=\"1\",reason=\"invalid_filter\"}";
+    assert_eq!((value(&text, &messages("invalid_topic")), value(&text, filters)), (0.0, 0.0));
+    let ask =
+        |shard, request: &str| scene.client(shard, format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    let _asked =
+        [ask(0, "POST /t/a%23"), ask(0, "POST /t/$SYS/a"), ask(0, "POST /t/a+"), ask(1, "GET /t/a%23")];
+    let status = scene.json_once("/api/v1/status", |status| {
+        status["messages"]["refused_total"] == 3 && status["subscriptions_refused_total"] == 1
+    });
+    assert_eq!(status["messages"]["refused_by_reason"]["invalid_topic"], 2);
+    assert_eq!(status["messages"]["refused_by_reason"]["reserved_topic"], 1);
+    assert_eq!(status["subscriptions_refused_by_reason"]["invalid_filter"], 1);
+    let text = scrape(&scene);
+    let of = |reason| value(&text, &messages(reason));
+    assert_eq!((of("invalid_topic"), of("reserved_topic"), of("too_large")), (2.0, 1.0, 0.0));
+    assert_eq!(value(&text, filters), 1.0);
+}
+
+/// What waits for who is away, on the shard where its session lives.
+#[test]
+fn what_waits_is_told() {
+    let scene = Scene::running();
+    // CONNECT of a client that comes back, SUBSCRIBE at QoS 1, DISCONNECT.
+    let says = b"\x10\x0f\0\x04MQTT\x04\0\0\0\0\x03ann\x82\x06\0\x01\0\x01a\x01\xe0\0";
+    let _ann = scene.client(0, says);
+    scene.json_once("/api/v1/status", |status| status["sessions_absent"] == 1);
+    let request = "POST /t/a?qos=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n";
+    let _publisher = scene.client(1, format!("{request}1{request}2"));
+    let status = scene.json_once("/api/v1/status", |status| status["queued"]["messages"] == 2);
+    let shards = scene.json("/api/v1/shards");
+    let queued = |key: &str| -> Vec<u64> {
+        let shards = shards["shards"].as_array().unwrap();
+        shards.iter().map(|shard| shard["queued"][key].as_u64().unwrap()).collect()
+    };
+    let mut messages = queued("messages");
+    assert_eq!(queued("bytes").iter().sum::<u64>(), status["queued"]["bytes"].as_u64().unwrap());
+    let text = scrape(&scene);
+    let of = |shard: usize| value(&text, &format!("tidings_queued_messages{{shard=\"{shard}\"}}"));
+    assert_eq!([of(0), of(1)], [messages[0] as f64, messages[1] as f64]);
+    messages.sort_unstable();
+    assert_eq!(messages, [0, 2], "one session is on one shard");
+}
+
 /// The table of the page is printed from a scrape.
 #[test]
 fn the_page_names_every_metric() {
