@@ -174,6 +174,8 @@ impl Http {
                     pieces.extend_from_slice(bytes.get(part.data).unwrap_or_default());
                     if part.ended {
                         let pieces = std::mem::take(pieces);
+                        // What was asked for before it goes first, and its number is its own.
+                        self.flush(env, batch, chunk);
                         self.put_together(link, env, pieces);
                     } else if part.used == 0 {
                         return Step::Waits;
