@@ -49,8 +49,9 @@ enum Comes {
 }
 
 impl Body {
-    pub(super) fn has_lines(&self) -> bool {
-        matches!(self.comes, Comes::Read(_))
+    /// Whether nothing more of it has to come, and something is still to be done with it.
+    pub(super) fn has_come(&self) -> bool {
+        matches!(self.comes, Comes::Read(_) | Comes::Whole(0))
     }
 
     /// Bytes of it that are put together so far.
