@@ -19,6 +19,8 @@ use crate::link::{Chunk, Link};
 
 /// A run: one look at the interest of all.
 const RUN_WORK: u64 = 2000;
+/// Runs that are gathered before they are published: only then is known what those who hear them cost.
+const RUNS_MAX: usize = 8;
 
 /// A body under way, or whose messages are.
 #[derive(Debug)]
@@ -94,7 +96,7 @@ impl Http {
             && chunk.bytes.len() - begin >= *bytes
         {
             let (topic, marks) = (topic.clone(), marks.clone());
-            self.add(link, env, batch, (topic, marks), begin..begin + bytes);
+            self.add(link, env, batch, (topic, marks), (chunk, begin..begin + bytes));
             self.answers.published(1, page, Then::of(head));
             self.finished(Then::of(head));
             return Ok(head.len + bytes);
@@ -144,7 +146,7 @@ impl Http {
         env: &mut Env,
         batch: &mut Batch,
         (topic, marks): (TopicName, Marks),
-        payload: Range<usize>,
+        (chunk, payload): (&Chunk, Range<usize>),
     ) {
         self.publisher(link, env);
         env.traffic.received += 1;
@@ -153,6 +155,9 @@ impl Http {
             Added::Begins => RUN_WORK,
         };
         self.answers.published += 1;
+        if batch.runs() >= RUNS_MAX {
+            self.flush(env, batch, chunk);
+        }
     }
 
     /// Goes on with a body.
@@ -203,7 +208,7 @@ impl Http {
         let Comes::Whole(len) = body.comes else { return Step::Waits };
         match body.what {
             What::Message { topic, marks } => {
-                self.add(link, env, batch, (topic, marks), at..at + len);
+                self.add(link, env, batch, (topic, marks), (chunk, at..at + len));
                 self.answers.published(1, body.page.as_deref(), body.then);
                 self.finished(body.then);
             }
