@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use broker::Marks;
+use broker::planted::{self, Bug};
 use topic::TopicName;
 use wire::http::{BodyReader, Framing, Head, Status};
 
@@ -53,7 +54,11 @@ enum Comes {
 impl Body {
     /// Whether nothing more of it has to come, and something is still to be done with it.
     pub(super) fn has_come(&self) -> bool {
-        matches!(self.comes, Comes::Read(_) | Comes::Whole(0))
+        match self.comes {
+            Comes::Read(_) => true,
+            Comes::Whole(bytes) => bytes == 0 && !planted::is(Bug::WaitForNothing),
+            Comes::InPieces(..) => false,
+        }
     }
 
     /// Bytes of it that are put together so far.
@@ -149,6 +154,9 @@ impl Http {
         (chunk, payload): (&Chunk, Range<usize>),
     ) {
         self.publisher(link, env);
+        if planted::is(Bug::AnswerUnpublished) && self.answers.bytes() > link.rules.limits.replies_bytes_max {
+            return;
+        }
         env.traffic.received += 1;
         env.spent += match batch.add(topic, marks, payload) {
             Added::GoesOn => 0,
@@ -178,10 +186,15 @@ impl Http {
             Comes::InPieces(reader, pieces) => match reader.read(bytes) {
                 Ok(part) => {
                     pieces.extend_from_slice(bytes.get(part.data).unwrap_or_default());
+                    if planted::is(Bug::RepeatLine) && matches!(body.what, What::Lines) {
+                        repeat_line(pieces);
+                    }
                     if part.ended {
                         let pieces = std::mem::take(pieces);
                         // What was asked for before it goes first, and its number is its own.
-                        self.flush(env, batch, chunk);
+                        if !planted::is(Bug::OvertakePipelined) {
+                            self.flush(env, batch, chunk);
+                        }
                         self.put_together(link, env, pieces);
                     } else if part.used == 0 {
                         return Step::Waits;
@@ -263,6 +276,14 @@ impl Http {
             }
             Err(problem) => Step::Refused(problem),
         }
+    }
+}
+
+/// A planted bug: the line that ends here once more.
+fn repeat_line(pieces: &mut Vec<u8>) {
+    if let Some(lines) = pieces.strip_suffix(b"\n") {
+        let begin = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        pieces.extend_from_within(begin..);
     }
 }
 
