@@ -212,7 +212,8 @@ impl Swarm {
         limits.session_time_max = Duration::from_secs(6);
         limits.heartbeat_time = Duration::from_millis(rng.pick(&[30, 300, 20_000]));
         self.limits = Arc::new(limits);
-        self.ending = rng.pick(&[Ending::ClientsGo, Ending::DrainQuiet]);
+        self.ending =
+            rng.pick(&[Ending::ClientsGo, Ending::ClientsGo, Ending::DrainQuiet, Ending::DrainBusy]);
         self.load.web = rng.size(1, 8);
         self.load.web_publishers = rng.size(0, 4);
         self.load.mqtt = rng.size(0, 3);

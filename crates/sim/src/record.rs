@@ -268,6 +268,8 @@ pub(crate) struct WebRecord {
     pub(crate) breaks: u64,
     /// Whether it keeps its first connection.
     pub(crate) stays: bool,
+    /// Whether it did not hear when the server began to shut down, so that it is owed nothing.
+    pub(crate) is_absent: bool,
     pub(crate) wrong: Vec<String>,
 }
 

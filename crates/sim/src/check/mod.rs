@@ -73,7 +73,7 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
     }
     let over_web = |(_, publisher): &(&usize, &PublisherRecord)| publisher.speaks == Speaks::Web;
     for (id, publisher) in record.publishers.iter().filter(over_web) {
-        answers::check(*id, publisher, &mut found, reached);
+        answers::check(record, *id, publisher, &mut found, reached);
     }
     groups::check(record, &mut found, reached);
     retained::check(record, &mut found, reached);

@@ -60,7 +60,7 @@ pub(super) fn check(
             wrong("order", format!("heard #{publisher}.{number}# after #{publisher}.{before}#"));
         }
     }
-    let Some(stood) = reader.stood else { return };
+    let Some(stood) = reader.stood.filter(|_| !reader.is_absent) else { return };
     let missing = missing(record, reader, stood, &known);
     let count = missing.len() as u64;
     if reader.missed == 0 && count > reader.lost {

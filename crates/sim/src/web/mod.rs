@@ -48,6 +48,8 @@ struct Hearing {
     filters: Vec<String>,
     /// Where it stands, as it was told last.
     position: Option<String>,
+    /// Whether it has been told on its connection that it hears.
+    is_open: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +115,7 @@ impl WebClient {
             2 => vec!["+".to_owned(), "a/#".to_owned(), "#".to_owned()],
             _ => vec!["a/+".to_owned()],
         };
-        self.hears = Some(Hearing { filters: filters.clone(), position: None });
+        self.hears = Some(Hearing { filters: filters.clone(), position: None, is_open: false });
         WebRecord { filters, stays: self.breaks_ns.is_empty(), ..WebRecord::default() }
     }
 
@@ -151,7 +153,7 @@ impl WebClient {
             Speaks::Requests => NO_MESSAGES.to_vec(),
             Speaks::Ndjson | Speaks::Events => Vec::new(),
         };
-        let Some(Hearing { filters, position }) = &self.hears else {
+        let Some(Hearing { filters, position, .. }) = &self.hears else {
             return Unit::send(bytes, Vec::new(), Cut::Anywhere);
         };
         if self.speaks == Speaks::Frames {
@@ -285,7 +287,9 @@ impl World {
 
     fn web_goes_away(&mut self, owner: usize) {
         let until_ns = self.now_ns + self.whims.below(AWAY_MAX_NS);
-        self.web_client(owner).stage = Stage::Away { until_ns };
+        let client = self.web_client(owner);
+        client.stage = Stage::Away { until_ns };
+        client.hears.iter_mut().for_each(|hearing| hearing.is_open = false);
         if let Some(record) = self.record.web.get_mut(&owner) {
             record.breaks += 1;
             record.stays = false;
@@ -370,11 +374,11 @@ impl World {
         let mark = self.mark();
         let Some(record) = self.record.web.get_mut(&owner) else { return };
         let client = self.web.get_mut(&owner).expect("an owner is a client of the web");
-        let Some(Hearing { position: stands, .. }) = &mut client.hears else { return };
+        let Some(Hearing { position: stands, is_open, .. }) = &mut client.hears else { return };
         match told {
             Told::Open(position) => {
                 record.stood.get_or_insert(mark);
-                *stands = Some(position);
+                (*stands, *is_open) = (Some(position), true);
             }
             Told::Message { topic, payload, id, position } => {
                 *stands = Some(position);
@@ -437,6 +441,18 @@ impl World {
         for owner in self.web.keys().copied().collect::<Vec<_>>() {
             self.web_client(owner).breaks_ns.clear();
             self.schedule(self.now_ns, Event::Web(owner));
+        }
+    }
+
+    /// The server is about to end: nobody comes again, and who does not hear is owed nothing.
+    pub(crate) fn excuse_absent_web(&mut self) {
+        for (owner, client) in &mut self.web {
+            client.breaks_ns.clear();
+            if client.stage != Stage::Connected {
+                client.stage = Stage::Left;
+            }
+            let is_absent = client.hears.as_ref().is_some_and(|hearing| !hearing.is_open);
+            self.record.web.entry(*owner).and_modify(|record| record.is_absent = is_absent);
         }
     }
 
