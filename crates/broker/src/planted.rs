@@ -132,11 +132,21 @@ pub enum Bug {
     PositionAhead,
     /// Who goes on where it stood is not told that something is gone.
     ResumeUntold,
+    /// HTTP: a request is answered and its message not published, if too many answers wait.
+    AnswerUnpublished,
+    /// HTTP: a body in chunks is published in front of what was pipelined before it.
+    OvertakePipelined,
+    /// HTTP: a line that ends with a chunk is published twice.
+    RepeatLine,
+    /// HTTP: a request of no lines waits for another byte.
+    WaitForNothing,
+    /// WebSocket: an answer has the id of the message before.
+    AnswerIdBefore,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 68] = [
         Self::ForgetGap,
         Self::DropNewest,
         Self::NoQueueBound,
@@ -200,6 +210,11 @@ impl Bug {
         Self::ForgetRoom,
         Self::PositionAhead,
         Self::ResumeUntold,
+        Self::AnswerUnpublished,
+        Self::OvertakePipelined,
+        Self::RepeatLine,
+        Self::WaitForNothing,
+        Self::AnswerIdBefore,
     ];
 }
 

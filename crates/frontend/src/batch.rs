@@ -39,6 +39,11 @@ impl Batch {
         self.runs.is_empty()
     }
 
+    /// How many runs were begun and not published.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
     /// How many messages were added and not published.
     pub(crate) fn messages(&self) -> u64 {
         self.runs.iter().map(|run| run.spans.len() as u64).sum()

@@ -124,6 +124,8 @@ impl Env {
         self.published_bytes += run.cost();
         self.watch.published(self.now.mono, &run, &mut self.events);
         self.shard.handle(self.now, Input::Publish(run.into()));
+        // A call that publishes run by run has to see what those who hear them cost.
+        self.spent += self.shard.take_work();
     }
 
     /// A publisher has one message that stands alone, its `number`.

@@ -15,6 +15,7 @@ use crate::client::{Link, Role};
 use crate::limits::MS;
 use crate::record::{Replay, Stay, StrangerRecord, SubscriberRecord};
 use crate::trace::Kind;
+use crate::web::WebClient;
 use crate::world::{Event, World};
 
 /// What a topic of history costs besides its runs, at most.
@@ -352,7 +353,8 @@ impl World {
         };
         let strangers = || self.record.strangers.iter().any(names_topic);
         // Who goes on where it stood.
-        let web = || self.web.values().any(|reader| self.clients[reader.conn].conn().is_some());
+        let mut listening = self.web.values().filter(|client| client.hears());
+        let mut web = || listening.any(|client| self.clients[client.conn].conn().is_some());
         if !self.record.subscribers.iter().any(waits) && !strangers() && !web() {
             let what = format!("station {site} reads history for someone who has left");
             self.violations.push(Violation::new("asked", what));
@@ -413,11 +415,18 @@ impl World {
             if let Some(state) = station.queue_state(conn) {
                 bounds::check_brakes(state, &mut self.violations);
             }
-            if self.clients[id].role == Role::Publisher
-                && let Waits::Bytes(waiting) = station.waits(conn)
-            {
-                bounds::check_replies(waiting, &self.largest, &self.swarm.limits, &mut self.violations);
+            let web = self.web.values().find(|web| web.conn == id);
+            let reply_bytes = match self.clients[id].role {
+                Role::Publisher => Some(bounds::REPLY_BYTES),
+                _ => web.filter(|web| web.only_publishes()).map(|_| bounds::ANSWER_BYTES),
+            };
+            if let (Some(reply_bytes), Waits::Bytes(waiting)) = (reply_bytes, station.waits(conn)) {
+                let most = bounds::replies_bytes(reply_bytes, &self.largest, &self.swarm.limits);
+                bounds::check_replies(waiting, most, &mut self.violations);
             }
+            // The rest of a body of lines is charged by itself, and is no more than a message may be.
+            let has_lines = self.clients[id].again && web.is_some_and(WebClient::only_publishes);
+            held.lines += if has_lines { self.swarm.limits.message_bytes_max } else { 0 };
             if !matches!(self.clients[id].role, Role::Subscriber | Role::Mqtt | Role::Web) {
                 continue;
             }
@@ -428,11 +437,7 @@ impl World {
             bounds::check_queue(queued, replay, &self.largest, &self.swarm.limits, &mut self.violations);
             let waiting = match station.waits(conn) {
                 // Answers that are owed and not encoded are in no account.
-                Waits::Bytes(_)
-                    if is_mqtt || self.web.values().any(|web| web.conn == id && web.is_answered()) =>
-                {
-                    0
-                }
+                Waits::Bytes(_) if is_mqtt || web.is_some_and(WebClient::is_answered) => 0,
                 Waits::Bytes(bytes) => bytes - queued,
                 Waits::Ending => 0,
             };

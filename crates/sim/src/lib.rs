@@ -7,8 +7,9 @@
 //! the file system.
 //!
 //! Reading order: `limits` (what differs between seeds), `client` (plans), `world` (events),
-//! `phases`, `people` (clients act), `driver`, `socket` and `events` (a station's turns), `record`, `check`,
-//! `reached` (whether that judged anything).
+//! `phases`, `people` (clients act), `persons` and `web` (those of MQTT and of the web do), `driver`,
+//! `socket` and `events` (a station's turns), `record`, `check`, `reached` (whether that judged
+//! anything).
 
 mod check;
 mod client;

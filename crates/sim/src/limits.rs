@@ -97,8 +97,9 @@ pub(crate) struct Load {
     pub(crate) auditors: usize,
     /// Members of a shared subscription.
     pub(crate) members: usize,
-    /// Readers over HTTP and WebSocket.
+    /// Clients of HTTP and WebSocket that only hear, and that publish.
     pub(crate) web: usize,
+    pub(crate) web_publishers: usize,
     /// Publishers of one message each, to topics of their own, before most others come.
     pub(crate) passers: usize,
     /// Strangers that make stations work and hold memory for nothing.
@@ -149,6 +150,7 @@ impl Swarm {
                 auditors: 0,
                 members: 0,
                 web: 0,
+                web_publishers: 0,
                 passers: 0,
                 attackers: if rng.percent(8) { rng.size(50, 300) } else { 0 },
                 messages_max: rng.pick(&[20, 100, 400, 1000]),
@@ -195,7 +197,7 @@ impl Swarm {
         self
     }
 
-    /// Readers over the web lose their connections at any moment; in half of the worlds all is kept.
+    /// Clients of the web lose their connections at any moment; in half of the worlds all is kept.
     fn with_web(mut self, rng: &mut Rng) -> Self {
         let mut limits = self.limits.as_ref().clone();
         limits.core.memory_bytes_max = 256 << 20;
@@ -210,8 +212,10 @@ impl Swarm {
         limits.session_time_max = Duration::from_secs(6);
         limits.heartbeat_time = Duration::from_millis(rng.pick(&[30, 300, 20_000]));
         self.limits = Arc::new(limits);
-        self.ending = rng.pick(&[Ending::ClientsGo, Ending::DrainQuiet]);
+        self.ending =
+            rng.pick(&[Ending::ClientsGo, Ending::ClientsGo, Ending::DrainQuiet, Ending::DrainBusy]);
         self.load.web = rng.size(1, 8);
+        self.load.web_publishers = rng.size(0, 4);
         self.load.mqtt = rng.size(0, 3);
         // What is kept is handed out in one step: not more than that may cost.
         self.load.publishers = self.load.publishers.min(5);

@@ -123,12 +123,13 @@ impl World {
             }
             self.look_for_words(id);
             self.hear_packets(id);
-            self.hear_feed(id);
+            self.hear_web(id);
         }
         let client = &mut self.clients[id];
         if client.link == Link::ServerClosed && client.down.is_over() {
             client.link = Link::Over;
             self.was_closed(id);
+            self.web_was_closed(id);
         } else if let Some(at_ns) = again_ns.or_else(|| client.down.next_arrival())
             && at_ns > now_ns
         {

@@ -128,6 +128,7 @@ impl World {
     fn drain(&mut self) {
         self.trace.note(self.now_ns, Kind::Phase, 3, 0, &[]);
         self.excuse_absent();
+        self.excuse_absent_web();
         let begin_ns = self.now_ns;
         for site in 0..self.sites.len() {
             let at_ns = begin_ns + self.scheduler.below(2 * MS);

@@ -39,6 +39,12 @@ pub enum Reached {
     WebResumed,
     /// One was told that something is gone, and it was.
     WebMissed,
+    /// A publisher over the web was answered for all that it said on a connection.
+    WebAnswered,
+    /// Something that one said was wrong, and it was told.
+    WebRefused,
+    /// One broke its connection before it was answered for what was accepted.
+    WebUnanswered,
     /// An operator ended it.
     Kicked,
     /// The server shut down.
@@ -65,7 +71,7 @@ pub enum Reached {
 
 impl Reached {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::KeepsUp,
         Self::History,
         Self::SinceAfterJump,
@@ -81,6 +87,9 @@ impl Reached {
         Self::BadRequest,
         Self::WebResumed,
         Self::WebMissed,
+        Self::WebAnswered,
+        Self::WebRefused,
+        Self::WebUnanswered,
         Self::Kicked,
         Self::Shutdown,
         Self::MqttHeard,

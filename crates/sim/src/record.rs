@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use broker::{MessageRefusal, Refused};
 
@@ -80,7 +81,7 @@ impl Default for Facts {
     }
 }
 
-/// A client that publishes.
+/// A client that publishes; over the web one connection of it.
 #[derive(Debug)]
 pub(crate) struct PublisherRecord {
     pub(crate) speaks: Speaks,
@@ -95,6 +96,8 @@ pub(crate) struct PublisherRecord {
     pub(crate) received: Vec<u8>,
     /// Whether it saw its connection closed.
     pub(crate) heard_end: bool,
+    /// What it asked of its server over the web.
+    pub(crate) talk: Talk,
 }
 
 /// In which protocol it publishes.
@@ -102,6 +105,51 @@ pub(crate) struct PublisherRecord {
 pub(crate) enum Speaks {
     Text,
     Mqtt,
+    Web,
+}
+
+/// What wants an answer on one connection, and what was answered, both in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Talk {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// Something that wants an answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The messages that are accepted with it.
+    pub(crate) messages: Range<usize>,
+    /// What its answer is known by, besides its place.
+    pub(crate) reference: Option<u64>,
+    pub(crate) fate: Fate,
+}
+
+/// What has to become of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Accepted,
+    /// It is wrong; with this status, where there is one.
+    Refused(Option<u16>),
+}
+
+/// What a server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Accepted {
+        reference: Option<u64>,
+        /// Of the last message.
+        id: Option<String>,
+        messages: u64,
+    },
+    Refused {
+        reference: Option<u64>,
+        status: Option<u16>,
+        /// Messages that stood before what is wrong.
+        before: Option<u64>,
+    },
+    /// This must not be.
+    Wrong(String),
 }
 
 /// One message that a publisher meant to send.
@@ -133,18 +181,37 @@ impl PublisherRecord {
             let accepted = Accepted { index, at_ns: 0, wall_ms: 0, station: 0, run_bytes: 0 };
             Message { accepted: Some(accepted), ..Message::new(Vec::new(), *qos) }
         });
+        let messages = messages.collect();
+        Self { speaks: Speaks::Mqtt, messages, ..Self::of_web(([127, 0, 0, 1], 7).into(), "t") }
+    }
+
+    /// One connection over the web, on which nothing has been said.
+    pub(crate) fn of_web(addr: SocketAddr, topic: &str) -> Self {
         Self {
-            speaks: Speaks::Mqtt,
-            addr: ([127, 0, 0, 1], 7).into(),
+            speaks: Speaks::Web,
+            addr,
             name: None,
-            topic: "t".to_owned(),
+            topic: topic.to_owned(),
             acks: false,
-            messages: messages.collect(),
+            messages: Vec::new(),
             too_long: false,
             stay: Stay::UntilQuiet,
             received: Vec::new(),
             heard_end: false,
+            talk: Talk::default(),
         }
+    }
+
+    /// Whether an id is that of this message: it tells the publisher, as every other one does, then which of
+    /// its messages it is, where all count and none twice.
+    pub(crate) fn is_id(&self, id: &str, number: usize) -> bool {
+        let source = self.talk.answers.iter().find_map(|answer| match answer {
+            Answer::Accepted { id: Some(id), .. } => id.rsplit_once('-'),
+            _ => None,
+        });
+        let parts: Option<Vec<u64>> = id.split('-').map(|part| part.parse().ok()).collect();
+        parts.is_some_and(|parts| parts.len() == 5 && parts.last() == Some(&(number as u64)))
+            && source.is_none_or(|(source, _)| id.rsplit_once('-').is_some_and(|(own, _)| own == source))
     }
 
     /// Whether any of its messages was accepted more than once.
@@ -203,14 +270,17 @@ pub(crate) struct WebRecord {
     pub(crate) breaks: u64,
     /// Whether it keeps its first connection.
     pub(crate) stays: bool,
+    /// Whether it did not hear when the server began to shut down, so that it is owed nothing.
+    pub(crate) is_absent: bool,
     pub(crate) wrong: Vec<String>,
 }
 
 /// A message that it heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WebHeard {
     pub(crate) publisher: usize,
     pub(crate) number: usize,
+    pub(crate) id: String,
 }
 
 /// A point in the story.

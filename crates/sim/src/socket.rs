@@ -72,31 +72,39 @@ impl World {
         let pinned_bytes = chunk.len().max(room);
         let chunk = Chunk { bytes: Bytes::from(chunk), pinned_bytes };
         let client = &mut self.clients[id];
-        let is_mqtt = client.role == Role::Mqtt;
+        let role = client.role;
         let mut told = Vec::new();
-        let messages = if is_mqtt {
+        let messages = if matches!(role, Role::Mqtt | Role::Web) {
             client.messages_handed(self.now_ns, bytes.len())
         } else {
             told = client.was_handed(self.now_ns, bytes.len(), end);
             told.iter().filter(|told| matches!(told, Meaning::Message(_))).count()
         };
-        self.largest.saw(pinned_bytes, messages);
+        // Of the web a message may have been put together of reads before this one.
+        let together =
+            if role == Role::Web && messages > 0 { self.swarm.limits.message_bytes_max } else { 0 };
+        self.largest.saw(pinned_bytes + together, messages);
         let mut run_bytes = bounds::run_bytes(pinned_bytes, messages);
-        if is_mqtt {
-            run_bytes = bounds::runs_bytes(pinned_bytes, messages);
+        if matches!(role, Role::Mqtt | Role::Web) {
+            run_bytes = bounds::runs_bytes(pinned_bytes + together, messages);
             self.largest.saw_read(run_bytes);
         }
         place.brought += if messages > 0 { run_bytes } else { 0 };
+        let accepted = place.station.shard().stats().accepted;
         let cost = place.station.receive(now, conn, chunk, end);
         place.read_left = place.read_left.saturating_sub(cost);
-        if is_mqtt {
-            told = self.clients[id].was_taken(self.sites[site].station.carry(conn).len());
+        let accepted = place.station.shard().stats().accepted - accepted;
+        match role {
+            Role::Mqtt => told = self.clients[id].was_taken(self.sites[site].station.carry(conn).len()),
+            Role::Web => told = self.web_accepted(id, accepted),
+            Role::Publisher | Role::Subscriber | Role::Stranger => {}
         }
         self.note_begun(site, id);
         self.check_work(site, "a chunk");
         for meaning in self.act(site, told) {
             self.told(id, meaning, run_bytes);
         }
+        self.look_at_unaccepted(site, id, conn);
         if self.clients[id].waits == Waits::Room {
             self.clients[id].waits = Waits::Nothing;
             self.schedule_step(id);

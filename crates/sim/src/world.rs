@@ -20,7 +20,7 @@ use crate::reached::Reached;
 use crate::record::Record;
 use crate::rng::{Concern, Rng};
 use crate::trace::{Kind, Trace};
-use crate::web::WebReader;
+use crate::web::WebClient;
 
 /// When the clients' clocks begin: an ordinary day.
 const EPOCH_MS: u64 = 1_790_000_000_000;
@@ -52,7 +52,7 @@ pub(crate) enum Event {
     Gone(usize),
     /// An MQTT client does what is due.
     Person(usize),
-    /// A reader over the web does.
+    /// A client of the web does.
     Web(usize),
     /// The wall clock is set.
     Jump(i64),
@@ -69,8 +69,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// MQTT clients, by their first connection.
     pub(crate) persons: BTreeMap<usize, Person>,
-    /// Readers over the web, by their first connection.
-    pub(crate) web: BTreeMap<usize, WebReader>,
+    /// Clients of the web, by their first connection.
+    pub(crate) web: BTreeMap<usize, WebClient>,
     pub(crate) record: Record,
     pub(crate) trace: Trace,
     pub(crate) violations: Vec<Violation>,
@@ -78,7 +78,7 @@ pub(crate) struct World {
     pub(crate) largest: Largest,
     pub(crate) network: Rng,
     pub(crate) scheduler: Rng,
-    /// What MQTT clients do on the spur of the moment.
+    /// What clients of MQTT and of the web do on the spur of the moment.
     pub(crate) whims: Rng,
     /// When each message was accepted, by its place.
     pub(crate) accepted_ns: Vec<u64>,
@@ -205,7 +205,7 @@ impl World {
             Event::Adopt(id) => self.pend(usize::from(self.clients[id].station), Pending::Adopt(id)),
             Event::Gone(id) => self.answer_gone(id),
             Event::Person(owner) => self.person_is_due(owner),
-            Event::Web(owner) => self.web_goes_on(owner),
+            Event::Web(owner) => self.web_is_due(owner),
             Event::Jump(by_ms) => {
                 self.wall_shift_ms += by_ms;
                 self.record.facts.first_jump.get_or_insert(self.accepted_ns.len() as u64);

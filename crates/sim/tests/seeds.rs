@@ -29,6 +29,7 @@ fn promises_are_judged_and_every_ending_is_reached() {
             Reached::MqttHeard => 10,
             Reached::MqttExactlyOnce | Reached::MqttResumed | Reached::Will => 4,
             Reached::Retained => 8,
+            Reached::WebAnswered => 6,
             _ => 0,
         };
         assert!(worlds > 0, "no world reaches {reached:?}");

@@ -74,3 +74,52 @@ impl Lines {
         Problem::new(Status::BAD_REQUEST, detail)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use broker::{ConnId, Now, ShardId};
+    use bytes::Bytes;
+
+    use crate::link::Chunk;
+    use crate::{Handover, Limits, ReadEnd, Rules, Spoken, Station, StationConfig, TopicPrompt, web_words};
+
+    /// What those who hear them cost was not seen before the call was over.
+    #[test]
+    fn a_call_publishes_fewer_of_them_if_more_hear_them() {
+        let limits = std::sync::Arc::new(Limits::default());
+        let rules = std::rc::Rc::new(Rules {
+            limits: limits.clone(),
+            spoken: Spoken::AnyProtocol,
+            topic_prompt: TopicPrompt::Off,
+        });
+        let mut station = Station::new(StationConfig {
+            own: ShardId(0),
+            shards: 1,
+            limits,
+            seed: 1,
+            home_seed: 1,
+            epoch: 1,
+            web: std::sync::Arc::default(),
+            gauge: broker::Gauge::new(),
+        });
+        let now = Now::default();
+        let mut says = |slot: u32, bytes: &[u8]| {
+            let conn = ConnId { slot, generation: 0 };
+            if !bytes.is_empty() {
+                let handover = Handover::accepted(([127, 0, 0, 1], 1).into(), now.mono);
+                station.adopt(now, conn, handover, &rules);
+            }
+            let chunk = Chunk { bytes: Bytes::copy_from_slice(bytes), pinned_bytes: bytes.len() };
+            station.receive(now, conn, chunk, ReadEnd::Drained);
+            station.take_work()
+        };
+        for slot in 0..200 {
+            says(slot, b"sub:#\n");
+        }
+        let line = r#"{"topic":"a","payload":"x"}"#;
+        let words = format!("POST /t ; content-type: application/x-ndjson : {}", [line; 60].join("\n"));
+        let begun = says(200, &web_words::request(&words).unwrap());
+        assert!((50_000..150_000).contains(&begun), "one call costs {begun}");
+        assert!((50_000..150_000).contains(&says(200, b"")), "so does the next");
+    }
+}

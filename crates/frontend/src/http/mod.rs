@@ -178,7 +178,7 @@ impl Http {
 
     /// Whether there is something to do without more bytes.
     fn has_work(&self) -> bool {
-        matches!(&self.state, State::Body(body) if body.has_lines())
+        matches!(&self.state, State::Body(body) if body.has_come())
     }
 
     /// A whole head is there.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use broker::planted::{self, Bug};
 use broker::{Marks, MessageRefusal};
 use topic::TopicName;
 use wire::http::{BodyReader, Framing, Head, Status};
@@ -19,6 +20,8 @@ use crate::link::{Chunk, Link};
 
 /// A run: one look at the interest of all.
 const RUN_WORK: u64 = 2000;
+/// Runs that are gathered before they are published: only then is known what those who hear them cost.
+const RUNS_MAX: usize = 8;
 
 /// A body under way, or whose messages are.
 #[derive(Debug)]
@@ -49,8 +52,13 @@ enum Comes {
 }
 
 impl Body {
-    pub(super) fn has_lines(&self) -> bool {
-        matches!(self.comes, Comes::Read(_))
+    /// Whether nothing more of it has to come, and something is still to be done with it.
+    pub(super) fn has_come(&self) -> bool {
+        match self.comes {
+            Comes::Read(_) => true,
+            Comes::Whole(bytes) => bytes == 0 && !planted::is(Bug::WaitForNothing),
+            Comes::InPieces(..) => false,
+        }
     }
 
     /// Bytes of it that are put together so far.
@@ -93,7 +101,7 @@ impl Http {
             && chunk.bytes.len() - begin >= *bytes
         {
             let (topic, marks) = (topic.clone(), marks.clone());
-            self.add(link, env, batch, (topic, marks), begin..begin + bytes);
+            self.add(link, env, batch, (topic, marks), (chunk, begin..begin + bytes));
             self.answers.published(1, page, Then::of(head));
             self.finished(Then::of(head));
             return Ok(head.len + bytes);
@@ -144,15 +152,21 @@ impl Http {
         env: &mut Env,
         batch: &mut Batch,
         (topic, marks): (TopicName, Marks),
-        payload: Range<usize>,
+        (chunk, payload): (&Chunk, Range<usize>),
     ) {
         self.publisher(link, env);
+        if planted::is(Bug::AnswerUnpublished) && self.answers.bytes() > link.rules.limits.replies_bytes_max {
+            return;
+        }
         env.traffic.received += 1;
         env.spent += match batch.add(topic, marks, payload) {
             Added::GoesOn => 0,
             Added::Begins => RUN_WORK,
         };
         self.answers.published += 1;
+        if batch.runs() >= RUNS_MAX {
+            self.flush(env, batch, chunk);
+        }
     }
 
     /// Goes on with a body.
@@ -173,8 +187,15 @@ impl Http {
             Comes::InPieces(reader, pieces) => match reader.read(bytes) {
                 Ok(part) => {
                     pieces.extend_from_slice(bytes.get(part.data).unwrap_or_default());
+                    if planted::is(Bug::RepeatLine) && matches!(body.what, What::Lines) {
+                        repeat_line(pieces);
+                    }
                     if part.ended {
                         let pieces = std::mem::take(pieces);
+                        // What was asked for before it goes first, and its number is its own.
+                        if !planted::is(Bug::OvertakePipelined) {
+                            self.flush(env, batch, chunk);
+                        }
                         self.put_together(link, env, pieces);
                     } else if part.used == 0 {
                         return Step::Waits;
@@ -201,7 +222,7 @@ impl Http {
         let Comes::Whole(len) = body.comes else { return Step::Waits };
         match body.what {
             What::Message { topic, marks } => {
-                self.add(link, env, batch, (topic, marks), at..at + len);
+                self.add(link, env, batch, (topic, marks), (chunk, at..at + len));
                 self.answers.published(1, body.page.as_deref(), body.then);
                 self.finished(body.then);
             }
@@ -256,6 +277,14 @@ impl Http {
             }
             Err(problem) => Step::Refused(problem),
         }
+    }
+}
+
+/// A planted bug: the line that ends here once more.
+fn repeat_line(pieces: &mut Vec<u8>) {
+    if let Some(lines) = pieces.strip_suffix(b"\n") {
+        let begin = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        pieces.extend_from_within(begin..);
     }
 }
 

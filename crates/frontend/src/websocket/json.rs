@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use broker::planted::{self, Bug};
 use broker::{Delivery, Input, Publisher, Refusal, Resumed, SubscriptionId, SubscriptionRefusal, WallTime};
 use serde::Deserialize;
 use topic::Filter;
@@ -217,6 +218,7 @@ impl Json {
         env.publish_one(&publisher, &topic, number, payload.into(), marks);
         self.answers.published += 1;
         if let Some(reference) = reference {
+            let number = number.saturating_sub(u64::from(planted::is(Bug::AnswerIdBefore)));
             let source = text::source(publisher.origin, publisher.began);
             let says = format!("\"ref\":{reference},\"id\":\"{source}-{number}\"");
             self.answer("published", &says, None);

@@ -12,7 +12,7 @@ use broker::{MessageRefusal, QueueState, Queued};
 use crate::check::{Violation, all, bounds};
 use crate::record::{
     Accepted, First, Format, Mark, Message, PublisherRecord, Record, Remains, Replay, Speaks, Stay,
-    StrangerRecord, SubscriberRecord,
+    StrangerRecord, SubscriberRecord, Talk,
 };
 
 const SUBSCRIBER: usize = 9;
@@ -30,6 +30,7 @@ fn publisher() -> PublisherRecord {
         stay: Stay::UntilQuiet,
         received: Vec::new(),
         heard_end: false,
+        talk: Talk::default(),
     }
 }
 
@@ -326,11 +327,12 @@ fn queues_have_bounds() {
     bounds::check_queue(limits.core.queue_bytes_max, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes, 0, &largest, &limits, &mut found);
     bounds::check_memory(limits.core.memory_bytes_max, (2, 3), &largest, &limits, &mut found);
-    bounds::check_replies(limits.replies_bytes_max, &largest, &limits, &mut found);
+    let replies = bounds::replies_bytes(bounds::REPLY_BYTES, &largest, &limits);
+    bounds::check_replies(limits.replies_bytes_max, replies, &mut found);
     bounds::check_greeting(limits.hello_bytes_max, &limits, &mut found);
     assert_eq!(found, []);
     bounds::check_greeting(limits.hello_bytes_max + limits.core.read_bytes + 1, &limits, &mut found);
-    bounds::check_replies(limits.replies_bytes_max + 1000, &largest, &limits, &mut found);
+    bounds::check_replies(limits.replies_bytes_max + 1000, replies, &mut found);
     bounds::check_queue(limits.core.queue_bytes_max + 6000, Replay::None, &largest, &limits, &mut found);
     bounds::check_outgoing(limits.write_bytes * 5, 0, &largest, &limits, &mut found);
     bounds::check_memory(

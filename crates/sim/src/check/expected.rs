@@ -55,14 +55,8 @@ fn is_object(line: &[u8], publisher: &PublisherRecord, number: usize, wall_ms: u
         && text("time") == Some(&time(wall_ms))
         && text("publisher") == Some(&publisher.addr.to_string())
         && text("name") == publisher.name.as_deref()
-        && text("id").is_some_and(|id| publisher.speaks == Speaks::Mqtt || is_id(id, number))
+        && text("id").is_some_and(|id| publisher.speaks == Speaks::Mqtt || publisher.is_id(id, number))
         && object.len() == 5 + usize::from(publisher.name.is_some())
-}
-
-/// An id tells the publisher, then which of its messages it is: every one counts, none twice.
-fn is_id(id: &str, number: usize) -> bool {
-    let parts: Option<Vec<u64>> = id.split('-').map(|part| part.parse().ok()).collect();
-    parts.is_some_and(|parts| parts.len() == 5 && parts.last() == Some(&(number as u64)))
 }
 
 /// What the id in a JSON line says of the publisher.

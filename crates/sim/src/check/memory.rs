@@ -22,6 +22,8 @@ pub(crate) struct Held {
     pub(crate) routes: usize,
     /// Beginnings of messages that are long enough to count.
     pub(crate) unfinished: usize,
+    /// Bodies of which some messages are still to be published, at most.
+    pub(crate) lines: usize,
     /// The longest queue: others may hold the same runs.
     pub(crate) queue_max: usize,
     /// Runs that wait in queues, at least.
@@ -44,6 +46,7 @@ impl Held {
         self.history += other.history;
         self.routes += other.routes;
         self.unfinished += other.unfinished;
+        self.lines += other.lines;
         self.queue_max = self.queue_max.max(other.queue_max);
         self.queued += other.queued;
         self.outgoing += other.outgoing.saturating_sub(STATIC_BYTES_MAX);
@@ -69,7 +72,7 @@ pub(crate) fn check_charged(held: &Held, gauge: &Gauge, found: &mut Vec<Violatio
     }
     let unfinished = charged(&[Use::Unfinished]);
     // A carry is charged at its capacity, and keeps its allocation while it fills half of it.
-    if unfinished > 2 * held.unfinished {
+    if unfinished > 2 * (held.unfinished + held.lines) {
         let what = format!("{unfinished} bytes are charged as unfinished, {} are", held.unfinished);
         found.push(Violation::new("account", what));
     }

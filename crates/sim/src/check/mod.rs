@@ -3,6 +3,7 @@
 //! Written from the page of the text protocol: lines are parsed here by hand, and nothing is
 //! shared with the broker's own parser or with whoever drew the clients.
 
+mod answers;
 pub(crate) mod bounds;
 mod endings;
 pub(crate) mod expected;
@@ -69,6 +70,10 @@ pub(crate) fn all(record: &Record, reached: &mut BTreeSet<Reached>) -> Vec<Viola
     let in_text = |(_, publisher): &(&usize, &PublisherRecord)| publisher.speaks == Speaks::Text;
     for (id, publisher) in record.publishers.iter().filter(in_text) {
         replies::check(*id, publisher, &mut found);
+    }
+    let over_web = |(_, publisher): &(&usize, &PublisherRecord)| publisher.speaks == Speaks::Web;
+    for (id, publisher) in record.publishers.iter().filter(over_web) {
+        answers::check(record, *id, publisher, &mut found, reached);
     }
     groups::check(record, &mut found, reached);
     retained::check(record, &mut found, reached);

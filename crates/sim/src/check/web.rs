@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Violation;
 use crate::reached::Reached;
-use crate::record::{Keeps, Mark, Record, WebRecord};
+use crate::record::{Keeps, Mark, Record, Speaks, WebRecord};
 
 /// Checks what reader `id` heard.
 pub(super) fn check(
@@ -22,6 +22,8 @@ pub(super) fn check(
         wrong("lines", what.clone());
     }
     let (mut known, mut latest) = (BTreeSet::new(), BTreeMap::new());
+    // Which publisher each beginning of an id means.
+    let mut sources = BTreeMap::new();
     for heard in &reader.heard {
         let (publisher, number) = (heard.publisher, heard.number);
         let sender = record.publishers.get(&publisher);
@@ -30,6 +32,11 @@ pub(super) fn check(
             wrong("lines", format!("nobody sent #{publisher}.{number}#"));
             continue;
         };
+        let source = heard.id.rsplit_once('-').map(|(source, _)| source);
+        let is_its_own = *sources.entry(source).or_insert(publisher) == publisher;
+        if !is_its_own || (sender.speaks != Speaks::Mqtt && !sender.is_id(&heard.id, number)) {
+            wrong("ids", format!("#{publisher}.{number}# came as {}", heard.id));
+        }
         if !matches(reader, &sender.topic) {
             wrong("lines", format!("heard #{publisher}.{number}#, not asked for"));
         }
@@ -53,7 +60,7 @@ pub(super) fn check(
             wrong("order", format!("heard #{publisher}.{number}# after #{publisher}.{before}#"));
         }
     }
-    let Some(stood) = reader.stood else { return };
+    let Some(stood) = reader.stood.filter(|_| !reader.is_absent) else { return };
     let missing = missing(record, reader, stood, &known);
     let count = missing.len() as u64;
     if reader.missed == 0 && count > reader.lost {

@@ -11,7 +11,7 @@ pub(crate) mod mqtt_words;
 mod publisher;
 mod stranger;
 mod subscriber;
-mod words;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ pub(crate) struct Client {
     done: bool,
     /// Whose connection it is, if that has several one after the other.
     pub(crate) owner: Option<usize>,
-    /// Which reader over the web it is a connection of.
+    /// Which client of the web it is a connection of.
     pub(crate) web: Option<usize>,
     /// Whether its station wants to be handed what it has left over.
     pub(crate) again: bool,
@@ -75,7 +75,7 @@ pub(crate) enum Role {
     Stranger,
     /// One connection of a client that speaks MQTT.
     Mqtt,
-    /// One connection of a reader over the web.
+    /// One connection of a client of the web.
     Web,
 }
 
@@ -226,12 +226,34 @@ impl Client {
         self.says(self.handed - carry as u64, ReadEnd::More)
     }
 
-    /// Messages that the next call of [`Client::was_taken`] may tell of.
+    /// The same for the web: its station has accepted so many messages more. What it has been told with
+    /// them, and how many of them it was not told of.
+    pub(crate) fn was_accepted(&mut self, mut count: u64) -> (Vec<Meaning>, u64) {
+        let mut told = Vec::new();
+        while let Some((at, meaning, _)) = self.said.front().copied() {
+            let is_message = matches!(meaning, Meaning::Message(_));
+            if at > self.handed || self.done || (is_message && count == 0) {
+                break;
+            }
+            self.said.pop_front();
+            count -= u64::from(is_message);
+            self.done |= meaning == Meaning::LastWord;
+            told.push(meaning);
+        }
+        (told, count)
+    }
+
+    /// Messages that its station was handed whole, and has not accepted.
+    pub(crate) fn unaccepted(&self) -> usize {
+        let said = self.said.iter().filter(|_| !self.done).take_while(|(at, ..)| *at <= self.handed);
+        said.filter(|(_, meaning, _)| matches!(meaning, Meaning::Message(_))).count()
+    }
+
+    /// Messages that the next call of [`Client::was_taken`] or [`Client::was_accepted`] may tell of.
     pub(crate) fn messages_handed(&mut self, now_ns: u64, bytes: usize) -> usize {
         self.handed += bytes as u64;
         self.note_handed(now_ns, bytes);
-        let said = self.said.iter().take_while(|(at, ..)| *at <= self.handed);
-        said.filter(|(_, meaning, _)| matches!(meaning, Meaning::Message(_))).count()
+        self.unaccepted()
     }
 
     fn note_handed(&mut self, now_ns: u64, bytes: usize) {

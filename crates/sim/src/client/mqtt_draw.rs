@@ -9,7 +9,7 @@ use crate::client::{Client, Reader, Role, Unit, draw_addr, draw_begin, draw_stat
 use crate::limits::{MS, Swarm};
 use crate::net::{BOTTOMLESS, Cut, Down};
 use crate::record::{
-    Audit, GroupRecord, Message, MqttRecord, PublisherRecord, Record, Speaks, Stay, WillRecord,
+    Audit, GroupRecord, Message, MqttRecord, PublisherRecord, Record, Speaks, Stay, Talk, WillRecord,
 };
 use crate::rng::Rng;
 
@@ -242,6 +242,7 @@ fn draw_messages(
         stay: Stay::UntilQuiet,
         received: Vec::new(),
         heard_end: false,
+        talk: Talk::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::client::words;
 use crate::client::{Client, Meaning, Reader, Role, Step, Unit, draw_addr, draw_begin, draw_station};
 use crate::limits::{MS, Swarm};
 use crate::net::Cut;
-use crate::record::{First, Message, PublisherRecord, Speaks, Stay};
+use crate::record::{First, Message, PublisherRecord, Speaks, Stay, Talk};
 use crate::rng::Rng;
 
 /// Draws a publisher.
@@ -30,6 +30,7 @@ pub(super) fn draw(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, Publishe
         stay: if reader == Reader::Fast { Stay::UntilQuiet } else { Stay::Left },
         received: Vec::new(),
         heard_end: false,
+        talk: Talk::default(),
     };
     let mut plan = Vec::new();
     let framing = draw_hello(rng, swarm, &mut record, &mut plan);
@@ -71,6 +72,7 @@ pub(super) fn draw_passer(rng: &mut Rng, swarm: &Swarm, id: usize) -> (Client, P
         stay: Stay::Left,
         received: Vec::new(),
         heard_end: false,
+        talk: Talk::default(),
     };
     (client, record)
 }

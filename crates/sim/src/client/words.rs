@@ -33,7 +33,7 @@ pub(super) fn separator(rng: &mut Rng) -> &'static str {
     rng.pick(&[" ", ":", ",", "|", "  ", " : "])
 }
 
-pub(super) fn topic(rng: &mut Rng) -> String {
+pub(crate) fn topic(rng: &mut Rng) -> String {
     // A few topics that nobody else has make cached routes come and go.
     if rng.percent(10) { format!("z/{}", rng.below(40)) } else { (rng.pick(&TOPICS)).to_owned() }
 }
@@ -56,7 +56,7 @@ pub(super) fn terminate(rng: &mut Rng) -> &'static [u8] {
 }
 
 /// Text of about `length` bytes without line ends or `#`, which marks a message's number.
-pub(super) fn filler(rng: &mut Rng, length: usize) -> Vec<u8> {
+pub(crate) fn filler(rng: &mut Rng, length: usize) -> Vec<u8> {
     const PARTS: [&str; 12] =
         ["x", "word ", "é", "€", "🎉", "\t", "\u{1b}[2J", "\u{202e}", "\\", "\"", "\u{85}", "<b>"];
     let mut text = Vec::with_capacity(length);

@@ -1,19 +1,24 @@
-//! What a reader is told, from the bytes that it has read. Written from the protocol's pages.
+//! What a client is told, from the bytes that it has read. Written from the protocol's pages.
 
 use serde_json::Value;
 
 use crate::check::expected::from_base64;
-use crate::web::Speaks;
+use crate::record::Answer;
+use crate::web::{Speaks, answers};
 
-/// One thing that a reader is told.
+/// One thing that a client is told.
 #[derive(Debug)]
 pub(super) enum Told {
     /// Its subscription stands.
     Open(String),
     Message {
+        topic: String,
         payload: Vec<u8>,
+        id: String,
         position: String,
     },
+    /// To what it has published.
+    Answer(Answer),
     /// So many messages are lost, or nobody knows how many.
     Gap {
         lost: Option<u64>,
@@ -45,6 +50,10 @@ impl Parser {
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Told> {
         self.raw.extend_from_slice(bytes);
         let mut told = Vec::new();
+        if self.speaks == Speaks::Requests {
+            told.extend(std::iter::from_fn(|| answers::take(&mut self.raw)).map(Told::Answer));
+            return told;
+        }
         if !self.has_head {
             let Some(end) = find(&self.raw, b"\r\n\r\n") else { return told };
             let head = String::from_utf8_lossy(&self.raw[..end]).into_owned();
@@ -61,6 +70,7 @@ impl Parser {
                 self.chunks(&mut told);
                 self.body_told(&mut told);
             }
+            Speaks::Requests => {}
         }
         told
     }
@@ -162,9 +172,11 @@ fn object(text: &str, name: Option<String>, id: Option<String>) -> Told {
     if value.get("topic").is_some() {
         let payload = string("payload").map(String::into_bytes);
         let payload = payload.or_else(|| string("payload_b64").and_then(|text| from_base64(&text)));
-        return match (payload, position) {
-            (Some(payload), Some(position)) => Told::Message { payload, position },
-            _ => Told::Wrong(format!("a message without payload or position: {text:?}")),
+        return match (string("topic"), payload, string("id"), position) {
+            (Some(topic), Some(payload), Some(id), Some(position)) => {
+                Told::Message { topic, payload, id, position }
+            }
+            _ => Told::Wrong(format!("a message without topic, payload, id or position: {text:?}")),
         };
     }
     match (name.as_deref(), position) {
@@ -174,18 +186,27 @@ fn object(text: &str, name: Option<String>, id: Option<String>) -> Told {
         }
         (Some("keepalive"), position) => Told::Alive(position),
         (Some("end"), _) => Told::End,
+        (Some(name @ ("published" | "error")), _) => Told::Answer(answers::of_frame(name, &value)),
         _ => Told::Wrong(format!("{text:?}")),
     }
 }
 
-/// A text frame of a client.
-pub(super) fn masked(payload: &[u8]) -> Vec<u8> {
+/// The first byte of a frame that is a whole message of text, of one that begins it, and of those that go
+/// on with it and end it; of a ping.
+pub(super) const WHOLE_TEXT: u8 = 0x81;
+pub(super) const FIRST_OF_TEXT: u8 = 0x01;
+pub(super) const GOES_ON: u8 = 0x00;
+pub(super) const LAST: u8 = 0x80;
+pub(super) const PING: u8 = 0x89;
+
+/// A frame of a client.
+pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [7, 0, 255, 1];
     let length = u16::try_from(payload.len()).expect("a short one").to_be_bytes();
     let head = if payload.len() < 126 {
-        vec![0x81, 0x80 | length[1]]
+        vec![first, 0x80 | length[1]]
     } else {
-        vec![0x81, 0xfe, length[0], length[1]]
+        vec![first, 0xfe, length[0], length[1]]
     };
     let body = payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask);
     head.into_iter().chain(MASK).chain(body).collect()
