@@ -152,6 +152,12 @@ pub(crate) enum Answer {
     Wrong(String),
 }
 
+impl Answer {
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
 /// One message that a publisher meant to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {

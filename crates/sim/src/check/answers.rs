@@ -36,8 +36,7 @@ pub(super) fn check(
     }
     let all_fit = answers.len() == requests.len() && requests.iter().any(|one| !one.messages.is_empty());
     reached.extend(all_fit.then_some(Reached::WebAnswered));
-    let is_refused = |answer: &Answer| matches!(answer, Answer::Refused { .. });
-    reached.extend(answers.iter().any(is_refused).then_some(Reached::WebRefused));
+    reached.extend(answers.iter().any(Answer::is_refusal).then_some(Reached::WebRefused));
     let is_known_to_nobody = unanswered.iter().any(|request| request.messages.clone().any(is_accepted));
     reached.extend(is_known_to_nobody.then_some(Reached::WebUnanswered));
 }

@@ -3,7 +3,7 @@
 use broker::{MessageRefusal, Reason as _};
 
 use crate::check::Violation;
-use crate::record::{Record, Remains, Stay};
+use crate::record::{Fate, Record, Remains, Request, Speaks, Stay};
 
 /// Checks the ends of connections and of the world.
 pub(super) fn check(record: &Record, found: &mut Vec<Violation>) {
@@ -55,18 +55,31 @@ pub(super) fn check_figures(record: &Record, found: &mut Vec<Violation>) {
     compare("endings", remains.closings, remains.connections);
     compare("subscriptions", remains.subscriptions, 0);
     compare("connections listed", remains.rows as u64, 0);
-    check_refusals(remains, record.facts.messages_of_strangers_max, found);
+    check_refusals(record, found);
 }
 
 /// Every message that was refused was refused for what its publisher was told.
-fn check_refusals(remains: &Remains, of_strangers_max: u64, found: &mut Vec<Violation>) {
+fn check_refusals(record: &Record, found: &mut Vec<Violation>) {
+    let Record { remains, facts, publishers, .. } = record;
+    let talks = || publishers.values().filter(|one| one.speaks == Speaks::Web).map(|one| &one.talk);
+    let is_refused = |request: &&Request| matches!(request.fate, Fate::Refused(_));
+    // The last frame of a connection may be no JSON, which is no request.
+    let of_web_max: usize = talks().map(|talk| talk.requests.iter().filter(is_refused).count() + 1).sum();
+    let of_web: usize = talks().map(|talk| talk.answers.iter().filter(|one| one.is_refusal()).count()).sum();
+    let (of_web, of_web_max) = (of_web as u64, of_web_max as u64);
+    if remains.refused.sum() < of_web {
+        let what = format!("{} messages refused by the broker, {of_web} in fact", remains.refused.sum());
+        found.push(Violation::new("figures", what));
+    }
     for why in MessageRefusal::ALL {
         let said = remains.refused.of(*why);
         let (least, most) = match why {
-            MessageRefusal::TooLarge => (remains.too_long, remains.too_long + remains.too_long_of_strangers),
+            MessageRefusal::TooLarge => {
+                (remains.too_long, remains.too_long + remains.too_long_of_strangers + of_web_max)
+            }
             MessageRefusal::OutOfMemory => (remains.out_of_memory, remains.out_of_memory),
             // Nobody else says anything that could be refused so.
-            _ => (0, of_strangers_max),
+            _ => (0, facts.messages_of_strangers_max + of_web_max),
         };
         if !(least..=most).contains(&said) {
             let what = format!("refused as {}: {said} by the broker, {least} in fact", why.name());
