@@ -205,3 +205,18 @@ fn what_does_not_fit_together_is_refused() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(says), "{args:?}");
     }
 }
+
+/// Enough for the kernel to send them from shared pages.
+#[test]
+fn what_many_are_sent_is_whole() {
+    let many = ["--subs", "80", "--window", "1024"];
+    for (proto, name) in [
+        ("text", "text"),
+        ("sse", "text to SSE"),
+        ("ws", "text to WebSocket JSON"),
+        ("mqtt", "MQTT 3.1.1 QoS 0"),
+        ("mqtt-ws", "MQTT 3.1.1 QoS 0 over WebSocket"),
+    ] {
+        check(&[&["--proto", proto], &many[..]].concat(), name, 80);
+    }
+}

@@ -61,7 +61,7 @@ impl Default for Limits {
             unfinished_bytes_max: 0,
             outgoing_bytes_max: 0,
             write_bytes: 256 * KIB,
-            part_bytes: 64 * KIB,
+            part_bytes: 128 * KIB,
             replies_bytes_max: 64 * KIB,
             read_turn_bytes_max: 512 * KIB,
             mail_turn_bytes_max: MIB,

@@ -180,6 +180,15 @@ impl Outgoing {
         self.bytes == 0
     }
 
+    /// The first buffer, if other receivers get its bytes as well.
+    #[must_use]
+    pub fn shared_front(&self) -> Option<&Bytes> {
+        match self.pieces.front()? {
+            Piece::Shared(bytes) => Some(bytes),
+            Piece::Own { .. } => None,
+        }
+    }
+
     /// Fills `slices` with the first buffers and returns how many it filled.
     #[must_use]
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {

@@ -20,6 +20,7 @@ pub mod limits;
 mod listener;
 mod mailbox;
 mod newcomers;
+mod pages;
 mod parcel;
 mod rates;
 mod report;

@@ -14,6 +14,7 @@ pub struct Limits {
     pub mail_bytes_max: usize,
     pub events_max: usize,
     pub linger_bytes_max: usize,
+    pub pages_bytes_max: usize,
     pub untaken_time: Duration,
     pub web_connections_max: usize,
     pub web_head_bytes_max: usize,
@@ -36,6 +37,7 @@ impl Default for Limits {
             mail_bytes_max: 2 * MIB,
             events_max: 1024,
             linger_bytes_max: MIB,
+            pages_bytes_max: MIB,
             untaken_time: Duration::from_secs(120),
             web_connections_max: 128,
             web_head_bytes_max: 16 * KIB,
@@ -81,13 +83,13 @@ impl Limits {
         CONNECTION_BYTES + self.station.short_run_bytes_max().max(self.station.hello_bytes_max)
     }
 
-    /// What a shard holds besides the account: buffers, one walk through history, one turn's
+    /// What a shard holds besides the account: buffers, a file of pages, one walk through history, one turn's
     /// bytes, mail.
     fn shard_bytes(&self) -> usize {
         let station = &self.station;
         let buffers = 16 * 4 * station.part_bytes + 2 * (station.message_bytes_max + station.core.read_bytes);
         let walk = station.core.replay_bytes_max / 256 * 32;
-        buffers + walk + station.turn_bytes_max(station.message_bytes_max)
+        buffers + self.pages_bytes_max + walk + station.turn_bytes_max(station.message_bytes_max)
     }
 }
 
@@ -129,6 +131,12 @@ fn table() -> Vec<Row> {
             bytes(d.linger_bytes_max),
             "what a client may go on sending after its connection has ended, so that it can still read its last line",
             "the socket is closed",
+        ),
+        row(
+            "pages_bytes_max",
+            bytes(d.pages_bytes_max),
+            "what a shard has in pages that the kernel sends to many sockets without copying them for each: eight parts",
+            "a new file is begun; sockets keep what they were sent, as part of their buffers in the kernel",
         ),
         row(
             "untaken_time",
@@ -290,7 +298,7 @@ mod tests {
             assert!(rows.iter().any(|row| row.name == field), "{field} has no row");
             seen += 1;
         }
-        assert_eq!(seen, 69, "{station:?}");
+        assert_eq!(seen, 70, "{station:?}");
     }
 
     /// Every setting that the configuration accepts keeps what the code relies on.

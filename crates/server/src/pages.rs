@@ -16,18 +16,18 @@ use rustix::io::Errno;
 /// Shorter bytes are copied as fast.
 const LENGTH_MIN: usize = 16 * 1024;
 /// So many sockets get copies first: a file for fewer would cost more than they do.
-const COPIES: u32 = 6;
+const COPIES: u32 = 12;
 /// Bytes that are watched at a time: those that receivers are sent now, and what a few others are behind
 /// with.
 const WATCHED_MAX: usize = 16;
-/// A file has no more bytes.
-pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Where bytes in a file begin: the fewer pages, the less work.
 const ALIGNMENT: usize = 4096;
 
 /// The bytes of one round.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pages {
+    /// A file has no more (`pages_bytes_max`).
+    bytes_max: usize,
     watched: Vec<Watched>,
     file: Option<OwnedFd>,
     file_bytes: usize,
@@ -46,6 +46,10 @@ struct Watched {
 }
 
 impl Pages {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, watched: Vec::new(), file: None, file_bytes: 0, is_refused: false }
+    }
+
     /// Sends bytes, or the first of them, if they are in the file by now; `None` if they are to be written
     /// as any others. Costs a copy of them, and a few microseconds, once for all sockets.
     ///
@@ -107,7 +111,7 @@ impl Pages {
 
     /// Puts bytes into the file; `None` if it is full, or if the system gives no memory for it.
     fn store(&mut self, bytes: &[u8]) -> Option<u64> {
-        if self.file_bytes + bytes.len() > FILE_BYTES_MAX {
+        if self.file_bytes + bytes.len() > self.bytes_max {
             self.forget();
             return None;
         }
@@ -151,6 +155,8 @@ mod tests {
 
     use super::*;
 
+    const BYTES_MAX: usize = 1024 * 1024;
+
     /// Both ends of a connection.
     fn connection() -> (TcpStream, std::net::TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -179,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_under_way_stays_as_it_was() {
-        let mut pages = Pages::default();
+        let mut pages = Pages::new(BYTES_MAX);
         let connections: Vec<_> = (0..8).map(|_| connection()).collect();
         let rounds = || (0..16_u8).map(|round| bytes(round, LENGTH_MIN + 1000 * usize::from(round)));
         for (index, bytes) in rounds().enumerate() {
@@ -196,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_a_socket_did_not_take_is_sent_from_there() {
-        let mut pages = Pages::default();
+        let mut pages = Pages::new(BYTES_MAX);
         let (stream, peer) = connection();
         let [one, other] = [1, 2].map(|of| bytes(of, 100_000));
         make_known(&mut pages, &stream, &one);
@@ -211,7 +217,7 @@ mod tests {
 
     #[test]
     fn files_are_bounded_and_short_bytes_are_in_none() {
-        let mut pages = Pages::default();
+        let mut pages = Pages::new(BYTES_MAX);
         let (stream, peer) = connection();
         let short = bytes(0, LENGTH_MIN - 1);
         assert!((0..100).all(|_| pages.send(&stream, &short).is_none()));
@@ -222,13 +228,13 @@ mod tests {
             if let Some(sent) = pages.send(&stream, &bytes) {
                 assert!(heard(&peer, sent.unwrap()) == bytes);
             }
-            assert!(pages.file_bytes <= FILE_BYTES_MAX + ALIGNMENT && pages.watched.len() <= WATCHED_MAX);
+            assert!(pages.file_bytes <= BYTES_MAX + ALIGNMENT && pages.watched.len() <= WATCHED_MAX);
         }
     }
 
     #[test]
     fn a_system_that_does_not_do_it_is_asked_once() {
-        let mut pages = Pages::default();
+        let mut pages = Pages::new(BYTES_MAX);
         let (stream, _peer) = connection();
         let bytes = bytes(0, 100_000);
         make_known(&mut pages, &stream, &bytes);

@@ -20,6 +20,7 @@ use crate::closings::Closings;
 use crate::limits::Limits;
 use crate::listener::{self, Loads};
 use crate::mailbox::{Batch, Mailbox, Sender};
+use crate::pages::Pages;
 use crate::parcel::{HandOff, Order, Parcel, ShardReport, SocketBytes};
 use crate::report::EventSink;
 use crate::socket::{LIGHT_READ_BYTES, Socket};
@@ -98,6 +99,7 @@ pub(crate) struct ShardThread {
     pub(crate) short_buffer: ReadBuffer,
     pub(crate) to_read: ReadLines,
     pub(crate) to_write: WriteLines,
+    pub(crate) pages: Pages,
     pub(crate) lingering: VecDeque<(Instant, ConnId)>,
     /// Of all sockets that were ever here.
     pub(crate) bytes: SocketBytes,
@@ -144,6 +146,7 @@ impl ShardThread {
             short_buffer: ReadBuffer::new(limits.station.unfinished_bytes_free),
             to_read: ReadLines::default(),
             to_write: WriteLines::default(),
+            pages: Pages::new(limits.pages_bytes_max),
             lingering: VecDeque::new(),
             bytes: SocketBytes::default(),
             turns: TurnTimes::default(),

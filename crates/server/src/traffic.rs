@@ -165,6 +165,7 @@ impl ShardThread {
         }
         if self.to_write.is_empty() && !self.station.has_writes() {
             self.station.end_round();
+            self.pages.forget();
         }
     }
 
@@ -185,7 +186,7 @@ impl ShardThread {
                 break;
             }
             let waiting = out.bytes();
-            let outcome = socket.transport.write(out);
+            let outcome = socket.transport.write(out, &mut self.pages);
             let count = waiting - out.bytes();
             written += count;
             self.bytes.sent += count as u64;

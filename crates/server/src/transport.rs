@@ -4,7 +4,7 @@
 //! kernel has told. What a read ends with ([`ReadEnd`]) is its business, whatever stands between the
 //! socket and the protocol; what that means is the protocol's.
 
-use std::io::{self, ErrorKind, IoSlice, Write as _};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 
 use frontend::{Chunk, CloseReason, LONG_CARRY_READS, Outgoing, ReadEnd};
@@ -13,6 +13,8 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+
+use crate::pages::Pages;
 
 /// Buffers in one `writev`.
 const SLICES_MAX: usize = 64;
@@ -163,12 +165,10 @@ impl Transport {
     }
 
     /// Writes until everything is written or the kernel takes no more.
-    pub(crate) fn write(&mut self, out: &mut Outgoing) -> Written {
+    pub(crate) fn write(&mut self, out: &mut Outgoing, pages: &mut Pages) -> Written {
         while !out.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let filled = out.slices(&mut slices);
-            let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-            match self.stream.write_vectored(&slices[..filled]) {
+            let (offered, written) = self.write_once(out, pages);
+            match written {
                 Ok(0) => return Written::Broken(CloseReason::Gone),
                 Ok(written) => {
                     out.advance(written);
@@ -178,17 +178,28 @@ impl Transport {
                         return Written::Blocked;
                     }
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                Err(Errno::AGAIN) => {
                     self.blocked = true;
                     return Written::Blocked;
                 }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Written::Broken(Errno::from_io_error(&error).map_or(CloseReason::Gone, reason));
-                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Written::Broken(reason(error)),
             }
         }
         Written::All
+    }
+
+    /// Offers the kernel what it may take at once. Returns how much that was, and how much it took.
+    fn write_once(&self, out: &Outgoing, pages: &mut Pages) -> (usize, Result<usize, Errno>) {
+        if let Some(bytes) = out.shared_front()
+            && let Some(sent) = pages.send(&self.stream, bytes)
+        {
+            return (bytes.len(), sent);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let filled = out.slices(&mut slices);
+        let offered = slices[..filled].iter().map(|slice| slice.len()).sum();
+        (offered, rustix::io::writev(&self.stream, &slices[..filled]))
     }
 
     /// Says that nothing more will be written. What the peer has sent and nobody has read must
