@@ -410,7 +410,6 @@ impl Http {
 }
 
 /// The next request has its time, and more of it before it begins.
-/// A request may take so long to begin, and one that has begun to come.
 pub(crate) fn wait_for_head(link: &mut Link, env: &mut Env, begun_bytes: usize) {
     let (limits, has_begun) = (&link.rules.limits, begun_bytes > 0);
     let until = env.now.mono.after(if has_begun { limits.head_time } else { limits.http_idle_time });
