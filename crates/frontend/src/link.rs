@@ -7,6 +7,7 @@ use std::sync::Arc;
 use broker::planted::{self, Bug};
 use broker::{Charge, Instant, Introduced, Origin, Publisher, SessionId, Use, WallTime};
 use bytes::Bytes;
+use topic::Filter;
 
 use crate::connection::Rules;
 use crate::env::Env;
@@ -119,6 +120,14 @@ impl Link {
     pub(crate) fn show(&mut self, env: &mut Env) {
         if !std::mem::replace(&mut self.is_shown, true) {
             env.events.push(Event::Connected { addr: self.addr });
+        }
+    }
+
+    /// Shows the operator what it hears from now on.
+    pub(crate) fn show_subscriber(&self, env: &mut Env, filters: &[Filter]) {
+        if let [filter, others @ ..] = filters {
+            let (filter, others) = (filter.clone(), others.len());
+            env.events.push(Event::Subscriber { id: self.id, addr: self.addr, name: None, filter, others });
         }
     }
 

@@ -168,7 +168,8 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
     let (events, notes) = EventSink::new(settings.limits.events_max);
     // Before anyone is told that it listens: whoever waits for that line may send a signal.
     signals::watch(sender.clone()).map_err(ServeError::Signals)?;
-    announcement::print(&bound(&settings, &listeners));
+    let bound = bound(&settings, &listeners);
+    announcement::print(&bound);
     let format = SharedFormat::new(settings.log_format);
     let output = open_output(&settings, sender, &events, &format);
     let sampling = match output {
@@ -192,7 +193,7 @@ pub fn serve(settings: Settings, reload: Reload) -> Result<(), ServeError> {
         gauge: gauge.clone(),
         newcomers: newcomers.clone(),
         limits: Arc::clone(&limits),
-        listeners: bound(&settings, &listeners).iter().map(config::url).collect(),
+        listeners: bound.iter().map(config::url).collect(),
         ending,
         settings: settings_seen,
     })?;

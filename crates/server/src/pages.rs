@@ -84,8 +84,11 @@ impl Pages {
         watched.sent += 1;
         if watched.at.is_none() && watched.sent > COPIES {
             let whole = watched.bytes.clone();
+            // Without a place they are tried again after as many copies.
+            watched.sent = 0;
             let at = self.store(&whole)?;
-            self.watched.get_mut(index)?.at = Some(at);
+            let watched = self.watched.get_mut(index)?;
+            (watched.at, watched.sent) = (Some(at), COPIES);
         }
         Some(self.watched.get(index)?.at? + offset)
     }

@@ -98,17 +98,16 @@ pub(super) const TIDINGS_FORMS: &[Kind] = &[
     Kind { name: "tidings-watched", looked_at: LookedAt::EachSecond, ..TIDINGS },
 ];
 
-pub(super) const KINDS: &[Kind] = &[
-    // 0 is "no limit". With the defaults it would have 20 messages under way to a subscriber, and drop what 1,000 more
-    // are waiting before. Without delay it writes every packet at once and is slower where there are many; with it, it
-    // waits for up to 40 ms where there are few.
-    Kind {
-        name: "mosquitto",
-        speaks: Speaks::Mqtt,
-        variable: "MOSQUITTO",
-        program: "mosquitto",
-        arguments: &["-c", "CONFIG"],
-        config: "\
+/// 0 is "no limit". With the defaults it would have 20 messages under way to a subscriber, and drop what 1,000 more
+/// are waiting before. Without delay it writes every packet at once and is slower where there are many; with it, it
+/// waits for up to 40 ms where there are few.
+const MOSQUITTO: Kind = Kind {
+    name: "mosquitto",
+    speaks: Speaks::Mqtt,
+    variable: "MOSQUITTO",
+    program: "mosquitto",
+    arguments: &["-c", "CONFIG"],
+    config: "\
 listener PORT 127.0.0.1
 allow_anonymous true
 max_inflight_messages 0
@@ -117,19 +116,19 @@ persistence false
 log_dest stderr
 log_type error
 ",
-        paced: "set_tcp_nodelay true\n",
-        config_name: "mosquitto.conf",
-        version_flag: "-h",
-        looked_at: LookedAt::Never,
-    },
+    paced: "set_tcp_nodelay true\n",
+    config_name: "mosquitto.conf",
+    version_flag: "-h",
+    looked_at: LookedAt::Never,
+};
+
+pub(super) const KINDS: &[Kind] = &[
+    MOSQUITTO,
     // The same with `protocol websockets` for its listener. 2.0.11 does not start without a listener of another kind, which
     // is a socket in its directory; as another user than root's it could not make that one there.
     Kind {
         name: "mosquitto-ws",
         speaks: Speaks::MqttWs,
-        variable: "MOSQUITTO",
-        program: "mosquitto",
-        arguments: &["-c", "CONFIG"],
         config: "\
 listener PORT 127.0.0.1
 protocol websockets
@@ -142,10 +141,7 @@ persistence false
 log_dest stderr
 log_type error
 ",
-        paced: "set_tcp_nodelay true\n",
-        config_name: "mosquitto.conf",
-        version_flag: "-h",
-        looked_at: LookedAt::Never,
+        ..MOSQUITTO
     },
     // Its own example, but for more under way than 100, a larger segment of the log that all read from, and no pause
     // between connections.

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
 use super::answers::Client;
 use super::api::Api;
@@ -12,7 +11,6 @@ use super::pages::{self, List};
 use super::table::{Column, Fit, columns_max, table};
 use super::units::{bytes, time};
 use crate::ending::{Ending, report};
-use crate::printed::printed;
 use crate::visible::visible;
 
 /// List who is connected
@@ -58,10 +56,7 @@ impl Sort {
 
 /// Asks for the clients and prints them. What goes wrong is reported on standard error and is in the exit code.
 pub(crate) fn run(args: &ClientsArgs) -> ExitCode {
-    match text(args) {
-        Ok(text) => printed(&text),
-        Err(ending) => ending.conclude(),
-    }
+    super::conclude(text(args))
 }
 
 fn text(args: &ClientsArgs) -> Result<String, Ending> {
@@ -70,9 +65,7 @@ fn text(args: &ClientsArgs) -> Result<String, Ending> {
     query.extend(args.text.as_deref().map(|text| ("text", text)));
     query.extend(args.protocol.as_deref().map(|protocol| ("protocol", protocol)));
     if args.json {
-        let list: List<Value> = pages::list(&api, PATH, &query, args.limit)?;
-        list.remarks("clients").iter().for_each(|remark| report(remark));
-        return Ok(list.rows.iter().map(super::json_line).collect());
+        return pages::json_lines(&api, PATH, &query, args.limit, "clients");
     }
     let list: List<Client> = pages::list(&api, PATH, &query, args.limit)?;
     let rows: Vec<_> = list.rows.iter().map(cells).collect();

@@ -8,7 +8,6 @@ use super::api::{Api, segment};
 use super::args::ServerArgs;
 use super::clients;
 use crate::ending::Ending;
-use crate::printed::printed;
 use crate::visible::visible;
 
 /// End a client's connection
@@ -29,10 +28,7 @@ pub(crate) fn run(args: &KickArgs) -> ExitCode {
     let api = args.server.api();
     let mut first_failure = None;
     for id in &args.id {
-        let exit_code = match kick(&api, id) {
-            Ok(words) => printed(&(words + "\n")),
-            Err(ending) => ending.conclude(),
-        };
+        let exit_code = super::conclude(kick(&api, id).map(|words| words + "\n"));
         if exit_code != ExitCode::SUCCESS {
             first_failure.get_or_insert(exit_code);
         }

@@ -18,12 +18,25 @@ mod top;
 mod topics;
 mod units;
 
+use std::process::ExitCode;
+
+use crate::ending::Ending;
+use crate::printed::printed;
+
 pub(crate) use check::{CheckArgs, run as check};
 pub(crate) use clients::{ClientsArgs, run as clients};
 pub(crate) use kick::{KickArgs, run as kick};
 pub(crate) use status::{StatusArgs, run as status};
 pub(crate) use top::{TopArgs, run as top};
 pub(crate) use topics::{TopicsArgs, run as topics};
+
+/// Prints a text. What went wrong instead is reported on standard error and is in the exit code.
+fn conclude(text: Result<String, Ending>) -> ExitCode {
+    match text {
+        Ok(text) => printed(&text),
+        Err(ending) => ending.conclude(),
+    }
+}
 
 /// An answer, or a row of one, as a line of JSON that cannot drive a terminal.
 fn json_line(value: &serde_json::Value) -> String {

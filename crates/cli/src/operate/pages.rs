@@ -1,9 +1,11 @@
 //! Lists, page by page, up to a limit.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::answers::Page;
 use super::api::{Api, ApiError};
+use crate::ending::{Ending, report};
 
 /// Rows, and what is to be said about those that are not there.
 #[derive(Debug)]
@@ -23,6 +25,22 @@ enum Rest {
     More,
     /// Nobody knows: looking took too long.
     Unknown,
+}
+
+/// Asks for rows and makes a line of JSON of each; what is to be said of them is reported on standard error.
+///
+/// # Errors
+/// Why a page did not come.
+pub(super) fn json_lines(
+    api: &Api,
+    path: &str,
+    query: &[(&str, &str)],
+    rows_max: usize,
+    of: &str,
+) -> Result<String, Ending> {
+    let list: List<Value> = list(api, path, query, rows_max)?;
+    list.remarks(of).iter().for_each(|remark| report(remark));
+    Ok(list.rows.iter().map(super::json_line).collect())
 }
 
 /// Asks for pages until there are enough rows.

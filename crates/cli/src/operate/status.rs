@@ -12,7 +12,6 @@ use super::place::Place;
 use super::table::columns_max;
 use super::units::{bytes, count, grouped, things, time};
 use crate::ending::Ending;
-use crate::printed::printed;
 use crate::visible::visible;
 
 /// Show what a server is doing
@@ -28,10 +27,7 @@ pub(crate) struct StatusArgs {
 
 /// Asks for the status and prints it. What goes wrong is reported on standard error and is in the exit code.
 pub(crate) fn run(args: &StatusArgs) -> ExitCode {
-    match text(args) {
-        Ok(text) => printed(&text),
-        Err(ending) => ending.conclude(),
-    }
+    super::conclude(text(args))
 }
 
 fn text(args: &StatusArgs) -> Result<String, Ending> {

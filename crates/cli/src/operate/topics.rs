@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::answers::{Payload, Topic};
 use super::args::{EXIT_CODES, ServerArgs};
@@ -11,7 +10,6 @@ use super::pages::{self, List};
 use super::table::{Column, Fit, columns_max, table};
 use super::units::{bytes, count};
 use crate::ending::{Ending, report};
-use crate::printed::printed;
 use crate::visible::visible;
 
 /// List the topics that have messages
@@ -38,10 +36,7 @@ pub(crate) struct TopicsArgs {
 
 /// Asks for the topics and prints them. What goes wrong is reported on standard error and is in the exit code.
 pub(crate) fn run(args: &TopicsArgs) -> ExitCode {
-    match text(args) {
-        Ok(text) => printed(&text),
-        Err(ending) => ending.conclude(),
-    }
+    super::conclude(text(args))
 }
 
 fn text(args: &TopicsArgs) -> Result<String, Ending> {
@@ -50,9 +45,7 @@ fn text(args: &TopicsArgs) -> Result<String, Ending> {
     let prefix = args.prefix.as_deref().map(|prefix| ("prefix", prefix));
     let query: Vec<_> = filter.into_iter().chain(prefix).collect();
     if args.json {
-        let list: List<Value> = pages::list(&api, PATH, &query, args.limit)?;
-        list.remarks("topics").iter().for_each(|remark| report(remark));
-        return Ok(list.rows.iter().map(super::json_line).collect());
+        return pages::json_lines(&api, PATH, &query, args.limit, "topics");
     }
     let list: List<Topic> = pages::list(&api, PATH, &query, args.limit)?;
     let rows: Vec<_> = list.rows.iter().map(cells).collect();

@@ -7,7 +7,6 @@ use broker::{MessageRefusal, Origin, SubscriptionRefusal, WallTime};
 use wire::http::{BodyError, Framing, Head, Status, write_head, write_problem};
 
 use crate::declined::Declined;
-
 use crate::text;
 
 /// An answer to one published message, about.

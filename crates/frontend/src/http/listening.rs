@@ -6,7 +6,7 @@ use wire::http::{Framing, Head, LAST_CHUNK, Status, write_head};
 
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 use crate::feed::{Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event, write_line};
 use crate::half_closed::HalfClosed;
 use crate::http::answers::{Problem, Then, push_page};
@@ -119,10 +119,7 @@ impl Http {
         // Now, since it moves with what is delivered; it is written when the socket is.
         streaming.opening = Some(env.position_text(session).unwrap_or_default());
         link.list_to_write(env);
-        if let [filter, others @ ..] = &*streaming.listen.filters {
-            let (filter, others) = (filter.clone(), others.len());
-            env.events.push(Event::Subscriber { id: link.id, addr: link.addr, name: None, filter, others });
-        }
+        link.show_subscriber(env, &streaming.listen.filters);
         self.set_beat(link, env);
     }
 

@@ -12,7 +12,7 @@ use crate::census::RoleName;
 use crate::declined::Declined;
 use crate::delivering::{Delivered, PartSize};
 use crate::env::Env;
-use crate::event::{CloseReason, Event};
+use crate::event::CloseReason;
 use crate::feed::{self, Feed, Missed, Shape, Style, Unheard, Wish, Wrapping, write_event};
 use crate::http::{Answers, Said};
 use crate::link::Link;
@@ -244,10 +244,7 @@ impl Json {
             return;
         };
         let says = format!("\"sub\":{}", subscription.number);
-        if let [filter, others @ ..] = &*subscription.filters {
-            let (filter, others) = (filter.clone(), others.len());
-            env.events.push(Event::Subscriber { id: link.id, addr: link.addr, name: None, filter, others });
-        }
+        link.show_subscriber(env, &subscription.filters);
         let position = link.session.and_then(|session| env.position_text(session));
         self.answer("subscribed", &says, position.as_deref());
         let missed = self.missed.take();
